@@ -1,0 +1,65 @@
+# Every target sets up what it needs; a fresh machine needs Python 3.11 or newer and make, nothing else.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+T ?= tests
+LOCK_FLAGS := --require-hashes --no-deps
+UV_INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-build-isolation
+PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation
+# uv is several times faster; plain pip installs the same lock where uv cannot reach the index.
+install = $(UV_INSTALL) $(1) 2>$(VENV)/uv.log || { echo "uv could not install ($(VENV)/uv.log); using pip"; $(PIP_INSTALL) $(1); }
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test demo up check format test lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.run-stamp ## Install what it takes to run (no test packages)
+
+setup-test: $(VENV)/.test-stamp ## Install what it takes to test
+
+$(VENV)/.venv-stamp: tests/toolchains/build.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ottla needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(LOCK_FLAGS) -r tests/toolchains/build.lock
+	@touch $@
+
+$(VENV)/.run-stamp: $(VENV)/.venv-stamp requirements.lock pyproject.toml
+	$(call install,$(LOCK_FLAGS) -r requirements.lock)
+	$(call install,--no-deps --editable .)
+	@touch $@
+
+$(VENV)/.test-stamp: $(VENV)/.run-stamp tests/requirements.lock
+	$(call install,$(LOCK_FLAGS) -r tests/requirements.lock)
+	@touch $@
+
+demo: setup ## Start everything, provision an add-on, stream 336,776 real records through it, check them
+	$(BIN)/ottla demo $(ARGS)
+
+up: setup ## Run the whole service in the foreground until Ctrl-C
+	$(BIN)/ottla up $(ARGS)
+
+check: setup-test ## Format, lint, types, layering: exactly what CI runs first
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layering.py
+
+format: setup-test ## Rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: setup-test ## Run the tests (T=path for a part of them)
+	$(BIN)/python -m pytest $(T) $(ARGS)
+
+lock: setup-test ## Resolve the dependencies anew into the hashed lock files
+	@for out in requirements.lock:--extra=demo tests/requirements.lock:--extra=demo\ --extra=test; do \
+	  $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet \
+	    --upgrade $${out#*:} pyproject.toml -o $${out%%:*} --custom-compile-command "make lock"; done
+	@$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet \
+	    --upgrade tests/toolchains/build.in -o tests/toolchains/build.lock --custom-compile-command "make lock"
+
+clean: ## Remove the environment and caches (data directories are yours to remove)
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

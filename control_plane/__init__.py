@@ -1,0 +1,1 @@
+"""Provisions and bills; owns Postgres; never speaks to a log directly."""

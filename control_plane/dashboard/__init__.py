@@ -1,0 +1,1 @@
+"""Server-rendered pages, live by server-sent events."""

@@ -1,0 +1,1 @@
+"""Pure rules: plans, names, states, prices."""

@@ -1,0 +1,1 @@
+"""What API and dashboard share: dependencies, errors, pagination."""

@@ -1,0 +1,1 @@
+"""`ottla up`: the whole service as processes of one machine."""

@@ -1,0 +1,1 @@
+"""Certificate authorities, issued certificates, secrets at rest."""

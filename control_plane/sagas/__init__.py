@@ -1,0 +1,1 @@
+"""Durable operations as tuples of idempotent steps."""

@@ -1,0 +1,1 @@
+"""Transaction scripts, one per noun; the caller commits."""

@@ -1,0 +1,1 @@
+"""Celery entry points: an id in, the row re-read, nothing trusted."""

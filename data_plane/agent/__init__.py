@@ -1,0 +1,1 @@
+"""One per machine: runs brokers, applies the spec, reports back."""

@@ -1,0 +1,1 @@
+"""What differs between our broker and Apache Kafka."""

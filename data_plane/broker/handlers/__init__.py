@@ -1,0 +1,1 @@
+"""One file per API key, each with the same header and signature."""

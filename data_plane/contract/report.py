@@ -1,0 +1,83 @@
+"""Observed state, node agent to control plane."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from data_plane.contract.metrics import MetricSample
+from data_plane.contract.spec import ContractModel
+from data_plane.contract.versions import CONTRACT_VERSION
+
+Phase = Literal["pending", "starting", "ready", "draining", "failed", "absent"]
+
+
+class Condition(ContractModel):
+    """A named truth with a time: `Ready`, `TopicsApplied`, `AclsApplied`, `DiskPressure`, ..."""
+
+    name: str
+    status: bool
+    reason: str = ""  # a word a program can compare: PortTaken, DiskFull, CrashLoop, ...
+    message: str = ""  # a sentence for people, with the remedy
+    since_ms: int
+
+
+class BrokerStatus(ContractModel):
+    broker_id: int
+    phase: Phase
+    port: int | None = None  # the client listener as it is
+    pid: int | None = None
+    restarts: int = 0
+
+
+class TopicStatus(ContractModel):
+    """A topic as the brokers describe it."""
+
+    name: str
+    partition_count: int
+    replication_factor: int
+    size_bytes: int = 0
+    error: str = ""  # why the spec could not be applied to it, in words
+
+
+class ClusterStatus(ContractModel):
+    cluster_id: str
+    observed_generation: int  # the ClusterSpec generation that is wholly applied; 0: none yet
+    phase: Phase
+    conditions: list[Condition] = []
+    brokers: list[BrokerStatus] = []
+    topics: list[TopicStatus] = []
+
+
+class NodeReport(ContractModel):
+    """What an agent believes, posted at each change and at least every few seconds."""
+
+    contract_version: int = CONTRACT_VERSION
+    node_id: str
+    observed_generation: int  # the NodeSpec generation last accepted
+    boot_id: str = ""
+    agent_version: str = ""
+    disk_free_bytes: int = Field(default=0, ge=0)
+    disk_total_bytes: int = Field(default=0, ge=0)
+    clusters: list[ClusterStatus] = []
+    samples: list[MetricSample] = []
+
+
+class ReportReply(ContractModel):
+    latest_generation: int  # if greater than the report's, the agent asks for the spec at once
+
+
+class NodeRegistration(ContractModel):
+    """A new node's first words; the one-time token travels as a Bearer token."""
+
+    contract_version: int = CONTRACT_VERSION
+    name: str
+    signing_public_key: str  # Ed25519, base64 of the raw 32 bytes: every later request is signed
+    sealing_public_key: str  # X25519, base64 of the raw 32 bytes: secrets are sealed to it
+    advertised_host: str
+    port_first: int
+    port_last: int
+    rack: str | None = None
+
+
+class NodeRegistered(ContractModel):
+    node_id: str

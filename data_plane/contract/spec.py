@@ -1,0 +1,89 @@
+"""Desired state, control plane to node agent: a whole document each time, never a patch."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from data_plane.contract.versions import CONTRACT_VERSION
+
+
+class ContractModel(BaseModel):
+    """Refuses unknown fields: what a side does not know is kept out by version, not guessed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SealedSecret(ContractModel):
+    """Bytes only the addressed node can open (X25519 + ChaCha20-Poly1305), base64 each."""
+
+    ephemeral_public_key: str
+    nonce: str
+    ciphertext: str
+
+
+class TopicSpec(ContractModel):
+    """One topic as it should be; `configs` holds the overrides, by Kafka's names."""
+
+    name: str
+    partition_count: int = Field(ge=1)
+    replication_factor: int = Field(ge=1)
+    configs: dict[str, str] = {}
+
+
+class AclSpec(ContractModel):
+    """One ACL binding, in Kafka's words (upper case, as in Kafka's tools)."""
+
+    resource_type: Literal["TOPIC", "GROUP", "CLUSTER", "TRANSACTIONAL_ID"]
+    resource_name: str
+    pattern_type: Literal["LITERAL", "PREFIXED"] = "LITERAL"
+    operation: str  # READ, WRITE, DESCRIBE, DELETE, CREATE, ALTER, DESCRIBE_CONFIGS, ...
+    permission: Literal["ALLOW", "DENY"] = "ALLOW"
+    host: str = "*"
+
+
+class PrincipalSpec(ContractModel):
+    """A client identity and everything it may do; ACLs of unlisted principals are removed."""
+
+    name: str  # "User:CN=<credential id>,O=<cluster id>"
+    acls: list[AclSpec] = []
+
+
+class BrokerSpec(ContractModel):
+    """One broker process of a cluster on this node."""
+
+    broker_id: int = Field(ge=0)
+    advertised_host: str
+    # Client (TLS) listener; 0 = the agent picks a free port of its range, keeps it and reports it.
+    port: int = Field(default=0, ge=0, le=65535)
+    certificate_pem: str  # server certificate chain: advertised host, localhost, 127.0.0.1, ::1
+    key: SealedSecret  # its private key, PEM
+    rack: str | None = None
+
+
+class ClusterSpec(ContractModel):
+    """One Kafka cluster's share on this node."""
+
+    cluster_id: str  # UUID text; also the O= of every certificate of the cluster
+    engine: Literal["embedded", "apache-kafka"] = "embedded"
+    generation: int = Field(ge=1)  # this cluster's own; grows with each change to it
+    desired: Literal["running", "absent"] = "running"  # absent: stop, remove files and certificates
+    trusted_ca_pem: str = (
+        ""  # one or more PEM blocks: client certificates are checked against these
+    )
+    admin_certificate_pem: str = ""  # the agent's own client certificate for the admin protocol
+    admin_key: SealedSecret | None = None
+    admin_principal: str = ""  # super user on the brokers
+    brokers: list[BrokerSpec] = []
+    topics: list[TopicSpec] = []
+    principals: list[PrincipalSpec] = []
+    disk_bytes_max: int | None = None
+    broker_configs: dict[str, str] = {}  # static broker settings, by Kafka's names
+
+
+class NodeSpec(ContractModel):
+    """Everything one node should run."""
+
+    contract_version: int = CONTRACT_VERSION
+    node_id: str
+    generation: int = Field(ge=0)  # the node's; an agent refuses an older one
+    clusters: list[ClusterSpec] = []

@@ -1,0 +1,1 @@
+"""Groups and offsets as shards over internal topics, without sockets."""

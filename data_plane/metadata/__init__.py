@@ -1,0 +1,1 @@
+"""Cluster metadata as a replayed log: records, image, controller."""

@@ -1,0 +1,29 @@
+"""The one catalogue of metric names, units and kinds; broker, agent and contract read it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    unit: str
+    kind: Literal["counter", "gauge"]
+    about: str
+
+
+METRICS: dict[str, Metric] = {
+    "bytes_in_total": Metric("bytes", "counter", "Record batch bytes accepted from producers"),
+    "bytes_out_total": Metric("bytes", "counter", "Record batch bytes sent to consumers"),
+    "messages_in_total": Metric("records", "counter", "Records accepted from producers"),
+    "requests_total": Metric("requests", "counter", "Requests answered"),
+    "connections": Metric("connections", "gauge", "Open client connections"),
+    "topics": Metric("topics", "gauge", "Topics, internal ones left out"),
+    "partition_replicas": Metric(
+        "replicas", "gauge", "Partition replicas hosted, internal ones left out"
+    ),
+    "log_size_bytes": Metric("bytes", "gauge", "Bytes of all logs on disk"),
+    "offline_partitions": Metric(
+        "partitions", "gauge", "Partitions without a leader or quarantined"
+    ),
+    "resident_bytes": Metric("bytes", "gauge", "Resident memory of the broker process"),
+}

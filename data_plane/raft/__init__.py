@@ -1,0 +1,1 @@
+"""The metadata quorum: replicates bytes and knows no record."""

@@ -1,0 +1,1 @@
+"""One partition's replica set: high watermark, waiting requests."""

@@ -1,0 +1,1 @@
+"""The asyncio edge: sockets, TLS, timers, fsync."""

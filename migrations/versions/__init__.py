@@ -1,0 +1,1 @@
+"""One change each, in order."""
