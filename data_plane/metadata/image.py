@@ -1,0 +1,228 @@
+"""The cluster as one immutable value: what the metadata log says up to one offset.
+
+A batch of records is collected in a mutable `ImageDelta`; `publish` gives one new image that
+shares every part the batch did not touch (durability.md 6), so readers never see half a batch
+and may compare parts by identity to learn what changed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar
+from uuid import UUID
+
+from data_plane.metadata.records import (
+    AccessControlEntryRecord,
+    ConfigRecord,
+    FeatureLevelRecord,
+    MetadataRecord,
+    NoOpRecord,
+    PartitionRecord,
+    ProducerIdsRecord,
+    RegisterBrokerRecord,
+    RemoveAccessControlEntryRecord,
+    RemoveTopicRecord,
+    TopicRecord,
+)
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+TOPIC_RESOURCE = 2  # Kafka's ConfigResource types.
+BROKER_RESOURCE = 4
+
+
+class UnknownTopicId(Exception):
+    """A record speaks of a topic id that the log never introduced: the log is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicImage:
+    """One topic; `partitions[i]` is partition i."""
+
+    name: str
+    topic_id: UUID
+    partitions: tuple[PartitionRecord, ...]
+    is_internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataImage:
+    """All metadata up to and including `offset` (-1: nothing yet) of quorum term `term`."""
+
+    offset: int = -1
+    term: int = 0
+    topics: Mapping[str, TopicImage] = field(default_factory=lambda: MappingProxyType({}))
+    topic_names: Mapping[UUID, str] = field(default_factory=lambda: MappingProxyType({}))
+    brokers: Mapping[int, RegisterBrokerRecord] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    # (resource type, resource name) -> overrides; a broker resource "" is the cluster's default.
+    configs: Mapping[tuple[int, str], Mapping[str, str]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    acls: Mapping[UUID, AccessControlEntryRecord] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    features: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    next_producer_id: int = 0
+
+    def topic(self, name: str) -> TopicImage | None:
+        return self.topics.get(name)
+
+    def topic_by_id(self, topic_id: UUID) -> TopicImage | None:
+        name = self.topic_names.get(topic_id)
+        return None if name is None else self.topics[name]
+
+    def partition(self, name: str, partition_index: int) -> PartitionRecord | None:
+        topic = self.topics.get(name)
+        if topic is None or not 0 <= partition_index < len(topic.partitions):
+            return None
+        return topic.partitions[partition_index]
+
+    def live_brokers(self) -> list[RegisterBrokerRecord]:
+        """Registered brokers that are not fenced, by id."""
+        return [
+            self.brokers[key] for key in sorted(self.brokers) if not self.brokers[key].is_fenced
+        ]
+
+    def topic_configs(self, name: str) -> Mapping[str, str]:
+        """The overrides of one topic, without defaults."""
+        return self.configs.get((TOPIC_RESOURCE, name), MappingProxyType({}))
+
+    def broker_configs(self, broker_id: int | None) -> Mapping[str, str]:
+        """The dynamic overrides of one broker, or with None those for all of the cluster."""
+        name = "" if broker_id is None else str(broker_id)
+        return self.configs.get((BROKER_RESOURCE, name), MappingProxyType({}))
+
+    def partitions(self) -> Iterator[tuple[TopicImage, PartitionRecord]]:
+        for topic in self.topics.values():
+            for partition in topic.partitions:
+                yield topic, partition
+
+
+def _changed(
+    before: Mapping[Key, Value], changes: Mapping[Key, Value | None]
+) -> Mapping[Key, Value]:
+    """Return `before` with `changes` laid over it (None removes), or itself if there are none."""
+    if not changes:
+        return before
+    after = dict(before)
+    for key, value in changes.items():
+        if value is None:
+            after.pop(key, None)
+        else:
+            after[key] = value
+    return MappingProxyType(after)
+
+
+class ImageDelta:
+    """What a batch of records changes in `base`; replay is deterministic and does no I/O."""
+
+    def __init__(self, base: MetadataImage) -> None:
+        self._base = base
+        self._topics: dict[str, TopicRecord | None] = {}
+        self._topic_names: dict[UUID, str | None] = {}
+        self._partitions: dict[UUID, dict[int, PartitionRecord]] = {}
+        self._brokers: dict[int, RegisterBrokerRecord | None] = {}
+        self._configs: dict[tuple[int, str], dict[str, str]] = {}
+        self._acls: dict[UUID, AccessControlEntryRecord | None] = {}
+        self._features: dict[str, int | None] = {}
+        self._next_producer_id = base.next_producer_id
+
+    def replay_all(self, records: Iterable[MetadataRecord]) -> None:
+        for record in records:
+            self.replay(record)
+
+    def replay(self, record: MetadataRecord) -> None:
+        """Take in one record. Raises UnknownTopicId for a partition or removal of no topic."""
+        match record:
+            case PartitionRecord():
+                self._partition_map(record.topic_id)[record.partition_index] = record
+            case TopicRecord():
+                self._topics[record.name] = record
+                self._topic_names[record.topic_id] = record.name
+                self._partitions[record.topic_id] = {}
+            case RemoveTopicRecord():
+                self._remove_topic(record.topic_id)
+            case ConfigRecord():
+                self._replay_config(record)
+            case RegisterBrokerRecord():
+                self._brokers[record.broker_id] = record
+            case AccessControlEntryRecord():
+                self._acls[record.acl_id] = record
+            case RemoveAccessControlEntryRecord():
+                self._acls[record.acl_id] = None
+            case ProducerIdsRecord():
+                self._next_producer_id = record.next_producer_id
+            case FeatureLevelRecord():
+                self._features[record.name] = record.level or None
+            case NoOpRecord():
+                pass
+
+    def publish(self, *, offset: int, term: int) -> MetadataImage:
+        """Return the image after the batch, whose last record is at `offset`."""
+        base = self._base
+        return MetadataImage(
+            offset=offset,
+            term=term,
+            topics=_changed(base.topics, self._changed_topics()),
+            topic_names=_changed(base.topic_names, self._topic_names),
+            brokers=_changed(base.brokers, self._brokers),
+            configs=_changed(
+                base.configs,
+                {key: MappingProxyType(own) if own else None for key, own in self._configs.items()},
+            ),
+            acls=_changed(base.acls, self._acls),
+            features=_changed(base.features, self._features),
+            next_producer_id=self._next_producer_id,
+        )
+
+    def _name_of(self, topic_id: UUID) -> str:
+        if topic_id in self._topic_names:
+            name = self._topic_names[topic_id]
+        else:
+            name = self._base.topic_names.get(topic_id)
+        if name is None:
+            raise UnknownTopicId(str(topic_id))
+        return name
+
+    def _partition_map(self, topic_id: UUID) -> dict[int, PartitionRecord]:
+        found = self._partitions.get(topic_id)
+        if found is None:
+            topic = self._base.topics[self._name_of(topic_id)]
+            found = dict(enumerate(topic.partitions))
+            self._partitions[topic_id] = found
+        return found
+
+    def _remove_topic(self, topic_id: UUID) -> None:
+        name = self._name_of(topic_id)
+        self._topics[name] = None
+        self._topic_names[topic_id] = None
+        self._partitions.pop(topic_id, None)
+        self._configs[TOPIC_RESOURCE, name] = {}
+
+    def _replay_config(self, record: ConfigRecord) -> None:
+        key = (record.resource_type, record.resource_name)
+        own = self._configs.get(key)
+        if own is None:
+            own = self._configs[key] = dict(self._base.configs.get(key, {}))
+        if record.value is None:
+            own.pop(record.name, None)
+        else:
+            own[record.name] = record.value
+
+    def _changed_topics(self) -> dict[str, TopicImage | None]:
+        changed: dict[str, TopicImage | None] = {
+            name: None for name, record in self._topics.items() if record is None
+        }
+        for topic_id, partitions in self._partitions.items():
+            name = self._name_of(topic_id)
+            record = self._topics.get(name)
+            before = self._base.topics.get(name)
+            is_internal = (
+                record.is_internal if record else before is not None and before.is_internal
+            )
+            rows = tuple(partitions[index] for index in sorted(partitions))
+            changed[name] = TopicImage(name, topic_id, rows, is_internal)
+        return changed
