@@ -1,1 +1,49 @@
-"""One file per API key, each with the same header and signature."""
+"""One file per API key. Each has the same header and the same signature:
+
+    API_KEY, VERSIONS = 12, range(0, 5)
+    def handle(broker: Broker, ctx: RequestContext, request: XRequest) -> XResponse | Parked: ...
+
+A handler may also define `error_response(request, error: KafkaError) -> XResponse`, used
+for a KafkaError it raised where the response has no `error_code` field at its top. Produce and
+Fetch are RAW: they get the body as a memoryview and answer with buffers (performance.md 12).
+A module is imported at the first use of its key.
+"""
+
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
+HANDLERS: dict[int, str] = {  # API key -> module of this package
+    0: "produce",
+    1: "fetch",
+    2: "list_offsets",
+    3: "metadata",
+    8: "offset_commit",
+    9: "offset_fetch",
+    10: "find_coordinator",
+    11: "join_group",
+    12: "heartbeat",
+    13: "leave_group",
+    14: "sync_group",
+    15: "describe_groups",
+    16: "list_groups",
+    18: "api_versions",
+    19: "create_topics",
+    20: "delete_topics",
+    22: "init_producer_id",
+    29: "describe_acls",
+    30: "create_acls",
+    31: "delete_acls",
+    32: "describe_configs",
+    37: "create_partitions",
+    42: "delete_groups",
+    44: "incremental_alter_configs",
+    47: "offset_delete",
+    60: "describe_cluster",
+}
+
+
+@cache
+def handler(api_key: int) -> ModuleType:
+    """The module that answers `api_key`. Raises KeyError if there is none."""
+    return import_module(f"{__name__}.{HANDLERS[api_key]}")

@@ -1,0 +1,58 @@
+"""Everything a broker is told at its start, and every limit it keeps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """Files of a TLS listener, PEM. Client certificates must chain to `client_ca_file`."""
+
+    certificate_file: Path
+    key_file: Path
+    client_ca_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerConfig:
+    """One listening socket; `advertised_*` is what clients are told (durability.md 8)."""
+
+    name: str
+    bind: str = "127.0.0.1"
+    port: int = 0  # 0: any free port
+    advertised_host: str = ""  # empty: the bound address
+    advertised_port: int = 0  # 0: the bound port
+    tls: TlsConfig | None = None  # None: plaintext, allowed on loopback only
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Nothing in the broker grows without one of these."""
+
+    frame_bytes_max: int = 100 * 1024 * 1024  # socket.request.max.bytes
+    unauthenticated_frame_bytes_max: int = 64 * 1024
+    connections_max: int = 20_000
+    inflight_produces_max: int = 64  # per connection
+    inflight_produce_bytes_max: int = 32 * 1024 * 1024  # per connection
+    fetch_bytes_max: int = 55 * 1024 * 1024  # fetch.max.bytes of the broker
+    write_buffer_bytes_max: int = 8 * 1024 * 1024  # above it a connection reads no more
+    write_buffer_bytes_low: int = 1024 * 1024
+    turn_bytes_max: int = 1024 * 1024  # per connection and turn, then others get theirs
+    fetch_wait_ms_max: int = 10 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    data_dir: Path
+    broker_id: int = 0
+    cluster_id: str = ""  # empty: the data directory's, or a new one
+    rack: str | None = None
+    listeners: tuple[ListenerConfig, ...] = (ListenerConfig("PLAINTEXT"),)
+    super_users: frozenset[str] = frozenset()
+    metrics_port: int | None = None  # loopback only; 0: any free port; None: no endpoint
+    disk_bytes_max: int | None = None  # the plan's share of the disk; None: the whole disk
+    auto_create_topics: bool = False
+    default_partitions: int = 1
+    static_configs: Mapping[str, str] = field(default_factory=dict)  # by Kafka's names
+    limits: Limits = Limits()

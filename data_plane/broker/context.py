@@ -1,0 +1,15 @@
+"""Who asks, how and when: what a handler knows besides the request itself."""
+
+from typing import NamedTuple
+
+
+class RequestContext(NamedTuple):
+    """A tuple, because one is made for each request on the hot path."""
+
+    principal: str  # "User:CN=<credential id>,O=<cluster id>" or "User:ANONYMOUS"
+    client_id: str | None
+    client_host: str  # numeric address, as ACLs compare it
+    api_key: int
+    api_version: int
+    listener: str  # name of the listener the client came by: Metadata answers for that one
+    now_ms: int  # Unix milliseconds, one reading per loop turn
