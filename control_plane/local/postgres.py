@@ -164,6 +164,7 @@ class EmbeddedPostgres:
             stop_signal=signal.SIGINT,  # fast shutdown: ends sessions, writes a checkpoint
             stop_seconds_max=20,
             is_ready=self.is_ready,
+            prepare=self.prepare,
         )
 
     def is_ready(self) -> bool:

@@ -37,6 +37,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds_max: float = 10.0
     is_ready: Callable[[], bool] = field(default=lambda: True)
+    prepare: Callable[[], object] = field(default=lambda: None)  # before each restart
 
 
 def start(program: Program) -> subprocess.Popen[bytes]:
