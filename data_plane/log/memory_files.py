@@ -1,0 +1,268 @@
+"""The in-memory twin of DiskFiles: knows which bytes and names are durable, and can crash.
+
+It is stricter than a real disk: a name is durable only after sync_directory of its directory, and
+a crash may keep any prefix of the bytes appended since the last sync, the last part damaged.
+"""
+
+import errno
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from data_plane.log.failures import DirectoryRefused
+from data_plane.log.files import Bytes, DiskSpace
+
+TIB = 1 << 40
+
+
+@dataclass(slots=True)
+class Fault:
+    """The next `times` calls of `operation` on a path that contains `path_part` fail.
+
+    operation: append, sync, truncate, sync_directory, read or rename. An append writes
+    `bytes_before` bytes first, as a real short write does.
+    """
+
+    operation: str
+    error: int
+    path_part: str = ""
+    bytes_before: int = 0
+    times: int = 1
+
+
+class MemoryFile:
+    """Bytes as the process sees them, beside the bytes that a power loss would leave."""
+
+    descriptor = -1
+
+    def __init__(self, files: "MemoryFiles", path: PurePath) -> None:
+        self._files = files
+        self.path = path
+        self.content = bytearray()
+        self.durable = bytearray()
+        self._shared_bytes = 0  # How long a prefix both have in common.
+        self._is_dropped = False  # A failed sync lost the dirty pages; later syncs then lie.
+
+    def read(self, position: int, size_bytes: int) -> bytes:
+        self._files.trip("read", self.path)
+        return bytes(self.content[position : position + size_bytes])
+
+    def append(self, parts: Sequence[Bytes], size_bytes: int) -> None:
+        joined = b"".join(parts)
+        assert len(joined) == size_bytes, "an append must say how long it is"
+        fault = self._files.fault("append", self.path)
+        if fault is not None:
+            self.content += joined[: fault.bytes_before]
+            raise OSError(fault.error, os.strerror(fault.error))
+        fits = self._files.free_bytes()
+        self.content += joined[:fits]
+        if fits < size_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def truncate(self, size_bytes: int) -> None:
+        self._files.trip("truncate", self.path)
+        del self.content[size_bytes:]
+        self.content.extend(bytes(size_bytes - len(self.content)))
+        self._shared_bytes = min(self._shared_bytes, size_bytes)
+
+    def sync(self) -> None:
+        try:
+            self._files.trip("sync", self.path)
+        except OSError:
+            self._is_dropped = True
+            raise
+        if not self._is_dropped:
+            self.durable[self._shared_bytes :] = self.content[self._shared_bytes :]
+            self._shared_bytes = len(self.content)
+
+    def size_bytes(self) -> int:
+        return len(self.content)
+
+    def lose_power(self, rng: random.Random | None) -> None:
+        """Keep the durable bytes and, if nothing was cut since, a damaged part of the rest."""
+        kept = bytes(self.durable)
+        if rng is not None and self._shared_bytes == len(self.durable):
+            kept += torn(bytes(self.content[self._shared_bytes :]), rng)
+        self.content = bytearray(kept)
+        self.durable = bytearray(kept)
+        self._shared_bytes = len(kept)
+        self._is_dropped = False
+
+
+def torn(tail: bytes, rng: random.Random) -> bytes:
+    """Return a random prefix of `tail` in which, half the time, one page reads as zeros."""
+    kept = bytearray(tail[: rng.randint(0, len(tail))])
+    if kept and rng.random() < 0.5:
+        hole = rng.randrange(len(kept))
+        kept[hole : hole + 512] = bytes(len(kept[hole : hole + 512]))
+    return bytes(kept)
+
+
+class MemoryLock:
+    """A claim in a MemoryFiles."""
+
+    def __init__(self, held: set[PurePath], path: PurePath) -> None:
+        self._held, self._path = held, path
+
+    def release(self) -> None:
+        self._held.discard(self._path)
+
+
+class MemoryFiles:
+    """A file system in dictionaries, with faults and power losses on order."""
+
+    def __init__(self, capacity_bytes: int = TIB) -> None:
+        self.capacity_bytes = capacity_bytes
+        self.faults: list[Fault] = []
+        self.sync_count = 0
+        self._files: dict[PurePath, MemoryFile] = {}
+        self._durable_names: dict[PurePath, MemoryFile] = {}
+        self._directories: set[PurePath] = set()
+        self._durable_directories: set[PurePath] = set()
+        self._allocated: dict[PurePath, int] = {}
+        self._locks: set[PurePath] = set()
+
+    # What a test may order.
+
+    def fail(self, operation: str, error: int, path_part: str = "", **more: int) -> None:
+        """Let the next call of `operation` fail; see Fault."""
+        self.faults.append(Fault(operation, error, path_part, **more))
+
+    def crash(self, rng: random.Random | None = None) -> None:
+        """Lose power: un-synced names and bytes go; with `rng`, a torn part of the bytes stays."""
+        self._directories = {d for d in self._durable_directories if self._is_rooted(d)}
+        self._files = {
+            p: f for p, f in self._durable_names.items() if p.parent in self._directories
+        }
+        for path, file in self._files.items():
+            file.path = path
+            file.lose_power(rng)
+        self._durable_names = dict(self._files)
+        self._durable_directories = set(self._directories)
+        self._locks.clear()
+        self.faults.clear()
+
+    def kill(self) -> None:
+        """Lose the process but not the machine: the page cache stays, locks go."""
+        self._locks.clear()
+        self.faults.clear()
+
+    def copy(self) -> "MemoryFiles":
+        """Return an independent copy, so that a test may try many endings of one history."""
+        twin = MemoryFiles(self.capacity_bytes)
+        twin._directories = set(self._directories)
+        twin._durable_directories = set(self._directories)
+        for path, file in self._files.items():
+            copied = twin._files[path] = MemoryFile(twin, path)
+            copied.content = bytearray(file.content)
+            copied.sync()
+        twin._durable_names = dict(twin._files)
+        return twin
+
+    def fault(self, operation: str, path: PurePath) -> Fault | None:
+        """Return the fault ordered for this call, and count it as used."""
+        for fault in self.faults:
+            if fault.operation == operation and fault.path_part in str(path):
+                fault.times -= 1
+                if fault.times == 0:
+                    self.faults.remove(fault)
+                return fault
+        return None
+
+    def trip(self, operation: str, path: PurePath) -> None:
+        fault = self.fault(operation, path)
+        if fault is not None:
+            raise OSError(fault.error, os.strerror(fault.error))
+        self.sync_count += operation in ("sync", "sync_directory")
+
+    def free_bytes(self) -> int:
+        used = sum(len(f.content) for f in self._files.values()) + sum(self._allocated.values())
+        return max(0, self.capacity_bytes - used)
+
+    # Files.
+
+    def open(self, path: PurePath, *, create: bool = False) -> MemoryFile:
+        file = self._files.get(path)
+        if file is None:
+            if not create or path.parent not in self._directories:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+            file = self._files[path] = MemoryFile(self, path)
+        return file
+
+    def exists(self, path: PurePath) -> bool:
+        return path in self._files or path in self._directories or path in self._allocated
+
+    def list_names(self, directory: PurePath) -> list[str]:
+        if directory not in self._directories:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(directory))
+        known = (*self._files, *self._directories, *self._allocated)
+        return sorted(p.name for p in known if p.parent == directory and p != directory)
+
+    def make_directory(self, directory: PurePath) -> None:
+        self._directories |= {directory, *directory.parents}
+
+    def rename(self, source: PurePath, target: PurePath) -> None:
+        self.trip("rename", source)
+        if source in self._files:
+            self._files[target] = self._files.pop(source)
+            self._files[target].path = target
+            return
+        if source not in self._directories:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(source))
+        for path in [p for p in self._files if source in p.parents]:
+            moved = target / path.relative_to(source)
+            self._files[moved] = self._files.pop(path)
+            self._files[moved].path = moved
+        self._directories = {
+            target / d.relative_to(source) if d == source or source in d.parents else d
+            for d in self._directories
+        }
+
+    def remove(self, path: PurePath) -> None:
+        if self._allocated.pop(path, None) is None:
+            del self._files[path]
+
+    def remove_tree(self, directory: PurePath) -> None:
+        self._files = {p: f for p, f in self._files.items() if directory not in p.parents}
+        self._directories = {
+            d for d in self._directories if d != directory and directory not in d.parents
+        }
+
+    def sync_directory(self, directory: PurePath) -> None:
+        self.trip("sync_directory", directory)
+        kept = {p: f for p, f in self._durable_names.items() if p.parent != directory}
+        now = {p: f for p, f in self._files.items() if p.parent == directory}
+        self._durable_names = kept | now
+        others = {d for d in self._durable_directories if d.parent != directory}
+        self._durable_directories = others | {
+            d for d in self._directories if d.parent == directory or d == directory
+        }
+
+    def sync_file_system(self, directory: PurePath) -> bool:
+        self.trip("sync_file_system", directory)
+        for file in self._files.values():
+            file.sync()
+        self._durable_names = dict(self._files)
+        self._durable_directories = set(self._directories)
+        return True
+
+    def allocate(self, path: PurePath, size_bytes: int) -> None:
+        if size_bytes > self.free_bytes():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._allocated[path] = size_bytes
+
+    def space(self, directory: PurePath) -> DiskSpace:
+        return DiskSpace(self.free_bytes(), self.capacity_bytes)
+
+    def lock(self, path: PurePath) -> MemoryLock:
+        if path in self._locks:
+            raise DirectoryRefused(f"{path.parent} is in use by another process")
+        self._locks.add(path)
+        return MemoryLock(self._locks, path)
+
+    def _is_rooted(self, directory: PurePath) -> bool:
+        """Say whether every directory above is durable too; the root of the tree always is."""
+        above = [d for d in directory.parents if d.parent != d]
+        return all(d in self._durable_directories for d in above)
