@@ -237,7 +237,7 @@ class MemoryFiles:
         self._durable_names = kept | now
         others = {d for d in self._durable_directories if d.parent != directory}
         self._durable_directories = others | {
-            d for d in self._directories if d.parent == directory or d == directory
+            d for d in self._directories if directory in (d.parent, d)
         }
 
     def sync_file_system(self, directory: PurePath) -> bool:
@@ -253,7 +253,7 @@ class MemoryFiles:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._allocated[path] = size_bytes
 
-    def space(self, directory: PurePath) -> DiskSpace:
+    def space(self, directory: PurePath) -> DiskSpace:  # noqa: ARG002
         return DiskSpace(self.free_bytes(), self.capacity_bytes)
 
     def lock(self, path: PurePath) -> MemoryLock:
