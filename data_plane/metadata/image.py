@@ -16,7 +16,6 @@ from data_plane.metadata.records import (
     ConfigRecord,
     FeatureLevelRecord,
     MetadataRecord,
-    NoOpRecord,
     PartitionRecord,
     ProducerIdsRecord,
     RegisterBrokerRecord,
@@ -30,10 +29,11 @@ Value = TypeVar("Value")
 
 TOPIC_RESOURCE = 2  # Kafka's ConfigResource types.
 BROKER_RESOURCE = 4
+INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state"})
 
 
-class UnknownTopicId(Exception):
-    """A record speaks of a topic id that the log never introduced: the log is not ours."""
+class ForeignRecord(Exception):
+    """A record speaks of a topic that the log never introduced: the log is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,11 @@ class TopicImage:
     name: str
     topic_id: UUID
     partitions: tuple[PartitionRecord, ...]
-    is_internal: bool = False
+
+    @property
+    def is_internal(self) -> bool:
+        """True for the topics in which coordinators keep their state."""
+        return self.name in INTERNAL_TOPICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ class ImageDelta:
 
     def __init__(self, base: MetadataImage) -> None:
         self._base = base
-        self._topics: dict[str, TopicRecord | None] = {}
+        self._removed_topics: set[str] = set()
         self._topic_names: dict[UUID, str | None] = {}
         self._partitions: dict[UUID, dict[int, PartitionRecord]] = {}
         self._brokers: dict[int, RegisterBrokerRecord | None] = {}
@@ -135,12 +139,11 @@ class ImageDelta:
             self.replay(record)
 
     def replay(self, record: MetadataRecord) -> None:
-        """Take in one record. Raises UnknownTopicId for a partition or removal of no topic."""
+        """Take in one record. Raises ForeignRecord for a partition or removal of no topic."""
         match record:
             case PartitionRecord():
                 self._partition_map(record.topic_id)[record.partition_index] = record
             case TopicRecord():
-                self._topics[record.name] = record
                 self._topic_names[record.topic_id] = record.name
                 self._partitions[record.topic_id] = {}
             case RemoveTopicRecord():
@@ -157,8 +160,6 @@ class ImageDelta:
                 self._next_producer_id = record.next_producer_id
             case FeatureLevelRecord():
                 self._features[record.name] = record.level or None
-            case NoOpRecord():
-                pass
 
     def publish(self, *, offset: int, term: int) -> MetadataImage:
         """Return the image after the batch, whose last record is at `offset`."""
@@ -184,7 +185,7 @@ class ImageDelta:
         else:
             name = self._base.topic_names.get(topic_id)
         if name is None:
-            raise UnknownTopicId(str(topic_id))
+            raise ForeignRecord(str(topic_id))
         return name
 
     def _partition_map(self, topic_id: UUID) -> dict[int, PartitionRecord]:
@@ -197,7 +198,7 @@ class ImageDelta:
 
     def _remove_topic(self, topic_id: UUID) -> None:
         name = self._name_of(topic_id)
-        self._topics[name] = None
+        self._removed_topics.add(name)
         self._topic_names[topic_id] = None
         self._partitions.pop(topic_id, None)
         self._configs[TOPIC_RESOURCE, name] = {}
@@ -213,16 +214,9 @@ class ImageDelta:
             own[record.name] = record.value
 
     def _changed_topics(self) -> dict[str, TopicImage | None]:
-        changed: dict[str, TopicImage | None] = {
-            name: None for name, record in self._topics.items() if record is None
-        }
+        changed: dict[str, TopicImage | None] = dict.fromkeys(self._removed_topics)
         for topic_id, partitions in self._partitions.items():
             name = self._name_of(topic_id)
-            record = self._topics.get(name)
-            before = self._base.topics.get(name)
-            is_internal = (
-                record.is_internal if record else before is not None and before.is_internal
-            )
             rows = tuple(partitions[index] for index in sorted(partitions))
-            changed[name] = TopicImage(name, topic_id, rows, is_internal)
+            changed[name] = TopicImage(name, topic_id, rows)
         return changed

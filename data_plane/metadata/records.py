@@ -4,9 +4,14 @@ After Kafka's metadata records (KRaft, KIP-631), whose type numbers are kept; `c
 `node_id` and `directory_id` are ours (durability.md 1, 3).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from uuid import UUID
+from typing import Final
+
+from data_plane.protocol.schema import boolean, data_record, int8, int32, int64, uuid
+
+RECORD_VERSIONS: Final = range(1)  # Grows with `ottla.version` (durability.md 9).
 
 
 class CommitMode(IntEnum):
@@ -23,106 +28,109 @@ class BrokerListener:
 
     name: str
     host: str
-    port: int
+    port: int32
 
 
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class RegisterBrokerRecord:
     """A broker incarnation joined; its epoch is the offset of this record."""
 
-    broker_id: int
-    incarnation_id: UUID
-    broker_epoch: int
-    directory_id: UUID
+    broker_id: int32
+    incarnation_id: uuid
+    broker_epoch: int64
+    directory_id: uuid
     node_id: str
     rack: str
-    listeners: tuple[BrokerListener, ...]
-    is_fenced: bool = False
+    listeners: Sequence[BrokerListener]
+    is_fenced: boolean = False
 
 
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class TopicRecord:
     """A topic exists from here on, without partitions yet."""
 
     name: str
-    topic_id: UUID
-    is_internal: bool = False
+    topic_id: uuid
 
 
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class RemoveTopicRecord:
     """A topic, its partitions and its configs are gone; its id is never used again."""
 
-    topic_id: UUID
+    topic_id: uuid
 
 
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class PartitionRecord:
     """The whole state of one partition; replaces what was known before."""
 
-    topic_id: UUID
-    partition_index: int
-    replicas: tuple[int, ...]
-    isr: tuple[int, ...]
-    leader: int
-    leader_epoch: int
-    partition_epoch: int
-    commit_mode: int = CommitMode.SYNCED
-    elr: tuple[int, ...] = ()
-    is_recovering: bool = False
+    topic_id: uuid
+    partition_index: int32
+    replicas: Sequence[int32]
+    isr: Sequence[int32]
+    leader: int32
+    leader_epoch: int32
+    partition_epoch: int32
+    commit_mode: int8 = CommitMode.SYNCED
+    elr: Sequence[int32] = ()
+    is_recovering: boolean = False
 
 
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class ConfigRecord:
     """One override of one resource; value None takes the override back."""
 
-    resource_type: int
+    resource_type: int8
     resource_name: str
     name: str
     value: str | None
 
 
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class AccessControlEntryRecord:
     """One ACL binding, under an id of its own so that it can be removed."""
 
-    acl_id: UUID
-    resource_type: int
+    acl_id: uuid
+    resource_type: int8
     resource_name: str
-    pattern_type: int
+    pattern_type: int8
     principal: str
     host: str
-    operation: int
-    permission_type: int
+    operation: int8
+    permission_type: int8
 
 
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class RemoveAccessControlEntryRecord:
     """One ACL binding is taken back."""
 
-    acl_id: UUID
+    acl_id: uuid
 
 
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class ProducerIdsRecord:
     """Producer ids below `next_producer_id` are given out, the last block to this broker."""
 
-    broker_id: int
-    broker_epoch: int
-    next_producer_id: int
+    broker_id: int32
+    broker_epoch: int64
+    next_producer_id: int64
 
 
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class FeatureLevelRecord:
     """A feature is finalized at a level; 0 takes it back."""
 
     name: str
-    level: int
-
-
-@dataclass(frozen=True, slots=True)
-class NoOpRecord:
-    """Changes nothing; a new quorum leader commits one before it decides anything (Raft 5.4.2)."""
+    level: int32
 
 
 MetadataRecord = (
@@ -135,5 +143,4 @@ MetadataRecord = (
     | RemoveAccessControlEntryRecord
     | ProducerIdsRecord
     | FeatureLevelRecord
-    | NoOpRecord
 )

@@ -1,0 +1,166 @@
+"""A voter's memory on disk: term and vote in one small file, entries in a log of frames.
+
+quorum-state: replaced atomically; magic `OTQ1`, CRC-32C, then term int64 and vote int32 (-1: none).
+entries.log: one frame per persist: magic `OTF1`, body length uint32, CRC-32C uint32 of the body;
+the body holds batches: base offset int64, term int64, count uint32, then per entry length uint32
+and bytes. All numbers are big-endian.
+
+Each frame is synced before the next is begun, so a crash can damage only the last one: a damaged
+frame with nothing readable behind it is a torn tail and is cut off, one with a whole frame behind
+it is damage to what had been committed, and the voter must not start (durability.md 3).
+"""
+
+import errno
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+
+from crc32c import crc32c
+
+from data_plane.log.failures import DamagedLog, LogFailure
+from data_plane.log.files import File, Files, read_whole, write_atomically
+from data_plane.raft.entries import EntryBatch, HardState, Ready
+
+STATE_NAME = "quorum-state"
+LOG_NAME = "entries.log"
+
+_STATE_MAGIC = b"OTQ1"
+_STATE = struct.Struct(">qi")
+_FRAME_MAGIC = b"OTF1"
+_FRAME = struct.Struct(">4sII")  # magic, body length in bytes, CRC-32C of the body
+_BATCH = struct.Struct(">qqI")  # base offset, term, entry count
+_LENGTH = struct.Struct(">I")
+
+
+class DiskFull(Exception):
+    """There is no room for the entries; the log is as it was before."""
+
+
+class RaftDisk:
+    """The only place that writes a voter's files; every call blocks, `persist` until synced."""
+
+    def __init__(self, files: Files, directory: PurePath) -> None:
+        self._files = files
+        self._state_path = directory / STATE_NAME
+        self._log_path = directory / LOG_NAME
+        self._directory = directory
+        # Held open: `persist` runs off the loop's thread, where `open` may not be called.
+        self._file: File | None = None
+        self._end = 0  # Bytes of the log that are known whole.
+
+    def load(self) -> tuple[HardState, list[EntryBatch]]:
+        """Read everything back, cutting off a torn tail. Raises DamagedLog."""
+        self._files.make_directory(self._directory)
+        self._files.sync_directory(self._directory.parent)
+        hard_state = self._load_state()
+        file = self._file = self._files.open(self._log_path, create=True)
+        self._files.sync_directory(self._directory)
+        content = file.read(0, file.size_bytes())
+        batches = list(self._read_frames(content))
+        if self._end < len(content):
+            file.truncate(self._end)
+        file.sync()  # Also what a process crash left in the page cache is kept: make it last.
+        if batches and batches[-1].term > hard_state.term:
+            raise DamagedLog(f"{self._state_path}: term is older than the log's")
+        return hard_state, batches
+
+    def persist(self, ready: Ready) -> None:
+        """Store term, vote and entries; return once they are durable.
+
+        Raises DiskFull, the log then cut back, or LogFailure, after which the process must end.
+        """
+        assert self._file is not None, "load comes first"
+        try:
+            if ready.hard_state is not None:
+                write_atomically(self._files, self._state_path, _encode_state(ready.hard_state))
+            if ready.batches:
+                frame = encode_frame(ready.batches)
+                self._file.append([frame], len(frame))
+                self._file.sync()
+                self._end += len(frame)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise LogFailure(self._directory, "persist", error) from error
+            self._cut_back()
+            raise DiskFull(str(self._directory)) from error
+
+    def _cut_back(self) -> None:
+        """Take back a write that met a full disk; its beginning may be in the file."""
+        assert self._file is not None
+        try:
+            self._file.truncate(self._end)
+        except OSError as error:
+            raise LogFailure(self._directory, "truncate", error) from error
+
+    def _load_state(self) -> HardState:
+        content = read_whole(self._files, self._state_path)
+        if content is None:
+            return HardState()
+        body = content[8:]
+        if content[:8] != _STATE_MAGIC + _LENGTH.pack(crc32c(body)) or len(body) != _STATE.size:
+            raise DamagedLog(f"{self._state_path}: not a quorum state")
+        term, vote = _STATE.unpack(body)
+        return HardState(term, None if vote < 0 else vote)
+
+    def _read_frames(self, content: bytes) -> Iterator[EntryBatch]:
+        next_offset = 0
+        while (body := frame_at(content, self._end)) is not None:
+            for batch in decode_batches(body):
+                if batch.base_offset != next_offset:
+                    raise DamagedLog(f"{self._log_path}: offset {next_offset} is missing")
+                next_offset = batch.last_offset + 1
+                yield batch
+            self._end += _FRAME.size + len(body)
+        if _has_frame_after(content, self._end):
+            raise DamagedLog(f"{self._log_path}: damaged at byte {self._end}, before its end")
+
+
+def _encode_state(state: HardState) -> bytes:
+    body = _STATE.pack(state.term, -1 if state.voted_for is None else state.voted_for)
+    return _STATE_MAGIC + _LENGTH.pack(crc32c(body)) + body
+
+
+def encode_frame(batches: Sequence[EntryBatch]) -> bytes:
+    parts: list[bytes] = []
+    for batch in batches:
+        parts.append(_BATCH.pack(batch.base_offset, batch.term, len(batch.entries)))
+        for entry in batch.entries:
+            parts += (_LENGTH.pack(len(entry)), entry)
+    body = b"".join(parts)
+    return _FRAME.pack(_FRAME_MAGIC, len(body), crc32c(body)) + body
+
+
+def frame_at(content: bytes, at: int) -> memoryview | None:
+    """Return the body of the whole and undamaged frame at byte `at`, or None."""
+    if len(content) - at < _FRAME.size:
+        return None
+    magic, size_bytes, checksum = _FRAME.unpack_from(content, at)
+    start = at + _FRAME.size
+    if magic != _FRAME_MAGIC or size_bytes > len(content) - start:
+        return None
+    body = memoryview(content)[start : start + size_bytes]
+    return body if crc32c(body) == checksum else None
+
+
+def _has_frame_after(content: bytes, at: int) -> bool:
+    found = content.find(_FRAME_MAGIC, at + 1)
+    while found >= 0:
+        if frame_at(content, found) is not None:
+            return True
+        found = content.find(_FRAME_MAGIC, found + 1)
+    return False
+
+
+def decode_batches(body: memoryview) -> Iterator[EntryBatch]:
+    """Yield the batches of a frame's body, whose checksum has been verified."""
+    at = 0
+    while at < len(body):
+        base_offset, term, count = _BATCH.unpack_from(body, at)
+        at += _BATCH.size
+        entries = []
+        for _ in range(count):
+            (size_bytes,) = _LENGTH.unpack_from(body, at)
+            at += _LENGTH.size
+            entries.append(bytes(body[at : at + size_bytes]))
+            at += size_bytes
+        yield EntryBatch(base_offset, term, tuple(entries))
