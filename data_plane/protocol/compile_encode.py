@@ -44,10 +44,10 @@ class _Encoder:
 
     def compile(self, cls: type) -> None:
         source = self.source
-        source.line("out = []")
-        source.line("w = out.append")
         source.line("try:")
         source.depth += 1
+        source.line("out = []")
+        source.line("w = out.append")
         self.struct(cls, "m", "w")
         self.flush("w")
         source.depth -= 1

@@ -18,7 +18,6 @@ __all__ = [
     "Buffer",
     "DecodeError",
     "EncodeError",
-    "boolean",
     "data_record",
     "decode",
     "decoder",
@@ -30,7 +29,7 @@ __all__ = [
     "int32",
     "int64",
     "nullable",
-    "records",
+    "record_batches",
     "request",
     "response",
     "since",
@@ -64,9 +63,8 @@ int32 = Annotated[int, Fixed("i", 4)]
 int64 = Annotated[int, Fixed("q", 8)]
 uint16 = Annotated[int, Fixed("H", 2)]
 float64 = Annotated[float, Fixed("d", 8)]
-boolean = bool
 uuid = UUID
-records = Annotated[Buffer, RecordsType()]
+record_batches = Annotated[Buffer, RecordsType()]
 
 NO_ID: Final = UUID(int=0)  # Kafka's "no topic id".
 
