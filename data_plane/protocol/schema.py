@@ -15,9 +15,11 @@ from uuid import UUID
 from data_plane.protocol.primitives import Buffer, DecodeError, EncodeError
 
 __all__ = [
+    "NO_ID",
     "Buffer",
     "DecodeError",
     "EncodeError",
+    "boolean",
     "data_record",
     "decode",
     "decoder",
@@ -63,6 +65,7 @@ int32 = Annotated[int, Fixed("i", 4)]
 int64 = Annotated[int, Fixed("q", 8)]
 uint16 = Annotated[int, Fixed("H", 2)]
 float64 = Annotated[float, Fixed("d", 8)]
+boolean = bool
 uuid = UUID
 record_batches = Annotated[Buffer, RecordsType()]
 
