@@ -1,0 +1,20 @@
+"""Limits and times of the group coordinator, under Kafka's names."""
+
+from dataclasses import dataclass
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class GroupConfig:
+    """Every limit of groups and committed offsets; defaults are Kafka's where Kafka has one."""
+
+    initial_rebalance_delay_ms: int = 3_000  # group.initial.rebalance.delay.ms
+    session_timeout_ms_min: int = 6_000  # group.min.session.timeout.ms
+    session_timeout_ms_max: int = 1_800_000  # group.max.session.timeout.ms
+    group_size_max: int = 1_000  # group.max.size; Kafka's own default is no limit at all
+    new_member_join_timeout_ms: int = 300_000  # a first JoinGroup whose client may be gone
+    offset_metadata_chars_max: int = 4_096  # offset.metadata.max.bytes, which counts characters
+    offsets_retention_ms: int = 7 * DAY_MS  # offsets.retention.minutes, KIP-211
+    offsets_check_interval_ms: int = 600_000  # offsets.retention.check.interval.ms
+    expired_records_max: int = 5_000  # tombstones per turn: a long list must not stop the loop
