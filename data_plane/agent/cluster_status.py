@@ -1,0 +1,132 @@
+"""What a cluster's worker knows, put into the words of the contract."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from data_plane.agent import conditions
+from data_plane.agent.admin_state import AdminFailed, AdminOutcome
+from data_plane.agent.conditions import ConditionBook, Truth
+from data_plane.agent.managed_broker import ManagedBroker
+from data_plane.agent.ports import PortTaken
+from data_plane.agent.secrets import SecretUnopened
+from data_plane.contract.report import ClusterStatus, Phase, TopicStatus
+from data_plane.contract.spec import ClusterSpec
+
+ERRORS_SHOWN_MAX = 5
+NOT_AGAIN = (
+    "It ended too often and is not started again until the cluster's settings change or the agent "
+    "is restarted"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    spec: ClusterSpec
+    brokers: Sequence[ManagedBroker]
+    has_directory: bool
+    applied_generation: int
+    outcome: AdminOutcome | None
+    problem: Exception | None
+    sizes: Mapping[str, int]
+
+
+def status_from_facts(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> ClusterStatus:
+    _note_conditions(facts, book, now_ms)
+    is_absent = phase_of(facts) == "absent"
+    return ClusterStatus(
+        cluster_id=facts.spec.cluster_id,
+        observed_generation=facts.spec.generation if is_absent else facts.applied_generation,
+        phase=phase_of(facts),
+        conditions=book.list(),
+        brokers=[broker.status() for broker in facts.brokers],
+        topics=[_sized(topic, facts.sizes) for topic in facts.outcome.topics]
+        if facts.outcome
+        else [],
+    )
+
+
+def phase_of(facts: ClusterFacts) -> Phase:
+    """absent once nothing is left; failed where only a change of something outside can help."""
+    if facts.spec.desired == "absent":
+        return "draining" if facts.brokers or facts.has_directory else "absent"
+    phases = {broker.phase for broker in facts.brokers}
+    if "failed" in phases or isinstance(facts.problem, SecretUnopened):
+        return "failed"
+    if phases == {"ready"}:
+        return "ready"
+    return "starting" if phases & {"starting", "ready", "draining"} else "pending"
+
+
+def _note_conditions(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> None:
+    if facts.spec.desired == "absent":
+        book.clear_all()
+        return
+    problems = list(_problems(facts))
+    for name in (conditions.PORT_TAKEN, conditions.CRASH_LOOP, conditions.SECRET_UNOPENED):
+        if all(problem.name != name for problem in problems):
+            book.clear(name)
+    for problem in problems:
+        book.note(problem, now_ms)
+    book.note(_ready(facts, problems), now_ms)
+    for truth in _admin_truths(facts):
+        book.note(truth, now_ms)
+
+
+def _problems(facts: ClusterFacts) -> Iterator[Truth]:
+    taken = [b.port_problem or b.port_note for b in facts.brokers if b.port_problem or b.port_note]
+    if taken:
+        yield Truth(conditions.PORT_TAKEN, True, "PortTaken", "; ".join(taken))
+    for broker in facts.brokers:
+        if broker.policy.is_crash_loop:
+            message = f"{broker.death}. {NOT_AGAIN}"
+            yield Truth(conditions.CRASH_LOOP, True, "CrashLoop", message)
+    if isinstance(facts.problem, SecretUnopened):
+        yield Truth(conditions.SECRET_UNOPENED, True, "SecretUnopened", str(facts.problem))
+
+
+def _ready(facts: ClusterFacts, problems: Sequence[Truth]) -> Truth:
+    if phase_of(facts) == "ready":
+        return Truth(conditions.READY, True)
+    blocking = [problem for problem in problems if not _is_stepped_aside(problem, facts)]
+    if blocking:
+        return Truth(conditions.READY, False, blocking[0].reason, blocking[0].message)
+    if facts.problem is not None and not isinstance(facts.problem, AdminFailed | PortTaken):
+        return Truth(conditions.READY, False, "NodeProblem", _words(facts.problem))
+    deaths = [broker.death for broker in facts.brokers if broker.death]
+    if deaths:
+        return Truth(conditions.READY, False, "Restarting", "; ".join(deaths))
+    return Truth(conditions.READY, False, "Starting", "brokers are being started")
+
+
+def _is_stepped_aside(problem: Truth, facts: ClusterFacts) -> bool:
+    """A taken port that another one replaced keeps nothing from starting."""
+    is_port = problem.name == conditions.PORT_TAKEN
+    return is_port and not any(broker.port_problem for broker in facts.brokers)
+
+
+def _admin_truths(facts: ClusterFacts) -> Iterator[Truth]:
+    if isinstance(facts.problem, AdminFailed):
+        for name in (conditions.TOPICS_APPLIED, conditions.ACLS_APPLIED):
+            yield Truth(name, False, "AdminUnreachable", str(facts.problem))
+        return
+    if facts.outcome is None:
+        return
+    yield _applied(conditions.TOPICS_APPLIED, facts.outcome.topic_errors)
+    yield _applied(conditions.ACLS_APPLIED, facts.outcome.acl_errors)
+
+
+def _applied(name: str, errors: Sequence[str]) -> Truth:
+    if not errors:
+        return Truth(name, True)
+    more = len(errors) - ERRORS_SHOWN_MAX
+    shown = "; ".join(errors[:ERRORS_SHOWN_MAX]) + (f"; and {more} more" if more > 0 else "")
+    return Truth(name, False, "Refused", shown)
+
+
+def _sized(topic: TopicStatus, sizes: Mapping[str, int]) -> TopicStatus:
+    return topic.model_copy(update={"size_bytes": sizes.get(topic.name, 0)})
+
+
+def _words(problem: Exception) -> str:
+    """What the operator can act on: an OSError names its file, other surprises only their kind."""
+    return str(problem) if isinstance(problem, OSError) else type(problem).__name__

@@ -1,0 +1,273 @@
+"""Brings one cluster to its spec and keeps it there: look, plan (reconcile.py), act, wait.
+
+One task per cluster, so that a slow or broken one holds up no other. It wakes at a new spec, at a
+broker's death, while a broker starts, and for samples and drift.
+"""
+
+import asyncio
+import logging
+
+from data_plane.agent import reconcile
+from data_plane.agent.admin_session import AdminSession
+from data_plane.agent.admin_state import AdminFailed, AdminOutcome
+from data_plane.agent.cluster_status import ClusterFacts, status_from_facts
+from data_plane.agent.conditions import ConditionBook
+from data_plane.agent.managed_broker import ManagedBroker, broker_spec
+from data_plane.agent.node import Node
+from data_plane.agent.ports import PortTaken
+from data_plane.agent.reconcile import ClusterSeen, Step
+from data_plane.agent.secrets import SecretUnopened
+from data_plane.agent.storage import read_json, write_json
+from data_plane.contract.report import ClusterStatus
+from data_plane.contract.spec import ClusterSpec
+
+logger = logging.getLogger(__name__)
+
+ROUNDS_MAX = 20  # of look, plan, act before others get their turn
+PROBLEM_RETRY_S = 1.0
+SLOW_START_S = 5.0
+
+
+class ClusterWorker:
+    def __init__(self, node: Node, spec: ClusterSpec) -> None:
+        self._node = node
+        self._spec = spec
+        self._storage = node.storage.cluster(spec.cluster_id)
+        self._engine = node.engines[spec.engine]
+        self._session = AdminSession(node, self._storage)
+        self._woken = asyncio.Event()
+        self._brokers = {
+            broker.broker_id: ManagedBroker(node, self._engine, broker, self.wake)
+            for broker in self._storage.brokers()
+        }
+        self._applied = (read_json(self._storage.root / "applied.json") or {}).get("generation", 0)
+        self._outcome: AdminOutcome | None = None
+        self._problem: Exception | None = None
+        self._sizes: dict[str, int] = {}
+        self._conditions = ConditionBook()
+        self._admin_due_s = 0.0  # loop time, as the following
+        self._admin_failures = 0
+        self._sample_due_s = 0.0
+        self._check_files = True
+        self.steps_taken = 0
+        self._status = self._new_status()
+
+    # -- told -----------------------------------------------------------------------------------
+
+    def update(self, spec: ClusterSpec) -> None:
+        """Take a newer spec of the same cluster; it is worth another try after a crash loop."""
+        if spec == self._spec:
+            return
+        self._spec = spec
+        self._admin_due_s, self._admin_failures = 0.0, 0
+        for broker in self._brokers.values():
+            broker.policy.forgive()
+        self.wake()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    @property
+    def status(self) -> ClusterStatus:
+        return self._status
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled; brokers are left as they are then."""
+        try:
+            while True:
+                self._woken.clear()
+                await self._turn()
+                await self._pause()
+        finally:
+            self._session.close()
+            for broker in self._brokers.values():
+                broker.forget()
+
+    async def _turn(self) -> None:
+        try:
+            await self._converge()
+            await self._sample()
+            self._problem = None
+        except (SecretUnopened, PortTaken, AdminFailed, OSError) as problem:
+            self._note_problem(problem)
+        except Exception as problem:
+            # One cluster's surprise must not end the agent, and with it the care for the others.
+            logger.exception("cluster %s", self._spec.cluster_id)
+            self._note_problem(problem)
+        self._publish()
+
+    async def _converge(self) -> None:
+        for _ in range(ROUNDS_MAX):
+            steps = reconcile.steps(self._spec, await self._seen())
+            if not steps:
+                return
+            for step in steps:
+                logger.info("cluster %s: %s", self._spec.cluster_id, step)
+                self.steps_taken += 1
+                await self._act(step)
+                self._publish()
+
+    async def _seen(self) -> ClusterSeen:
+        for spec in self._spec.brokers:
+            self._broker(spec.broker_id)
+        brokers = {
+            broker_id: await broker.seen(self._spec, self._check_files)
+            for broker_id, broker in self._brokers.items()
+        }
+        self._check_files = False
+        return ClusterSeen(
+            has_directory=self._storage.root.exists(),
+            brokers=brokers,
+            is_admin_due=_loop_time() >= self._admin_due_s,
+        )
+
+    def _broker(self, broker_id: int) -> ManagedBroker:
+        if broker_id not in self._brokers:
+            storage = self._storage.broker(broker_id)
+            self._brokers[broker_id] = ManagedBroker(self._node, self._engine, storage, self.wake)
+        return self._brokers[broker_id]
+
+    # -- the steps ------------------------------------------------------------------------------
+
+    async def _act(self, step: Step) -> None:
+        match step:
+            case reconcile.PreparePorts(broker_id):
+                spec = broker_spec(self._spec, broker_id)
+                self._broker(broker_id).prepare_ports(spec.port if spec else 0)
+            case reconcile.WriteFiles(broker_id):
+                self._broker(broker_id).write_files(self._spec)
+            case reconcile.StartBroker(broker_id):
+                self._broker(broker_id).start(self._spec)
+                self._admin_due_s = 0.0  # what it holds is looked at as soon as it serves
+            case reconcile.StopBroker(broker_id):
+                self._session.reset()
+                await self._broker(broker_id).stop()
+            case reconcile.RemoveBroker(broker_id):
+                self._brokers.pop(broker_id).remove()
+            case reconcile.ApplyAdminState():
+                await self._apply_admin_state()
+            case reconcile.RemoveCluster():
+                self._remove()
+
+    async def _apply_admin_state(self) -> None:
+        spec = self._spec
+        ports = [broker.ports.admin for broker in self._brokers.values() if broker.ports]
+        try:
+            self._outcome = await self._session.apply(spec, ports)
+        except (AdminFailed, SecretUnopened):
+            self._admin_later()
+            raise
+        if not self._outcome.is_whole:
+            self._admin_later()
+            return
+        self._admin_failures = 0
+        self._admin_due_s = _loop_time() + self._node.config.limits.admin_refresh_s
+        if spec is not self._spec:
+            self._admin_due_s = 0.0  # a newer spec came while this one was applied
+        if self._applied != spec.generation:
+            self._applied = spec.generation
+            write_json(self._storage.root / "applied.json", {"generation": spec.generation})
+
+    def _admin_later(self) -> None:
+        """Try again, later each time."""
+        self._admin_failures += 1
+        delay_s = min(0.5 * 2**self._admin_failures, self._node.config.limits.admin_retry_s_max)
+        self._admin_due_s = _loop_time() + delay_s
+
+    def _remove(self) -> None:
+        self._session.reset()
+        for broker in self._brokers.values():
+            broker.remove()
+        self._brokers.clear()
+        self._storage.remove()
+        self._outcome, self._applied, self._sizes = None, 0, {}
+        self._conditions.clear_all()
+
+    async def stop_brokers(self) -> None:
+        """Stop every process, once `run` has ended; nothing starts them again."""
+        await asyncio.gather(*(broker.stop() for broker in self._brokers.values()))
+
+    # -- samples --------------------------------------------------------------------------------
+
+    async def _sample(self) -> None:
+        if _loop_time() < self._sample_due_s:
+            return
+        self._sample_due_s = _loop_time() + self._node.config.limits.sample_interval_s
+        self._check_files = True
+        for broker in self._brokers.values():
+            at_ms = self._node.now_ms()
+            readings = await broker.readings()
+            self._node.samples.add(self._spec.cluster_id, broker.broker_id, at_ms, readings)
+            self._sizes |= {
+                reading.topic: int(reading.value)
+                for reading in readings
+                if reading.name == "log_size_bytes" and reading.topic is not None
+            }
+
+    # -- waiting --------------------------------------------------------------------------------
+
+    async def _pause(self) -> None:
+        """Sleep until something is due or someone calls `wake`."""
+        if self._woken.is_set():
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(self._pause_s()):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    def _pause_s(self) -> float:
+        limits = self._node.config.limits
+        due = [limits.sample_interval_s, self._sample_due_s - _loop_time()]
+        if self._problem is not None:
+            due.append(PROBLEM_RETRY_S)
+        for broker in self._brokers.values():
+            due.extend(self._broker_pause_s(broker))
+        if self._spec.desired == "running":
+            due.append(self._admin_due_s - _loop_time() if self._is_serving() else 60.0)
+        return max(0.005, min(due))
+
+    def _broker_pause_s(self, broker: ManagedBroker) -> list[float]:
+        if broker.process is not None and not broker.is_ready:
+            age_s = (self._node.now_ms() - broker.starting_since_ms) / 1000
+            poll_s = self._node.config.limits.ready_poll_s
+            return [poll_s if age_s < SLOW_START_S else 10 * poll_s]
+        if broker.process is None and not broker.policy.is_crash_loop:
+            return [max(0.0, (broker.policy.due_ms() - self._node.now_ms()) / 1000) or 0.25]
+        return []
+
+    def _is_serving(self) -> bool:
+        return bool(self._brokers) and all(broker.is_ready for broker in self._brokers.values())
+
+    # -- what is reported -----------------------------------------------------------------------
+
+    def _note_problem(self, problem: Exception) -> None:
+        if str(problem) != str(self._problem):
+            logger.warning("cluster %s: %s", self._spec.cluster_id, problem)
+        self._problem = problem
+
+    def _publish(self) -> None:
+        """Renew the status; a change is posted at once."""
+        status = self._new_status()
+        if status != self._status:
+            self._status = status
+            self._node.changed.set()
+
+    def _new_status(self) -> ClusterStatus:
+        facts = ClusterFacts(
+            spec=self._spec,
+            brokers=tuple(self._brokers[key] for key in sorted(self._brokers)),
+            has_directory=self._storage.root.exists(),
+            applied_generation=self._applied,
+            outcome=self._outcome,
+            problem=self._problem,
+            sizes=self._sizes,
+        )
+        return status_from_facts(facts, self._conditions, self._node.now_ms())
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,54 @@
+"""What differs between our broker and Apache Kafka; the rest is done over the Kafka protocol."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Protocol
+
+from data_plane.agent.ports import BrokerPorts
+from data_plane.agent.storage import BrokerStorage
+from data_plane.contract.spec import BrokerSpec, ClusterSpec
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerPlace:
+    """Where one broker runs on this node: what the spec leaves to the agent."""
+
+    storage: BrokerStorage
+    ports: BrokerPorts
+    bind_host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value a broker's process gives; the agent adds cluster, time and sequence."""
+
+    name: str  # a key of metric_names.METRICS
+    value: float
+    topic: str | None = None
+
+
+class Engine(Protocol):
+    def files(
+        self, cluster: ClusterSpec, broker: BrokerSpec, key_pem: bytes, place: BrokerPlace
+    ) -> Mapping[PurePath, bytes]:
+        """Every file the process needs, by path under its config directory, in full.
+
+        Same arguments, same bytes: a difference is what restarts a broker.
+        """
+
+    def argv(self, place: BrokerPlace) -> Sequence[str]:
+        """The command line. It holds `marker`, and nothing secret."""
+
+    def marker(self, storage: BrokerStorage) -> str:
+        """The word of the command line by which the process is known again."""
+
+    async def is_ready(self, place: BrokerPlace) -> bool:
+        """Ask the process whether it serves. Never raises: no answer is an answer."""
+
+    async def readings(self, place: BrokerPlace, pid: int) -> Sequence[Reading]:
+        """What it counts, by the names of the catalogue; empty where it does not answer."""
+
+
+def config_file(storage: BrokerStorage, name: str) -> Path:
+    return storage.config / name

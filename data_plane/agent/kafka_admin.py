@@ -1,0 +1,241 @@
+"""AdminPort over kafka-python 3: the one place that knows its admin client.
+
+What that client lacks or does in its own way is dealt with here: it raises for whole requests
+where single topics failed, gives ACL errors without a text, and its own topic configs must be told
+from the broker's by their source. Client quotas, which it lacks, come with a later issue.
+"""
+
+import logging
+import ssl
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_plane.agent.admin_state import AclBinding, AdminFailed, Errors, ObservedTopic
+from data_plane.contract.spec import TopicSpec
+
+REQUEST_MS_MAX = 10_000
+BOOTSTRAP_MS_MAX = 5_000
+TOPIC_OVERRIDE = "DYNAMIC_TOPIC_CONFIG"
+# Its connection logs name every broken connection as an error; the agent reports what matters.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class AdminAccess:
+    """How the agent reaches a cluster's brokers: mTLS, host name verification on."""
+
+    bootstrap: Sequence[str]  # host:port each
+    certificate_file: Path
+    key_file: Path
+    ca_file: Path
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(str(self.certificate_file), str(self.key_file))
+        return context
+
+
+class KafkaAdmin:
+    """One connection to a cluster's brokers. Not for use by two threads at once."""
+
+    def __init__(self, access: AdminAccess) -> None:
+        """Connect. Raises AdminFailed."""
+        from kafka.admin import KafkaAdminClient  # 150 ms: only a process that applies pays
+        from kafka.errors import KafkaError
+
+        self._kafka_error: type[Exception] = KafkaError
+
+        try:
+            self._client: Any = KafkaAdminClient(
+                bootstrap_servers=list(access.bootstrap),
+                client_id="ottla-agent",
+                security_protocol="SSL",
+                ssl_context=access.context(),
+                ssl_check_hostname=True,
+                request_timeout_ms=REQUEST_MS_MAX,
+                bootstrap_timeout_ms=BOOTSTRAP_MS_MAX,
+                reconnect_backoff_max_ms=1000,
+            )
+        except (OSError, ssl.SSLError) as problem:
+            raise AdminFailed(f"cannot connect: {problem}") from None
+        except self._kafka_error as problem:
+            raise AdminFailed(f"cannot connect: {_words(problem)}") from None
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        try:
+            return getattr(self._client, method)(*arguments, **options)
+        except self._kafka_error as problem:
+            raise AdminFailed(f"{method}: {_words(problem)}") from None
+        except (OSError, ValueError, RuntimeError) as problem:
+            raise AdminFailed(f"{method}: {problem}") from None
+
+    # -- topics ---------------------------------------------------------------------------------
+
+    def topics(self) -> Mapping[str, ObservedTopic]:
+        described = [topic for topic in self._call("describe_topics") if not topic["is_internal"]]
+        configs = self._overrides([topic["name"] for topic in described])
+        return {
+            topic["name"]: ObservedTopic(
+                partition_count=len(topic["partitions"]),
+                replication_factor=max(
+                    (len(partition["replica_nodes"]) for partition in topic["partitions"]),
+                    default=0,
+                ),
+                configs=configs.get(topic["name"], {}),
+            )
+            for topic in described
+        }
+
+    def _overrides(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        from kafka.admin import ConfigResource, ConfigResourceType
+
+        if not names:
+            return {}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        answer = self._call("describe_configs", resources, config_filter="modified")
+        return {
+            name: {
+                key: config["value"]
+                for key, config in configs.items()
+                if config["config_source"] == TOPIC_OVERRIDE and config["value"] is not None
+            }
+            for name, configs in answer.get("topic", {}).items()
+        }
+
+    def create_topics(self, topics: Sequence[TopicSpec]) -> Errors:
+        wanted = {
+            topic.name: {
+                "num_partitions": topic.partition_count,
+                "replication_factor": topic.replication_factor,
+                "configs": dict(topic.configs),
+            }
+            for topic in topics
+        }
+        answer = self._call("create_topics", wanted, raise_errors=False)
+        return _topic_errors(answer["topics"])
+
+    def delete_topics(self, names: Sequence[str]) -> Errors:
+        answer = self._call("delete_topics", list(names), raise_errors=False)
+        return _topic_errors(answer["topics"])
+
+    def grow_topics(self, partition_counts: Mapping[str, int]) -> Errors:
+        answer = self._call("create_partitions", dict(partition_counts), raise_errors=False)
+        return _topic_errors(answer.to_dict()["results"])
+
+    def set_configs(self, changes: Mapping[str, Mapping[str, str | None]]) -> Errors:
+        from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType
+
+        resources = [
+            ConfigResource(
+                ConfigResourceType.TOPIC,
+                name,
+                configs={
+                    key: (AlterConfigOp.DELETE if value is None else AlterConfigOp.SET, value)
+                    for key, value in configs.items()
+                },
+            )
+            for name, configs in changes.items()
+        ]
+        # raise_on_unknown would ask for every config first; the broker's answer is the same.
+        answer = self._call("alter_configs", resources, raise_on_unknown=False, incremental=True)
+        return {name: str(said) for name, said in answer["topic"].items() if said != "OK"}
+
+    # -- ACLs -----------------------------------------------------------------------------------
+
+    def acls(self) -> AbstractSet[AclBinding]:
+        from kafka.admin import (
+            ACLFilter,
+            ACLOperation,
+            ACLPermissionType,
+            ACLResourcePatternType,
+            ResourcePatternFilter,
+            ResourceType,
+        )
+
+        everything = ACLFilter(
+            principal=None,
+            host=None,
+            operation=ACLOperation.ANY,
+            permission_type=ACLPermissionType.ANY,
+            resource_pattern=ResourcePatternFilter(
+                ResourceType.ANY, None, ACLResourcePatternType.ANY
+            ),
+        )
+        found, _ = self._call("describe_acls", everything)
+        return {_binding(acl) for acl in found}
+
+    def create_acls(self, bindings: Sequence[AclBinding]) -> Sequence[str]:
+        answer = self._call("create_acls", [_acl(binding) for binding in bindings])
+        return [f"an ACL was refused: {error.__name__}" for error in answer["failed"]]
+
+    def delete_acls(self, bindings: Sequence[AclBinding]) -> Sequence[str]:
+        from kafka.errors import NoError
+
+        answer = self._call("delete_acls", [_acl(binding) for binding in bindings])
+        return [
+            f"an ACL of {asked.principal} could not be removed: {error.__name__}"
+            for asked, _, error in answer
+            if error is not NoError
+        ]
+
+
+def _acl(binding: AclBinding) -> Any:
+    """The client's own object; it serves as a filter that matches this very ACL, too."""
+    from kafka.admin import (
+        ACL,
+        ACLOperation,
+        ACLPermissionType,
+        ACLResourcePatternType,
+        ResourcePattern,
+        ResourceType,
+    )
+
+    try:
+        return ACL(
+            principal=binding.principal,
+            host=binding.host,
+            operation=ACLOperation[binding.operation],
+            permission_type=ACLPermissionType[binding.permission],
+            resource_pattern=ResourcePattern(
+                ResourceType[binding.resource_type],
+                binding.resource_name,
+                ACLResourcePatternType[binding.pattern_type],
+            ),
+        )
+    except KeyError as problem:
+        raise AdminFailed(f"the spec names an unknown ACL word: {problem}") from None
+
+
+def _binding(acl: Any) -> AclBinding:
+    return AclBinding(
+        principal=acl.principal,
+        resource_type=acl.resource_pattern.resource_type.name,
+        resource_name=acl.resource_pattern.resource_name,
+        pattern_type=acl.resource_pattern.pattern_type.name,
+        operation=acl.operation.name,
+        permission=acl.permission_type.name,
+        host=acl.host,
+    )
+
+
+def _topic_errors(results: Sequence[Mapping[str, Any]]) -> Errors:
+    """Per topic what the broker said, of those it refused."""
+    from kafka.errors import for_code
+
+    return {
+        result["name"]: result.get("error_message") or for_code(result["error_code"]).__name__
+        for result in results
+        if result["error_code"] != 0
+    }
+
+
+def _words(problem: Exception) -> str:
+    """The client's errors quote whole requests; the kind and a short text are enough."""
+    return f"{type(problem).__name__}: {problem}"[:300]

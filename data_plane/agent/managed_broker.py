@@ -1,0 +1,219 @@
+"""One broker of this node: its files, ports and process, as seen and as changed."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+
+from data_plane.agent import supervise
+from data_plane.agent.engines.base import BrokerPlace, Engine, Reading
+from data_plane.agent.node import Node
+from data_plane.agent.ports import BrokerPorts, PortTaken, kept_ports, mark_served
+from data_plane.agent.reconcile import BrokerSeen
+from data_plane.agent.restarts import RestartPolicy
+from data_plane.agent.storage import BrokerStorage, write_atomically
+from data_plane.agent.supervise import BrokerProcess
+from data_plane.contract.report import BrokerStatus, Phase
+from data_plane.contract.spec import BrokerSpec, ClusterSpec
+
+BLOCKED_RETRY_MS = 1000
+
+
+class ManagedBroker:
+    def __init__(
+        self, node: Node, engine: Engine, storage: BrokerStorage, wake: Callable[[], None]
+    ) -> None:
+        limits = node.config.limits
+        self._node = node
+        self._engine = engine
+        self._wake = wake
+        self.storage = storage
+        self.policy = RestartPolicy(
+            limits.deaths_max, limits.deaths_window_ms, limits.start_delays_ms
+        )
+        self.ports: BrokerPorts | None = kept_ports(storage)
+        self.process: BrokerProcess | None = supervise.adopt(storage, self._marker, wake)
+        self.is_ready = False
+        self.is_draining = False
+        self.starting_since_ms = node.now_ms()
+        self.port_note = ""  # a taken port that was stepped aside from
+        self.port_problem = ""  # a taken port that keeps the broker from starting
+        self.death = ""  # how it died last, in words
+        self._blocked_until_ms = 0
+        self._wanted: tuple[ClusterSpec, BrokerPorts, str] | None = None
+
+    @property
+    def broker_id(self) -> int:
+        return self.storage.broker_id
+
+    @property
+    def _marker(self) -> str:
+        return self._engine.marker(self.storage)
+
+    # -- seen -----------------------------------------------------------------------------------
+
+    async def seen(self, cluster: ClusterSpec, check_files: bool) -> BrokerSeen:
+        """How it is now. Raises SecretUnopened where the spec's key is not for this node."""
+        await self._look()
+        spec = broker_spec(cluster, self.broker_id)
+        wanted = self._wanted_digest(cluster, spec) if spec else ""
+        return BrokerSeen(
+            is_running=self.process is not None,
+            is_ready=self.is_ready,
+            may_start=self.policy.may_start(self._node.now_ms())
+            and self._node.now_ms() >= self._blocked_until_ms,
+            started_with=self.process.started_with if self.process else "",
+            on_disk=self._digest_on_disk(cluster) if spec and wanted and check_files else wanted,
+            wanted=wanted,
+        )
+
+    async def _look(self) -> None:
+        if self.process is not None and not self.process.is_alive():
+            self._note_death(self.process)
+        if self.process is not None and not self.is_ready and self.ports is not None:
+            self.is_ready = await self._engine.is_ready(self._place(self.ports))
+            if self.is_ready:
+                self.ports = mark_served(self.storage, self.ports)
+                self.port_problem = ""
+
+    def _note_death(self, process: BrokerProcess) -> None:
+        process.forget()
+        self.process, self.is_ready = None, False
+        self.policy.died(self._node.now_ms())
+        said = supervise.last_log_line(self.storage)
+        ended = "" if process.exit_status is None else f" with status {process.exit_status}"
+        self.death = f"broker {self.broker_id} ended{ended}" + (
+            f"; it said: {said}" if said else ""
+        )
+
+    def _wanted_digest(self, cluster: ClusterSpec, spec: BrokerSpec) -> str:
+        """Remembered per spec and ports, so that the key is opened only when something changed."""
+        if self.ports is None:
+            return ""
+        held = self._wanted
+        if held is None or held[0] is not cluster or held[1] != self.ports:
+            digest = digest_of(self._files(cluster, spec, self.ports))
+            held = self._wanted = (cluster, self.ports, digest)
+        return held[2]
+
+    def _digest_on_disk(self, cluster: ClusterSpec) -> str:
+        spec = broker_spec(cluster, self.broker_id)
+        if spec is None or self.ports is None:
+            return ""
+        names = self._files(cluster, spec, self.ports).keys()
+        try:
+            return digest_of({name: (self.storage.config / name).read_bytes() for name in names})
+        except OSError:
+            return ""
+
+    def _files(
+        self, cluster: ClusterSpec, spec: BrokerSpec, ports: BrokerPorts
+    ) -> Mapping[PurePath, bytes]:
+        key = self._node.open_secret(spec.key)
+        return self._engine.files(cluster, spec, key, self._place(ports))
+
+    def _place(self, ports: BrokerPorts) -> BrokerPlace:
+        return BrokerPlace(self.storage, ports, self._node.config.bind_host)
+
+    async def readings(self) -> tuple[Reading, ...]:
+        """What it counts; notes on the way whether it still answers."""
+        if self.process is None or self.ports is None or not self.is_ready:
+            return ()
+        place = self._place(self.ports)
+        readings = tuple(await self._engine.readings(place, self.process.pid))
+        if not readings:
+            self.is_ready = False  # asked again at the next look
+        return readings
+
+    # -- changed --------------------------------------------------------------------------------
+
+    def prepare_ports(self, wanted: int) -> None:
+        """Raises PortTaken; the broker is then left alone for a second."""
+        try:
+            picked = self._node.ports.prepare(self.storage, wanted)
+        except PortTaken as problem:
+            self.port_problem = str(problem)
+            self._blocked_until_ms = self._node.now_ms() + BLOCKED_RETRY_MS
+            raise
+        self.ports, self.port_problem = picked.ports, ""
+        self.port_note = picked.note or self.port_note
+
+    def write_files(self, cluster: ClusterSpec) -> None:
+        """Write what differs; every file 0600, as one of them is a key."""
+        spec = broker_spec(cluster, self.broker_id)
+        assert spec is not None
+        assert self.ports is not None
+        self.storage.create()
+        for name, content in self._files(cluster, spec, self.ports).items():
+            write_atomically(self.storage.config / name, content)
+
+    def start(self, cluster: ClusterSpec) -> None:
+        spec = broker_spec(cluster, self.broker_id)
+        assert spec is not None
+        assert self.ports is not None
+        supervise.bound_log(self.storage, self._node.config.limits.log_bytes_max)
+        self.process = supervise.start(
+            self.storage,
+            self._engine.argv(self._place(self.ports)),
+            self._marker,
+            self._wanted_digest(cluster, spec),
+            self._wake,
+        )
+        self.policy.started()
+        self.is_ready = False
+        self.starting_since_ms = self._node.now_ms()
+        if self.process is None:
+            self.policy.died(self._node.now_ms())
+            self.death = f"broker {self.broker_id} ended as soon as it was started"
+
+    async def stop(self) -> None:
+        if self.process is None:
+            return
+        self.is_ready, self.is_draining = False, True
+        try:
+            await self.process.stop(self._node.config.limits.stop_s_max)
+        finally:
+            self.is_draining = False
+        self.process = None
+        self.storage.process.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove everything it has on this machine; it must have been stopped."""
+        self.forget()
+        self._node.ports.forget(self.storage)
+        self.storage.remove()
+
+    def forget(self) -> None:
+        """Let go of a process that goes on without this agent."""
+        if self.process is not None:
+            self.process.forget()
+
+    # -- told -----------------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> Phase:
+        if self.is_draining:
+            return "draining"
+        if self.process is not None:
+            return "ready" if self.is_ready else "starting"
+        return "failed" if self.policy.is_crash_loop else "pending"
+
+    def status(self) -> BrokerStatus:
+        return BrokerStatus(
+            broker_id=self.broker_id,
+            phase=self.phase,
+            port=self.ports.client if self.ports else None,
+            pid=self.process.pid if self.process else None,
+            restarts=self.policy.restarts,
+        )
+
+
+def broker_spec(cluster: ClusterSpec, broker_id: int) -> BrokerSpec | None:
+    return next((spec for spec in cluster.brokers if spec.broker_id == broker_id), None)
+
+
+def digest_of(files: Mapping[PurePath, bytes]) -> str:
+    """One digest of names and contents, in any order given."""
+    whole = hashlib.sha256()
+    for name in sorted(files):
+        whole.update(f"{name} {len(files[name])}\n".encode() + files[name])
+    return whole.hexdigest()

@@ -1,0 +1,149 @@
+"""Desired and observed state of one cluster to ordered steps. Pure: nothing is done here.
+
+A running cluster is brought about in this order, each step only where it is needed:
+
+    stop and remove brokers that the spec no longer lists
+    -> stop brokers whose files changed (a restart: they start again below)
+    -> prepare ports -> write files -> start        (each broker that is not running)
+    -> repair files of brokers that run             (someone else changed them)
+    -> wait until all serve
+    -> apply topics, configs and ACLs               (new generation, or a look for drift is due)
+
+An absent one: stop the brokers, then remove the cluster's directory.
+The same spec twice gives no step at all: every step is a difference between wish and sight.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from data_plane.contract.spec import ClusterSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PreparePorts:
+    broker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFiles:
+    broker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartBroker:
+    broker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopBroker:
+    broker_id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveBroker:
+    broker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyAdminState:
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveCluster:
+    pass
+
+
+Step = (
+    PreparePorts | WriteFiles | StartBroker | StopBroker | RemoveBroker | ApplyAdminState
+    | RemoveCluster
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSeen:
+    """One broker as it is. Digests are of the files' names and bytes; "" where there are none."""
+
+    is_running: bool = False
+    is_ready: bool = False
+    may_start: bool = True  # the restart policy's word
+    started_with: str = ""  # digest of what its process read at its start
+    on_disk: str = ""
+    wanted: str = ""  # digest of what the spec asks for; "" until ports are known
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSeen:
+    has_directory: bool
+    brokers: Mapping[int, BrokerSeen]
+    is_admin_due: bool = True  # generation not applied yet, or the time to look for drift has come
+
+
+def steps(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[Step]:
+    """What to do now, in order; empty when there is nothing to do, or only to wait."""
+    if spec.desired == "absent":
+        return tuple(_removal(seen))
+    return (
+        *_unlisted_brokers(spec, seen),
+        *_changed_brokers(spec, seen),
+        *_missing_brokers(spec, seen),
+        *_drifted_files(spec, seen),
+        *_admin_state(spec, seen),
+    )
+
+
+def _removal(seen: ClusterSeen) -> Iterator[Step]:
+    for broker_id, broker in sorted(seen.brokers.items()):
+        if broker.is_running:
+            yield StopBroker(broker_id, "the cluster is to be absent")
+    if seen.has_directory:
+        yield RemoveCluster()
+
+
+def _unlisted_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
+    listed = {broker.broker_id for broker in spec.brokers}
+    for broker_id, broker in sorted(seen.brokers.items()):
+        if broker_id in listed:
+            continue
+        if broker.is_running:
+            yield StopBroker(broker_id, "the spec lists it no longer")
+        yield RemoveBroker(broker_id)
+
+
+def _changed_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
+    for broker_id, broker in _listed(spec, seen):
+        if broker.is_running and broker.wanted and broker.wanted != broker.started_with:
+            yield StopBroker(broker_id, "its files changed")
+            yield from _start(broker_id)
+
+
+def _missing_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
+    for broker_id, broker in _listed(spec, seen):
+        if not broker.is_running and broker.may_start:
+            yield from _start(broker_id)
+
+
+def _start(broker_id: int) -> Iterator[Step]:
+    yield PreparePorts(broker_id)
+    yield WriteFiles(broker_id)
+    yield StartBroker(broker_id)
+
+
+def _drifted_files(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
+    for broker_id, broker in _listed(spec, seen):
+        is_current = broker.is_running and broker.wanted == broker.started_with
+        if is_current and broker.on_disk != broker.wanted:
+            yield WriteFiles(broker_id)
+
+
+def _admin_state(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
+    brokers = [broker for _, broker in _listed(spec, seen)]
+    is_serving = all(b.is_ready and b.wanted == b.started_with for b in brokers)
+    if brokers and is_serving and seen.is_admin_due:
+        yield ApplyAdminState(spec.generation)
+
+
+def _listed(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[tuple[int, BrokerSeen]]:
+    for broker in spec.brokers:
+        yield broker.broker_id, seen.brokers.get(broker.broker_id, BrokerSeen())

@@ -1,0 +1,163 @@
+"""Starting, adopting, watching and stopping one broker process.
+
+Brokers have a session of their own and no parent-death signal: they outlive the agent, which finds
+them again by what it wrote beside them (process.json), or by their command line.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from data_plane.agent.processes import (
+    ProcessIdentity,
+    find_by_marker,
+    identity_of,
+    is_alive,
+    reap,
+    send,
+    watch,
+)
+from data_plane.agent.storage import BrokerStorage, read_json, write_json
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+STOP_POLL_S = 0.02
+LOG_TAIL_BYTES = 8192
+LOG_LINE_CHARACTERS_MAX = 300
+# A broker gets what a Python program needs to run, and none of the agent's own settings.
+KEPT_ENVIRONMENT = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH"}
+# Key material and long tokens: an error text of a library may quote what it could not read.
+SECRET_LOOKING = re.compile(r"-----[A-Z ]+-----.*|[A-Za-z0-9+/_=-]{40,}")
+
+
+class BrokerProcess:
+    """One broker's process, ours or adopted."""
+
+    def __init__(
+        self, identity: ProcessIdentity, started_with: str, on_death: Callable[[], None]
+    ) -> None:
+        self.identity = identity
+        self.started_with = started_with  # digest of the files it read at its start
+        self.exit_status: int | None = None
+        self._stop_watching = watch(identity.pid, on_death)
+
+    @property
+    def pid(self) -> int:
+        return self.identity.pid
+
+    def is_alive(self) -> bool:
+        if self.exit_status is None:
+            self.exit_status = reap(self.pid)
+        return self.exit_status is None and is_alive(self.identity)
+
+    def forget(self) -> None:
+        """Let go of it, dead or alive."""
+        self._stop_watching()
+
+    async def stop(self, seconds_max: float) -> bool:
+        """SIGTERM, wait, SIGKILL. Returns whether it ended by itself in time."""
+        send(self.identity, signal.SIGTERM)
+        if not await self._ended_within(seconds_max):
+            send(self.identity, signal.SIGKILL)
+            await self._ended_within(seconds_max)
+            self.forget()
+            return False
+        self.forget()
+        return True
+
+    async def _ended_within(self, seconds_max: float) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds_max
+        while self.is_alive():
+            if loop.time() >= deadline:
+                return False
+            await asyncio.sleep(STOP_POLL_S)
+        return True
+
+
+def start(
+    storage: BrokerStorage,
+    argv: Sequence[str],
+    marker: str,
+    digest: str,
+    on_death: Callable[[], None],
+) -> BrokerProcess | None:
+    """Start a broker, its output appended to its log, and write down who it is.
+
+    Returns None if it ended at once. Spawned, not forked through subprocess: that module warns of
+    every child it loses sight of, and ours are meant to outlive us.
+    """
+    log = os.open(storage.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        pid = os.posix_spawn(
+            argv[0],
+            list(argv),
+            environment(os.environ),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],  # Python ignores SIGPIPE
+        )
+    finally:
+        os.close(log)
+    identity = identity_of(pid, marker)
+    if identity is None:
+        reap(pid)
+        return None
+    write_json(
+        storage.process,
+        {"pid": pid, "started": identity.started, "marker": marker, "digest": digest},
+    )
+    return BrokerProcess(identity, digest, on_death)
+
+
+def adopt(
+    storage: BrokerStorage, marker: str, on_death: Callable[[], None]
+) -> BrokerProcess | None:
+    """The broker's living process, started by a former agent, or None."""
+    noted = read_json(storage.process) or {}
+    identity = identity_of(noted["pid"], marker) if isinstance(noted.get("pid"), int) else None
+    if identity is None or identity.started != noted.get("started"):
+        # The former agent may have been killed between the start and the note.
+        identity = find_by_marker({marker}).get(marker)
+        if identity is None:
+            return None
+        noted = {"digest": ""}  # unknown: it will be restarted with the files of the spec
+    return BrokerProcess(identity, str(noted.get("digest", "")), on_death)
+
+
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """A broker's environment: this installation's modules, found wherever it runs."""
+    kept = {name: value for name, value in own.items() if name in KEPT_ENVIRONMENT}
+    paths = [str(PACKAGE_ROOT), *filter(None, [own.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+def bound_log(storage: BrokerStorage, bytes_max: int) -> None:
+    """Move a grown log to `.1` and empty it; its writer appends, so it goes on at the start."""
+    try:
+        if storage.log.stat().st_size <= bytes_max:
+            return
+    except FileNotFoundError:
+        return
+    shutil.copyfile(storage.log, storage.log.with_suffix(".log.1"))
+    os.truncate(storage.log, 0)
+
+
+def last_log_line(storage: BrokerStorage) -> str:
+    """The last line a broker said, cut short and without anything that looks like a secret."""
+    try:
+        with storage.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            tail = log.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    return SECRET_LOOKING.sub("[...]", lines[-1])[:LOG_LINE_CHARACTERS_MAX] if lines else ""
