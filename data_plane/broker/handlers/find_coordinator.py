@@ -1,0 +1,59 @@
+"""FindCoordinator (key 10) v0-5. v1: key types. v3: flexible. v4: several keys (KIP-699).
+
+Asking for a group's coordinator has the offsets topic created if there is none yet; until it has
+leaders the answer is COORDINATOR_NOT_AVAILABLE, upon which clients ask again. Key types other than
+groups are refused with INVALID_REQUEST: this broker offers no transactions or share groups yet.
+"""
+
+from data_plane.broker.context import RequestContext
+from data_plane.broker.group_access import GroupBroker, allows_group
+from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.protocol.messages.find_coordinator import (
+    GROUP,
+    FindCoordinatorRequest,
+    FindCoordinatorResponse,
+    FindCoordinatorResponseCoordinator,
+)
+from data_plane.security.acls import AclOperation
+
+API_KEY, VERSIONS = 10, range(6)
+
+
+def handle(
+    broker: GroupBroker, ctx: RequestContext, request: FindCoordinatorRequest
+) -> FindCoordinatorResponse:
+    if ctx.api_version >= 4:
+        return FindCoordinatorResponse(
+            coordinators=[
+                _find(broker, ctx, request.key_type, key) for key in request.coordinator_keys
+            ]
+        )
+    found = _find(broker, ctx, request.key_type, request.key)
+    return FindCoordinatorResponse(
+        error_code=found.error_code,
+        error_message=found.error_message,
+        node_id=found.node_id,
+        host=found.host,
+        port=found.port,
+    )
+
+
+def _find(
+    broker: GroupBroker, ctx: RequestContext, key_type: int, key: str
+) -> FindCoordinatorResponseCoordinator:
+    if key_type != GROUP:
+        return _failed(key, ErrorCode.INVALID_REQUEST, "This broker coordinates groups only.")
+    if not allows_group(broker, ctx, AclOperation.DESCRIBE, key):
+        code = ErrorCode.GROUP_AUTHORIZATION_FAILED
+        return _failed(key, code, code.text)
+    try:
+        node = broker.group_coordinator(key, ctx.listener)
+    except KafkaError as error:
+        return _failed(key, error.code, error.message)
+    return FindCoordinatorResponseCoordinator(
+        key=key, node_id=node.node_id, host=node.host, port=node.port
+    )
+
+
+def _failed(key: str, code: ErrorCode, message: str) -> FindCoordinatorResponseCoordinator:
+    return FindCoordinatorResponseCoordinator(key=key, error_code=code, error_message=message)
