@@ -1,7 +1,6 @@
 """The one catalogue of topic and broker config keys: name, type, default, limit, doc.
 
-Names and meanings are Kafka's (4.x); `ack.durability` is ours, and so is the default of
-`flush.ms` (durability.md 1). Docs, DescribeConfigs, checks and LogConfig are all read from here.
+Names and meanings are Kafka's (4.x); the default of `flush.ms` is ours (durability.md 1). Docs, DescribeConfigs, checks and LogConfig are all read from here.
 """
 
 from data_plane.metadata.config_keys import (
@@ -22,14 +21,6 @@ _CODECS = ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer")
 
 TOPIC_CONFIGS = catalogue(
     [
-        ConfigKey(
-            "ack.durability",
-            _T.STRING,
-            "committed",
-            "committed: acks=all means safe from the loss of a machine; replicated: Kafka's rule",
-            one_of("committed", "replicated"),
-            "ack.durability",
-        ),
         ConfigKey(
             "cleanup.policy",
             _T.LIST,

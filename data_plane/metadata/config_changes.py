@@ -1,0 +1,169 @@
+"""IncrementalAlterConfigs decided (KIP-339): a resource changes wholly or not at all."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from data_plane.metadata.config_keys import ConfigKey, ConfigType, UpdateMode, items_of
+from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.effective_configs import ConfigScope
+from data_plane.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE
+from data_plane.metadata.records import ConfigRecord
+from data_plane.protocol.errors import (
+    InvalidConfig,
+    InvalidRequest,
+    KafkaError,
+    UnknownTopicOrPartition,
+)
+from data_plane.protocol.messages.incremental_alter_configs import (
+    APPEND,
+    DELETE,
+    SET,
+    SUBTRACT,
+    IncrementalAlterConfigsRequestConfig,
+    IncrementalAlterConfigsRequestResource,
+    IncrementalAlterConfigsResponseResource,
+)
+
+CONFIGS_PER_RESOURCE_MAX = 1_000
+
+Resource = tuple[int, str]
+
+
+def decide_incremental_alter_configs(
+    scope: ConfigScope,
+    resources: Sequence[IncrementalAlterConfigsRequestResource],
+    *,
+    validate_only: bool = False,
+    refused: Mapping[Resource, KafkaError] | None = None,
+) -> Decision[list[IncrementalAlterConfigsResponseResource]]:
+    """Say which resources change. Row i answers resource i of the request.
+
+    refused: resources that the asker may not alter, with what to answer.
+    """
+    counts = Counter((each.resource_type, each.resource_name) for each in resources)
+    rows: list[IncrementalAlterConfigsResponseResource] = []
+    records: list[ConfigRecord] = []
+    for each in resources:
+        resource = (each.resource_type, each.resource_name)
+        code, message = 0, None
+        try:
+            if counts[resource] > 1:
+                raise InvalidRequest("Each resource must appear at most once.")
+            if refused and resource in refused:
+                raise refused[resource]
+            records += _changes(scope, each)
+        except KafkaError as error:
+            code, message = error.code, error.message
+        rows.append(IncrementalAlterConfigsResponseResource(code, message, *resource))
+    return Decision(rows, () if validate_only else records)
+
+
+def _changes(
+    scope: ConfigScope, resource: IncrementalAlterConfigsRequestResource
+) -> list[ConfigRecord]:
+    names = [config.name for config in resource.configs]
+    if len(set(names)) != len(names):
+        raise InvalidRequest("Error due to duplicate config keys")
+    if len(names) > CONFIGS_PER_RESOURCE_MAX:
+        raise InvalidRequest("Too many config keys for one resource.")
+    keys = _keys_of(scope, resource)
+    key_of = (resource.resource_type, resource.resource_name)
+    overrides = scope.image.configs.get(key_of, {})
+    records = []
+    for config in resource.configs:
+        key = keys.get(config.name)
+        if key is None:
+            raise _unknown_key(resource.resource_type, config.name)
+        value = _new_value(scope, resource, key, config)
+        if value != overrides.get(config.name):
+            records.append(ConfigRecord(*key_of, config.name, value))
+    return records
+
+
+def _keys_of(
+    scope: ConfigScope, resource: IncrementalAlterConfigsRequestResource
+) -> Mapping[str, ConfigKey]:
+    """Return the catalogue of a resource. Raises KafkaError if the resource cannot be altered."""
+    name = resource.resource_name
+    match resource.resource_type:
+        case 2:
+            if scope.image.topic(name) is None:
+                raise UnknownTopicOrPartition(f"The topic '{name}' does not exist.")
+            return TOPIC_CONFIGS
+        case 4:
+            if name and not (
+                name.isascii() and name.isdigit() and int(name) in scope.image.brokers
+            ):
+                raise InvalidRequest(
+                    f"Unexpected broker id, expected a registered one or the empty string, "
+                    f"but received {name}"
+                )
+            return BROKER_CONFIGS
+        case other:
+            raise InvalidRequest(f"Resource type {other} has no configs that can be altered.")
+
+
+def _unknown_key(resource_type: int, name: str) -> KafkaError:
+    if resource_type == TOPIC_RESOURCE:
+        return InvalidConfig(f"Unknown topic config name: {name}")
+    return InvalidRequest(f"Unknown broker config name: {name}")
+
+
+def _new_value(
+    scope: ConfigScope,
+    resource: IncrementalAlterConfigsRequestResource,
+    key: ConfigKey,
+    config: IncrementalAlterConfigsRequestConfig,
+) -> str | None:
+    """Return the override after the change, None for none; checked as the catalogue says."""
+    if resource.resource_type == BROKER_RESOURCE and (
+        key.update is UpdateMode.READ_ONLY
+        or (key.update is UpdateMode.PER_BROKER and not resource.resource_name)
+    ):
+        raise InvalidRequest(f"Cannot update these configs dynamically: {key.name}")
+    if config.config_operation == DELETE:
+        return None
+    if config.value is None:
+        raise InvalidRequest(f"Null value not supported for : {key.name}")
+    value = _combined(scope, resource, key, config.config_operation, config.value)
+    try:
+        key.parse(value)
+    except InvalidConfig as error:
+        if resource.resource_type == TOPIC_RESOURCE:
+            raise
+        # Kafka answers for brokers with 42, for topics with 40 (KAFKA-13609).
+        raise InvalidRequest(error.message) from error
+    return value
+
+
+def _combined(
+    scope: ConfigScope,
+    resource: IncrementalAlterConfigsRequestResource,
+    key: ConfigKey,
+    operation: int,
+    value: str,
+) -> str:
+    """Lay a change over the value in force, the default included (kafka-protocol.md item 49)."""
+    if operation == SET:
+        return value
+    if operation not in (APPEND, SUBTRACT):
+        raise InvalidRequest(f"Unknown config operation {operation} for {key.name}.")
+    if key.type is not ConfigType.LIST:
+        word = "APPEND" if operation == APPEND else "SUBTRACT"
+        raise InvalidConfig(f"Can't {word} to key {key.name} because its type is not LIST.")
+    before = items_of(_in_force(scope, resource, key))
+    changed = items_of(value)
+    if operation == APPEND:
+        return ",".join(dict.fromkeys([*before, *changed]))
+    return ",".join(item for item in before if item not in changed)
+
+
+def _in_force(
+    scope: ConfigScope, resource: IncrementalAlterConfigsRequestResource, key: ConfigKey
+) -> str:
+    if resource.resource_type == TOPIC_RESOURCE:
+        overrides = scope.image.topic_configs(resource.resource_name)
+        return scope.topic_candidates(key, overrides)[0].value or ""
+    own = scope.image.configs.get((BROKER_RESOURCE, resource.resource_name), {})
+    return own.get(key.name) or scope.broker_candidates(key)[0].value or ""
