@@ -111,9 +111,7 @@ def _check(creation: CreateAclsRequestCreation) -> None:
 def matching(image: MetadataImage, chosen: AclFilter) -> list[AccessControlEntryRecord]:
     """Return the bindings a filter speaks of, in order of creation. Raises InvalidRequest."""
     if not chosen.is_valid():
-        raise InvalidRequest(
-            "The filter names an unknown resource, pattern, operation or permission."
-        )
+        raise InvalidRequest("The filter holds a number that names nothing.")
     return [entry for entry in image.acls.values() if chosen.matches(entry)]
 
 

@@ -92,9 +92,7 @@ def _keys_of(
                 raise UnknownTopicOrPartition(f"The topic '{name}' does not exist.")
             return TOPIC_CONFIGS
         case 4:
-            if name and not (
-                name.isascii() and name.isdigit() and int(name) in scope.image.brokers
-            ):
+            if name and name not in {str(broker_id) for broker_id in scope.image.brokers}:
                 raise InvalidRequest(
                     f"Unexpected broker id, expected a registered one or the empty string, "
                     f"but received {name}"

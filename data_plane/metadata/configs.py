@@ -1,6 +1,7 @@
 """The one catalogue of topic and broker config keys: name, type, default, limit, doc.
 
-Names and meanings are Kafka's (4.x); the default of `flush.ms` is ours (durability.md 1). Docs, DescribeConfigs, checks and LogConfig are all read from here.
+Names and meanings are Kafka's (4.x); the default of `flush.ms` is ours (durability.md 1).
+Docs, DescribeConfigs, checks and LogConfig are all read from here.
 """
 
 from data_plane.metadata.config_keys import (
