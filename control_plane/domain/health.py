@@ -1,0 +1,36 @@
+"""Reports to cluster health: one word for people, one sentence with the reason."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+# An agent reports every few seconds; three missed reports are not yet a silence.
+SILENCE = dt.timedelta(seconds=20)
+
+
+class Health(StrEnum):
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNKNOWN = "unknown"  # no fresh report: brokers may well be serving
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What one node last said of its share of a cluster."""
+
+    phase: str  # a contract Phase
+    observed_at: dt.datetime | None
+    problems: Sequence[str] = ()  # messages of false conditions
+
+
+def health_of(shares: Sequence[Observed], now: dt.datetime) -> tuple[Health, str]:
+    """Judge a cluster by its shares; returns the health and a sentence."""
+    if not shares or any(s.observed_at is None or now - s.observed_at > SILENCE for s in shares):
+        return Health.UNKNOWN, "A node of this cluster has not reported lately."
+    problems = [problem for share in shares for problem in share.problems if problem]
+    if problems:
+        return Health.DEGRADED, " ".join(problems)
+    if any(share.phase != "ready" for share in shares):
+        return Health.DEGRADED, "Not every broker is ready."
+    return Health.HEALTHY, "All brokers are ready."

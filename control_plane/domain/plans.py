@@ -1,0 +1,171 @@
+"""The plan catalogue: limits, prices, engines. Operators may change prices and limits here.
+
+Source: heroku-contract.md (c), "Ottla's own catalogue". 1 GB is 10^9 bytes, 1 kB 10^3 bytes.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from control_plane.domain.durations import DAY_MS, HOUR_MS
+from control_plane.domain.errors import Invalid, NotFound, PlanLimit
+
+GB = 10**9
+KB = 10**3
+CURRENCY = "USD"
+PARTITIONS_PER_TOPIC_MAX = 256
+
+Engine = Literal["embedded", "apache-kafka"]
+Tenancy = Literal["dedicated", "shared"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One line of the catalogue; None as a limit means none."""
+
+    name: str  # without the service slug
+    human_name: str
+    tenancy: Tenancy = "dedicated"
+    engines: tuple[Engine, ...] = ("embedded",)  # the first is the default
+    broker_count: int  # 0: brokers of a shared cluster
+    disk_bytes: int
+    produce_bytes_per_s: int | None = None
+    consume_bytes_per_s: int | None = None
+    partition_replicas_max: int
+    topics_max: int | None = None
+    replication_factor_default: int
+    replication_factor_min: int = 1
+    replication_factor_max: int
+    partitions_default: int
+    retention_ms_min: int
+    retention_ms_default: int = 24 * HOUR_MS
+    retention_ms_max: int
+    price_micros_per_month: int  # millionths of a US dollar
+    is_offered: bool = False  # False: listed, but this version cannot provision it yet
+
+    @property
+    def partitions_per_topic_max(self) -> int:
+        return min(PARTITIONS_PER_TOPIC_MAX, self.partition_replicas_max)
+
+
+def _basic(n: int, disk_gb: int, in_kb: int, out_kb: int, replicas: int, price: int) -> Plan:
+    return Plan(
+        name=f"basic-{n}",
+        human_name=f"Basic {n}",
+        tenancy="shared",
+        broker_count=0,
+        disk_bytes=disk_gb * GB,
+        produce_bytes_per_s=in_kb * KB,
+        consume_bytes_per_s=out_kb * KB,
+        partition_replicas_max=replicas,
+        topics_max=40,
+        replication_factor_default=3,
+        replication_factor_min=3,
+        replication_factor_max=3,
+        partitions_default=8,
+        retention_ms_min=24 * HOUR_MS,
+        retention_ms_max=7 * DAY_MS,
+        price_micros_per_month=price * 10**6,
+    )
+
+
+def _dedicated(
+    family: str, n: int, *, brokers: int, disk_gb: int, days_max: int, price: int
+) -> Plan:
+    engines: tuple[Engine, ...] = ("embedded", "apache-kafka")
+    return Plan(
+        name=f"{family}-{n}",
+        human_name=f"{family.capitalize()} {n}",
+        engines=engines if family == "standard" else engines[::-1],
+        broker_count=brokers,
+        disk_bytes=disk_gb * GB,
+        partition_replicas_max=4_000 * brokers,
+        replication_factor_default=3,
+        replication_factor_max=brokers,
+        partitions_default=32,
+        retention_ms_min=6 * HOUR_MS,
+        retention_ms_max=days_max * DAY_MS,
+        price_micros_per_month=price * 10**6,
+    )
+
+
+_MINI = Plan(
+    name="mini-0",
+    human_name="Mini 0",
+    broker_count=1,
+    disk_bytes=5 * GB,
+    partition_replicas_max=200,
+    topics_max=100,
+    replication_factor_default=1,
+    replication_factor_max=1,
+    partitions_default=8,
+    retention_ms_min=HOUR_MS,
+    retention_ms_max=7 * DAY_MS,
+    price_micros_per_month=5 * 10**6,
+    is_offered=True,
+)
+
+# In the order in which a customer grows.
+PLANS: dict[str, Plan] = {
+    plan.name: plan
+    for plan in (
+        _MINI,
+        _basic(0, 4, 64, 256, 240, 10),
+        _basic(1, 32, 512, 2048, 480, 40),
+        _basic(2, 64, 4096, 16384, 960, 120),
+        _dedicated("standard", 0, brokers=3, disk_gb=150, days_max=14, price=150),
+        _dedicated("standard", 1, brokers=3, disk_gb=300, days_max=14, price=300),
+        _dedicated("standard", 2, brokers=3, disk_gb=900, days_max=14, price=700),
+        _dedicated("extended", 0, brokers=8, disk_gb=400, days_max=42, price=500),
+        _dedicated("extended", 1, brokers=8, disk_gb=800, days_max=42, price=1000),
+        _dedicated("extended", 2, brokers=8, disk_gb=2400, days_max=42, price=2000),
+    )
+}
+DEFAULT_PLAN = "mini-0"
+
+
+def plan_named(name: str, slug: str) -> Plan:
+    """Find a plan by `mini-0`, `ottla-kafka:mini-0`, or the slug alone (the default plan).
+
+    Raises NotFound, listing the plans there are.
+    """
+    bare = name.removeprefix(f"{slug}:") if name != slug else DEFAULT_PLAN
+    if (plan := PLANS.get(bare)) is None:
+        known = ", ".join(f"{slug}:{known}" for known in PLANS)
+        raise NotFound(f"Couldn't find the plan {name!r}. Plans: {known}.", field="plan")
+    return plan
+
+
+def next_plan_for(
+    plan: Plan, *, replication_factor: int = 1, retention_ms: int = 0, topics: int = 0
+) -> Plan | None:
+    """Return the next plan up with brokers of its own that allows all that is asked, if any."""
+    names = list(PLANS)
+    for name in names[names.index(plan.name) + 1 :]:
+        larger = PLANS[name]
+        if (
+            larger.tenancy == "dedicated"
+            and larger.replication_factor_max >= replication_factor
+            and larger.retention_ms_max >= retention_ms
+            and (larger.topics_max is None or larger.topics_max >= topics)
+            and larger.partition_replicas_max > plan.partition_replicas_max
+        ):
+            return larger
+    return None
+
+
+def limit_error(plan: Plan, sentence: str, *, field: str, larger: Plan | None) -> PlanLimit:
+    """Build the refusal: what was asked, and the plan that would allow it."""
+    remedy = f" The next plan that allows it is {larger.name}." if larger else ""
+    return PlanLimit(f"{sentence} on plan {plan.name}.{remedy}", field=field)
+
+
+def engine_of(plan: Plan, asked: str | None) -> Engine:
+    """Choose the engine: the plan's default, or the one asked for if the plan has it."""
+    if asked is None:
+        return plan.engines[0]
+    for engine in plan.engines:
+        if engine == asked:
+            return engine
+    raise Invalid(
+        f"Plan {plan.name} runs on {' or '.join(plan.engines)}, not on {asked!r}.", field="engine"
+    )

@@ -1,0 +1,133 @@
+"""Clusters: found by their add-on, placed on nodes, judged by reports."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from control_plane.domain.cluster_states import ClusterState, advance
+from control_plane.domain.errors import Gone, NotFound
+from control_plane.domain.health import Health, Observed, health_of
+from control_plane.domain.plans import PLANS, Plan
+from control_plane.domain.states import AddonState
+from control_plane.models import Account, Addon, App, Cluster, ClusterBroker, Node
+from control_plane.services import specs
+from control_plane.services.lookup import uuid_from
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStatus:
+    """What `kafka:wait` asks: is there something to wait for, and how does it stand?"""
+
+    is_waiting: bool
+    is_failed: bool
+    is_healthy: bool
+    message: str
+
+
+def get(session: Session, account: Account, addon_id: str) -> Cluster:
+    """Find a cluster by its add-on's id or name. Raises NotFound, or Gone once deprovisioned."""
+    parsed = uuid_from(addon_id)
+    by = Addon.id == parsed if parsed else Addon.name == addon_id
+    found = (
+        select(Cluster)
+        .join(Addon, Addon.id == Cluster.addon_id)
+        .join(App, App.id == Addon.app_id)
+        .where(App.account_id == account.id, by)
+    )
+    if not parsed:
+        found = found.where(Addon.deleted_at.is_(None))
+    if (cluster := session.scalar(found)) is None:
+        raise NotFound("Couldn't find that cluster.")
+    if cluster.addon.deleted_at is not None:
+        raise Gone("This cluster was deprovisioned.")
+    return cluster
+
+
+def plan_of(cluster: Cluster) -> Plan:
+    return PLANS[cluster.plan]
+
+
+def brokers(session: Session, cluster: Cluster) -> Sequence[ClusterBroker]:
+    """Return the cluster's brokers by id, each with its `node`, `port` and `phase`."""
+    found = select(ClusterBroker).where(ClusterBroker.cluster_id == cluster.id)
+    return session.scalars(
+        found.order_by(ClusterBroker.broker_id).execution_options(populate_existing=True)
+    ).all()
+
+
+def move(cluster: Cluster, to: ClusterState) -> None:
+    """Change a cluster's state along the table; being there already is fine."""
+    if cluster.state != to:
+        cluster.state = advance(ClusterState(cluster.state), to)
+
+
+def health(session: Session, cluster: Cluster, *, now: dt.datetime) -> tuple[Health, str]:
+    """Judge the cluster by its nodes' last reports; returns the health and a sentence."""
+    observed = [
+        Observed(
+            phase=share.status.get("phase", "pending"),
+            observed_at=share.observed_at,
+            problems=[
+                condition["message"] or condition["reason"]
+                for condition in share.status.get("conditions", [])
+                if not condition["status"]
+            ],
+        )
+        for share in specs.shares_of(session, cluster.id)
+    ]
+    return health_of(observed, now)
+
+
+def wait_status(session: Session, cluster: Cluster, *, now: dt.datetime) -> WaitStatus:
+    """Say whether the cluster is still on its way, and to what end."""
+    addon = cluster.addon
+    if addon.state == AddonState.FAILED:
+        return WaitStatus(False, True, False, f"failed: {addon.state_reason}")
+    if cluster.state in {ClusterState.CREATING, ClusterState.UPDATING}:
+        return WaitStatus(True, False, False, str(cluster.state))
+    if cluster.state != ClusterState.AVAILABLE:
+        return WaitStatus(cluster.state == ClusterState.DELETING, False, False, str(cluster.state))
+    judged, sentence = health(session, cluster, now=now)
+    message = "available" if judged is Health.HEALTHY else sentence
+    return WaitStatus(False, False, judged is Health.HEALTHY, message)
+
+
+def place(session: Session, cluster: Cluster, *, now: dt.datetime, silence: dt.timedelta) -> bool:
+    """Reserve a node for each broker; False: not enough reporting nodes. A second run finds them.
+
+    Nodes are filled evenly, those with fewer brokers first; ports of a node bound its brokers.
+    """
+    wanted = plan_of(cluster).broker_count
+    if len(existing := brokers(session, cluster)) >= wanted:
+        return True
+    # One placement at a time, so that two do not both take a node's last place.
+    nodes = session.scalars(
+        select(Node)
+        .where(Node.retired_at.is_(None), Node.last_report_at > now - silence)
+        .order_by(Node.id)
+        .with_for_update(of=Node)
+    ).all()
+    load = {node.id: _broker_count(session, node) for node in nodes}
+    for broker_id in range(len(existing), wanted):
+        free = [node for node in nodes if load[node.id] <= node.port_last - node.port_first]
+        if not free:
+            return False
+        node = min(free, key=lambda each: (load[each.id], each.id))
+        load[node.id] += 1
+        session.add(ClusterBroker(cluster_id=cluster.id, node_id=node.id, broker_id=broker_id))
+    session.flush()
+    return True
+
+
+def release(session: Session, cluster: Cluster) -> None:
+    """Give back the cluster's places on nodes."""
+    session.execute(delete(ClusterBroker).where(ClusterBroker.cluster_id == cluster.id))
+    session.expire(cluster, ["brokers"])
+
+
+def _broker_count(session: Session, node: Node) -> int:
+    found = select(ClusterBroker.id).where(ClusterBroker.node_id == node.id)
+    return len(session.scalars(found).all())

@@ -1,0 +1,213 @@
+"""Rows to desired documents: deterministic, published under growing generations."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from control_plane.domain.cluster_states import ClusterState
+from control_plane.domain.plans import PLANS
+from control_plane.domain.states import TopicState
+from control_plane.models import Cluster, ClusterBroker, ClusterSpecRow, Node, NodeSpecRow, Topic
+from control_plane.services import credentials
+from data_plane.contract.spec import (
+    AclSpec,
+    BrokerSpec,
+    ClusterSpec,
+    NodeSpec,
+    PrincipalSpec,
+    SealedSecret,
+    TopicSpec,
+)
+
+# Topics in these states belong on the brokers.
+DESIRED_TOPICS = (TopicState.CREATING, TopicState.AVAILABLE, TopicState.UPDATING)
+GONE = (ClusterState.DELETING, ClusterState.DELETED)
+
+
+def publish(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime) -> int:
+    """Bring the published documents in line with the rows; returns the cluster's generation.
+
+    Unchanged rows publish nothing and return the generation there is, so a step may run again.
+    """
+    cluster = session.scalars(
+        select(Cluster)
+        .where(Cluster.id == cluster_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    shares = {row.node_id: row for row in shares_of(session, cluster_id)}
+    documents = _documents(session, cluster)
+    if documents.keys() == shares.keys() and all(
+        _bare(shares[node_id].document) == _bare(document)
+        for node_id, document in documents.items()
+    ):
+        return max((row.generation for row in shares.values()), default=0)
+    generation = max((row.generation for row in shares.values()), default=0) + 1
+    for node_id in sorted(documents.keys() | shares.keys()):
+        document = documents.get(node_id)
+        if document is None:
+            # A node that lost its part of the cluster is told so until it has obeyed.
+            document = ClusterSpec(
+                cluster_id=str(cluster_id), generation=generation, desired="absent"
+            ).model_dump(mode="json")
+        document = {**document, "generation": generation}
+        _upsert_share(session, cluster_id, node_id, generation, document, now)
+        publish_node(session, node_id, now=now)
+    return generation
+
+
+def publish_node(session: Session, node_id: uuid.UUID, *, now: dt.datetime) -> int:
+    """Gather a node's shares into its next NodeSpec; returns the node's generation."""
+    # The node's row is the lock under which its generation grows.
+    session.scalars(select(Node.id).where(Node.id == node_id).with_for_update()).one()
+    session.flush()
+    row = session.get(NodeSpecRow, node_id, populate_existing=True)
+    found = select(ClusterSpecRow).where(ClusterSpecRow.node_id == node_id)
+    shares = session.scalars(found.order_by(ClusterSpecRow.cluster_id)).all()
+    generation = 1 if row is None else row.generation + 1
+    spec = NodeSpec(
+        node_id=str(node_id),
+        generation=generation,
+        clusters=[ClusterSpec.model_validate(share.document) for share in shares],
+    )
+    if row is None:
+        row = NodeSpecRow(node_id=node_id)
+        session.add(row)
+    row.generation, row.document = generation, spec.model_dump(mode="json")
+    row.published_at = now
+    session.flush()
+    return generation
+
+
+def after(session: Session, node_id: uuid.UUID, generation: int) -> NodeSpec | None:
+    """Return the node's spec if it is newer than `generation`, else None."""
+    found = select(NodeSpecRow.document).where(
+        NodeSpecRow.node_id == node_id, NodeSpecRow.generation > generation
+    )
+    document = session.scalar(found)
+    return None if document is None else NodeSpec.model_validate(document)
+
+
+def latest_generation(session: Session, node_id: uuid.UUID) -> int:
+    """Return the generation of the node's newest spec; 0: none was ever published."""
+    return session.scalar(select(NodeSpecRow.generation).where(NodeSpecRow.node_id == node_id)) or 0
+
+
+def shares_of(session: Session, cluster_id: uuid.UUID) -> Sequence[ClusterSpecRow]:
+    """Return the cluster's shares, one per node, with what each node last said of its own."""
+    found = select(ClusterSpecRow).where(ClusterSpecRow.cluster_id == cluster_id)
+    return session.scalars(
+        found.order_by(ClusterSpecRow.node_id).execution_options(populate_existing=True)
+    ).all()
+
+
+def observed_generation(session: Session, cluster_id: uuid.UUID) -> int:
+    """Return the generation that every node of the cluster has applied; 0: none yet."""
+    return min((row.observed_generation for row in shares_of(session, cluster_id)), default=0)
+
+
+def forget(session: Session, share: ClusterSpecRow, *, now: dt.datetime) -> None:
+    """Drop a share that its node has reported absent; the next NodeSpec leaves the cluster out."""
+    node_id = share.node_id
+    session.delete(share)
+    session.flush()
+    publish_node(session, node_id, now=now)
+
+
+def _bare(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key != "generation"}
+
+
+def _upsert_share(
+    session: Session,
+    cluster_id: uuid.UUID,
+    node_id: uuid.UUID,
+    generation: int,
+    document: dict[str, Any],
+    now: dt.datetime,
+) -> None:
+    values = {"generation": generation, "document": document, "published_at": now}
+    session.execute(
+        insert(ClusterSpecRow)
+        .values(cluster_id=cluster_id, node_id=node_id, observed_generation=0, status={}, **values)
+        .on_conflict_do_update(index_elements=["cluster_id", "node_id"], set_=values)
+    )
+
+
+def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, dict[str, Any]]:
+    """Build the cluster's share of each node it has brokers on, without a generation's meaning."""
+    found = select(ClusterBroker).where(ClusterBroker.cluster_id == cluster.id)
+    by_node: dict[uuid.UUID, list[ClusterBroker]] = {}
+    for broker in session.scalars(found.order_by(ClusterBroker.broker_id)):
+        by_node.setdefault(broker.node_id, []).append(broker)
+    if cluster.state in GONE:
+        absent = ClusterSpec(cluster_id=str(cluster.id), generation=1, desired="absent")
+        return {node_id: absent.model_dump(mode="json") for node_id in by_node}
+    topics, principals = _topics(session, cluster), _principals(session, cluster)
+    admins = {row.node_id: row for row in credentials.of_cluster(session, cluster.id)}
+    return {
+        node_id: ClusterSpec(
+            cluster_id=str(cluster.id),
+            engine=_engine(cluster),
+            generation=1,
+            trusted_ca_pem=cluster.ca_certificate_pem or "",
+            admin_certificate_pem=admins[node_id].certificate_pem,
+            admin_key=SealedSecret.model_validate(admins[node_id].node_sealed_key),
+            admin_principal=admins[node_id].principal,
+            brokers=[_broker(broker) for broker in brokers],
+            topics=topics,
+            principals=principals,
+            disk_bytes_max=PLANS[cluster.plan].disk_bytes,
+        ).model_dump(mode="json")
+        for node_id, brokers in by_node.items()
+    }
+
+
+def _engine(cluster: Cluster) -> Any:
+    return cluster.engine  # the contract's Literal checks it
+
+
+def _broker(broker: ClusterBroker) -> BrokerSpec:
+    return BrokerSpec(
+        broker_id=broker.broker_id,
+        advertised_host=broker.node.advertised_host,
+        # The agent chooses a free port of its range and keeps it; a port once reported stays.
+        port=0,
+        certificate_pem=broker.certificate_pem or "",
+        key=SealedSecret.model_validate(broker.node_sealed_key),
+        rack=broker.node.rack,
+    )
+
+
+def _topics(session: Session, cluster: Cluster) -> list[TopicSpec]:
+    found = select(Topic).where(Topic.cluster_id == cluster.id, Topic.state.in_(DESIRED_TOPICS))
+    return [
+        TopicSpec(
+            name=topic.name,
+            partition_count=topic.partition_count,
+            replication_factor=topic.replication_factor,
+            configs=topic.shape.configs(),
+        )
+        for topic in session.scalars(found.order_by(Topic.name))
+    ]
+
+
+def _principals(session: Session, cluster: Cluster) -> list[PrincipalSpec]:
+    """Clients of a cluster of their own may use every topic and group, and administer nothing."""
+    acls = [
+        AclSpec(resource_type="TOPIC", resource_name="*", operation=operation)
+        for operation in credentials.TOPIC_OPERATIONS
+    ] + [
+        AclSpec(resource_type="GROUP", resource_name="*", operation=operation)
+        for operation in credentials.GROUP_OPERATIONS
+    ]
+    return [
+        PrincipalSpec(name=row.principal, acls=acls)
+        for row in credentials.of_cluster(session, cluster.id)
+        if row.kind == "client"
+    ]
