@@ -26,7 +26,7 @@ _paused_until = 0.0
 
 
 def _configuration() -> dict[str, Any]:
-    """Settings of dependencies.md 3.3; read at first use, so that importing needs no environment."""
+    """Settings of dependencies.md 3.3; read at first use: importing needs no environment."""
     return {
         "broker_url": get_settings().celery_url,
         "broker_connection_retry_on_startup": True,

@@ -47,7 +47,7 @@ class Plan:
         return min(PARTITIONS_PER_TOPIC_MAX, self.partition_replicas_max)
 
 
-def _basic(n: int, disk_gb: int, in_kb: int, out_kb: int, replicas: int, price: int) -> Plan:
+def _basic(n: int, *, disk_gb: int, in_kb: int, out_kb: int, replicas: int, price: int) -> Plan:
     return Plan(
         name=f"basic-{n}",
         human_name=f"Basic {n}",
@@ -109,9 +109,9 @@ PLANS: dict[str, Plan] = {
     plan.name: plan
     for plan in (
         _MINI,
-        _basic(0, 4, 64, 256, 240, 10),
-        _basic(1, 32, 512, 2048, 480, 40),
-        _basic(2, 64, 4096, 16384, 960, 120),
+        _basic(0, disk_gb=4, in_kb=64, out_kb=256, replicas=240, price=10),
+        _basic(1, disk_gb=32, in_kb=512, out_kb=2048, replicas=480, price=40),
+        _basic(2, disk_gb=64, in_kb=4096, out_kb=16384, replicas=960, price=120),
         _dedicated("standard", 0, brokers=3, disk_gb=150, days_max=14, price=150),
         _dedicated("standard", 1, brokers=3, disk_gb=300, days_max=14, price=300),
         _dedicated("standard", 2, brokers=3, disk_gb=900, days_max=14, price=700),

@@ -109,7 +109,7 @@ def _check_partitions(plan: Plan, count: int) -> None:
 
 def _check_replication(plan: Plan, factor: int) -> None:
     if factor > plan.replication_factor_max:
-        sentence = f"Replication factor {factor} is over the {plan.replication_factor_max} that is the most"
+        sentence = f"Replication factor {factor} is over the most, {plan.replication_factor_max},"
         larger = next_plan_for(plan, replication_factor=factor)
         raise limit_error(plan, sentence, field="replication_factor", larger=larger)
     if factor < plan.replication_factor_min:

@@ -92,7 +92,7 @@ def create(
     session.refresh(app, with_for_update={"read": True})
     if app.deleted_at is not None:
         raise Gone("That app was destroyed.")
-    addon = _insert(session, app, chosen, name, options, now, rng)
+    addon = _insert(session, app, chosen, name=name, options=options, now=now, rng=rng)
     attachments.insert(session, addon, app, name=attachment_name, now=now, rng=rng)
     cluster = Cluster(addon_id=addon.id, plan=chosen.name, engine=engine, created_at=now)
     session.add(cluster)
@@ -167,6 +167,7 @@ def _insert(
     session: Session,
     app: App,
     plan: plans.Plan,
+    *,
     name: str | None,
     options: dict[str, Any],
     now: dt.datetime,

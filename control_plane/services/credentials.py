@@ -28,7 +28,7 @@ def ensure_ca(session: Session, cluster: Cluster, *, sealer: Sealer, now: dt.dat
 
 
 def ensure_brokers(session: Session, cluster: Cluster, *, sealer: Sealer, now: dt.datetime) -> None:
-    """Give each broker a server certificate, its key sealed to its node; a second run finds them."""
+    """Give each broker a server certificate, its key sealed to its node; repeatable."""
     for broker in _brokers(session, cluster):
         if broker.certificate_pem is not None:
             continue

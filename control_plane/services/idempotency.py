@@ -1,4 +1,4 @@
-"""Idempotency-Key: the first request's answer is kept and given to its retries (product.md 6b.5)."""
+"""Idempotency-Key: the first answer is kept and given to the retries (product.md 6b.5)."""
 
 import datetime as dt
 import hashlib

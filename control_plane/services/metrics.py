@@ -1,6 +1,7 @@
 """Metric samples: stored once each, read as series and rates."""
 
 import datetime as dt
+import itertools
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Point:
 def store(
     session: Session, node: Node, samples: Iterable[MetricSample], *, hosted: Collection[uuid.UUID]
 ) -> None:
-    """Insert samples; known (node, sequence) pairs, unknown names and foreign clusters are left out."""
+    """Insert samples, each once; unknown names and foreign clusters are left out."""
     clusters = {str(cluster_id): cluster_id for cluster_id in hosted}
     rows = [
         {
@@ -95,7 +96,7 @@ def rates(points: Sequence[Point]) -> list[tuple[dt.datetime, float]]:
     """Turn one broker's counter readings into (time, growth per second) between neighbours."""
     return [
         (after.at, _growth(before, after) / (after.at - before.at).total_seconds())
-        for before, after in zip(points, points[1:], strict=False)
+        for before, after in itertools.pairwise(points)
         if after.at > before.at
     ]
 
@@ -108,7 +109,7 @@ def expire(session: Session, *, now: dt.datetime) -> None:
 def _rate(points: Sequence[Point]) -> float:
     if len(points) < 2 or points[-1].at <= points[0].at:
         return 0.0
-    growth = sum(_growth(a, b) for a, b in zip(points, points[1:], strict=False))
+    growth = sum(_growth(a, b) for a, b in itertools.pairwise(points))
     return growth / (points[-1].at - points[0].at).total_seconds()
 
 

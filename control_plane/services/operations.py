@@ -164,7 +164,7 @@ def wake(
 
 
 def cancel_all(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime, reason: str) -> None:
-    """End the cluster's unfinished operations; a step of theirs in flight will find its lease void."""
+    """End the cluster's unfinished operations; a step in flight will find its lease void."""
     session.execute(
         update(Operation)
         .where(Operation.cluster_id == cluster_id, Operation.state.in_(LIVE))

@@ -56,7 +56,7 @@ def publish(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime) -> int
                 cluster_id=str(cluster_id), generation=generation, desired="absent"
             ).model_dump(mode="json")
         document = {**document, "generation": generation}
-        _upsert_share(session, cluster_id, node_id, generation, document, now)
+        _upsert_share(session, cluster_id, node_id, document, now)
         publish_node(session, node_id, now=now)
     return generation
 
@@ -127,11 +127,10 @@ def _upsert_share(
     session: Session,
     cluster_id: uuid.UUID,
     node_id: uuid.UUID,
-    generation: int,
     document: dict[str, Any],
     now: dt.datetime,
 ) -> None:
-    values = {"generation": generation, "document": document, "published_at": now}
+    values = {"generation": document["generation"], "document": document, "published_at": now}
     session.execute(
         insert(ClusterSpecRow)
         .values(cluster_id=cluster_id, node_id=node_id, observed_generation=0, status={}, **values)

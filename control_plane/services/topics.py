@@ -75,7 +75,7 @@ def create(
     topic.reshape(shape)
     session.add(topic)
     session.flush()
-    return topic, _enqueue(session, CREATE, cluster, topic, now, request_id)
+    return topic, _enqueue(session, CREATE, cluster, topic, now=now, request_id=request_id)
 
 
 def alter(
@@ -115,7 +115,14 @@ def alter(
         partition_replicas=replicas + new.partition_count * new.replication_factor,
     )
     operation = _enqueue(
-        session, ALTER, cluster, topic, now, request_id, before=_json(topic.shape), after=_json(new)
+        session,
+        ALTER,
+        cluster,
+        topic,
+        now=now,
+        request_id=request_id,
+        before=_json(topic.shape),
+        after=_json(new),
     )
     topic.state, topic.updated_at = TopicState.UPDATING, now
     return topic, operation
@@ -141,7 +148,7 @@ def destroy(
         topic.state, topic.deleted_at, topic.updated_at = TopicState.DELETED, now, now
         return topic, None
     topic.state, topic.updated_at = TopicState.DELETING, now
-    return topic, _enqueue(session, DELETE, cluster, topic, now, request_id)
+    return topic, _enqueue(session, DELETE, cluster, topic, now=now, request_id=request_id)
 
 
 def partition_replicas(session: Session, cluster: Cluster) -> int:
@@ -191,6 +198,7 @@ def _enqueue(
     kind: str,
     cluster: Cluster,
     topic: Topic,
+    *,
     now: dt.datetime,
     request_id: str,
     **input_: Any,
