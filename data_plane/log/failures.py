@@ -2,6 +2,8 @@
 
 from pathlib import PurePath
 
+from data_plane.protocol.errors import StorageError
+
 
 class LogFailure(Exception):
     """Storage broke its promise (failed sync, EIO on write). Never retried, never answered.
@@ -17,7 +19,11 @@ class LogFailure(Exception):
         self.error = error
 
 
-class DamagedLog(Exception):
+class DiskFull(StorageError):
+    """No room; the log is as it was before. Clients may retry, the broker goes on serving reads."""
+
+
+class DamagedLog(StorageError):
     """Bytes that had been made durable are gone or wrong; the partition is quarantined."""
 
 

@@ -1,0 +1,65 @@
+"""The settings of one log, from a topic's configs; units in the names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+UNLIMITED = -1
+NEVER_MS = 2**63 - 1
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """Kafka's defaults. Sizes in bytes, times in ms; retention -1 keeps for ever."""
+
+    segment_bytes: int = 1 << 30
+    segment_ms: int = 7 * DAY_MS
+    index_interval_bytes: int = 4096
+    index_bytes_max: int = 10 << 20  # segment.index.bytes; a full index rolls the segment
+    retention_bytes: int = UNLIMITED
+    retention_ms: int = 7 * DAY_MS
+    message_bytes_max: int = 1_048_588
+    is_log_append_time: bool = False  # message.timestamp.type
+    timestamp_before_max_ms: int = NEVER_MS
+    timestamp_after_max_ms: int = 3_600_000
+    is_compacted: bool = False  # cleanup.policy holds "compact"
+    is_deleted: bool = True  # cleanup.policy holds "delete"
+    producer_id_expiration_ms: int = DAY_MS
+
+
+def log_config_from_topic(
+    configs: Mapping[str, str], defaults: LogConfig | None = None
+) -> LogConfig:
+    """Read a topic's effective configs, values as Kafka writes them; unknown keys are ignored.
+
+    Raises ValueError where a number is none; the controller has validated them before.
+    """
+    base = LogConfig() if defaults is None else defaults
+
+    def number(key: str, default: int) -> int:
+        return int(configs.get(key, default))
+
+    default_policy = ("compact," * base.is_compacted) + ("delete" * base.is_deleted)
+    policies = {p.strip() for p in configs.get("cleanup.policy", default_policy).split(",")}
+    default_type = "LogAppendTime" if base.is_log_append_time else "CreateTime"
+    return LogConfig(
+        segment_bytes=number("segment.bytes", base.segment_bytes),
+        segment_ms=number("segment.ms", base.segment_ms),
+        index_interval_bytes=number("index.interval.bytes", base.index_interval_bytes),
+        index_bytes_max=number("segment.index.bytes", base.index_bytes_max),
+        retention_bytes=number("retention.bytes", base.retention_bytes),
+        retention_ms=number("retention.ms", base.retention_ms),
+        message_bytes_max=number("max.message.bytes", base.message_bytes_max),
+        is_log_append_time=configs.get("message.timestamp.type", default_type) == "LogAppendTime",
+        timestamp_before_max_ms=number(
+            "message.timestamp.before.max.ms", base.timestamp_before_max_ms
+        ),
+        timestamp_after_max_ms=number(
+            "message.timestamp.after.max.ms", base.timestamp_after_max_ms
+        ),
+        is_compacted="compact" in policies,
+        is_deleted="delete" in policies,
+        producer_id_expiration_ms=number(
+            "producer.id.expiration.ms", base.producer_id_expiration_ms
+        ),
+    )

@@ -1,0 +1,280 @@
+"""Bring a partition's directory back into memory, after a clean stop or after any other.
+
+Clean: the checkpoint, the last snapshot, the epochs and the index files are taken as they are.
+Otherwise batches are read from the segment of the recovery point on: length, magic, order of
+offsets and epochs, and, from the recovery point, the checksum. The first batch that fails ends the
+log; what lies behind is cut off. Indexes, epochs and producers are rebuilt from what stays, and it
+is all synced before anybody may build on it (durability.md 3, kafka-protocol.md 95).
+
+Below the recovery point everything had been made durable, so a failure there is damage, not a torn
+tail: DamagedLog, nothing cut, and the partition is quarantined.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import crc32c
+
+from data_plane.log.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from data_plane.log.failures import DamagedLog, LogFailure, LostLog
+from data_plane.log.files import File, Files
+from data_plane.log.leader_epochs import LeaderEpochs
+from data_plane.log.log_config import LogConfig
+from data_plane.log.producer_state import ProducerStates
+from data_plane.log.segment import INDEX, LOG, SNAPSHOT, TIME_INDEX, Segment, segment_path
+from data_plane.log.side_files import (
+    base_offsets,
+    newest_snapshot,
+    read_epochs,
+    remove_leftovers,
+    remove_snapshots,
+    write_epochs,
+    write_snapshot,
+)
+from data_plane.protocol.records.batch import (
+    ATTRIBUTES_AT,
+    BATCH_HEADER,
+    BATCH_HEADER_BYTES,
+    MAGIC,
+    BatchHeader,
+)
+
+WINDOW_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class LoadedLog:
+    """A partition's state as its files tell it; everything in it is durable."""
+
+    segments: list[Segment]
+    epochs: LeaderEpochs
+    producers: ProducerStates
+    log_start_offset: int
+    log_end_offset: int
+
+
+def create_log(files: Files, directory: PurePath) -> None:
+    """Make the directory of an empty partition; the caller makes its name durable."""
+    files.make_directory(directory)
+    files.open(segment_path(directory, 0, LOG), create=True)
+    files.sync_directory(directory)
+
+
+def load_log(
+    files: Files, directory: PurePath, config: LogConfig, *, was_clean: bool, now_ms: int
+) -> LoadedLog:
+    """Open what `directory` holds. Raises LostLog, DamagedLog, or LogFailure if a sync fails."""
+    if not files.exists(directory):
+        raise LostLog(f"{directory.name} is missing")
+    remove_leftovers(files, directory)
+    checkpoint = read_checkpoint(files, directory)
+    recovery = _Recovery(files, directory, config, checkpoint or Checkpoint(), now_ms=now_ms)
+    if was_clean and checkpoint is not None:
+        loaded = recovery.load_clean()
+        if loaded is not None:
+            return loaded
+    try:
+        return recovery.recover()
+    except OSError as error:
+        raise LogFailure(directory, "recover", error) from error
+
+
+class _Recovery:
+    """One opening of one directory."""
+
+    def __init__(
+        self,
+        files: Files,
+        directory: PurePath,
+        config: LogConfig,
+        checkpoint: Checkpoint,
+        *,
+        now_ms: int,
+    ) -> None:
+        self._files, self._directory, self._config = files, directory, config
+        self._checkpoint, self._now_ms = checkpoint, now_ms
+        self._bases = base_offsets(files, directory)
+        if not self._bases:
+            raise LostLog(f"{directory.name} holds no segment")
+
+    def load_clean(self) -> LoadedLog | None:
+        """Take a cleanly closed log as it is; None if a file contradicts the checkpoint."""
+        end = self._checkpoint.clean_end_offset
+        epochs = read_epochs(self._files, self._directory)
+        snapshot = newest_snapshot(self._files, self._directory, end)
+        segments = self._segments(self._bases, end)
+        if (
+            epochs is None
+            or snapshot is None
+            or snapshot[0] != end
+            or segments[-1].size_bytes != self._checkpoint.clean_size_bytes
+        ):
+            return None
+        start = max(self._checkpoint.log_start_offset, self._bases[0])
+        return LoadedLog(segments, epochs, snapshot[1], start, end)
+
+    def _segments(self, bases: list[int], end: int) -> list[Segment]:
+        return [
+            self._segment(base, next_offset)
+            for base, next_offset in zip(bases, [*bases[1:], end], strict=True)
+        ]
+
+    def _segment(self, base: int, next_offset: int) -> Segment:
+        return Segment(
+            self._files,
+            self._directory,
+            base,
+            next_offset=next_offset,
+            size_bytes=self._files.open(segment_path(self._directory, base, LOG)).size_bytes(),
+            created_ms=self._now_ms,
+            index_interval_bytes=self._config.index_interval_bytes,
+        )
+
+    def recover(self) -> LoadedLog:
+        """Scan, cut, rebuild and sync."""
+        recovery_point = max(self._checkpoint.recovery_point, self._bases[0])
+        first, snapshot, epochs = self._where_to_begin(recovery_point)
+        snapshot_offset, producers = snapshot
+        scanned: list[Segment] = []
+        end = self._bases[first]
+        for base in self._bases[first:]:
+            if base != end and not (self._config.is_compacted and base > end):
+                break
+            segment = self._segment(base, base)
+            is_whole = self._scan(segment, recovery_point, snapshot_offset, producers, epochs)
+            scanned.append(segment)
+            end = segment.next_offset
+            if not is_whole:
+                break
+        if end < recovery_point:
+            raise DamagedLog(
+                f"{self._directory.name}: offset {end} is unreadable"
+                f" although all below {recovery_point} was synced"
+            )
+        self._cut(scanned, self._bases[first + len(scanned) :], end)
+        segments = self._segments(self._bases[:first], self._bases[first]) if first else []
+        loaded = LoadedLog([*segments, *scanned], epochs, producers, self._bases[0], end)
+        loaded.log_start_offset = max(self._checkpoint.log_start_offset, self._bases[0])
+        self._make_durable(loaded, scanned)
+        return loaded
+
+    def _where_to_begin(
+        self, recovery_point: int
+    ) -> tuple[int, tuple[int, ProducerStates], LeaderEpochs]:
+        """Return the first segment to scan, and the producers and epochs known before it.
+
+        Where a snapshot or the epochs are missing, the scan begins earlier, at worst at the start.
+        """
+        epochs = read_epochs(self._files, self._directory)
+        snapshot = newest_snapshot(self._files, self._directory, recovery_point)
+        if epochs is None or snapshot is None:
+            return 0, (self._bases[0], ProducerStates()), LeaderEpochs()
+        reached = min(recovery_point, snapshot[0])
+        first = max((i for i, base in enumerate(self._bases) if base <= reached), default=0)
+        epochs.truncate_end(self._bases[first])
+        return first, snapshot, epochs
+
+    def _scan(
+        self,
+        segment: Segment,
+        recovery_point: int,
+        snapshot_offset: int,
+        producers: ProducerStates,
+        epochs: LeaderEpochs,
+    ) -> bool:
+        """Take the valid batches of a segment into its indexes; False if something follows them.
+
+        The segment's size becomes that of what is valid.
+        """
+        file_bytes = segment.size_bytes
+        segment.begin_indexes()
+        segment.size_bytes = 0
+        batches = valid_batches(segment.file(), file_bytes, recovery_point)
+        for position, header in batches:
+            if not self._follows(segment, header, epochs):
+                break
+            epochs.assign(header.partition_leader_epoch, header.base_offset)
+            if header.base_offset >= snapshot_offset:
+                producers.replay(header, self._now_ms)
+            segment.note(position, header.size_bytes, header.last_offset, header.max_timestamp)
+        return segment.size_bytes == file_bytes
+
+    def _follows(self, segment: Segment, header: BatchHeader, epochs: LeaderEpochs) -> bool:
+        """Judge the fields that the checksum does not cover. Only compaction leaves gaps."""
+        gap = header.base_offset - segment.next_offset
+        return (
+            (gap == 0 or (gap > 0 and self._config.is_compacted))
+            and header.last_offset_delta >= 0
+            and header.last_offset - segment.base_offset < 2**31
+            and header.partition_leader_epoch >= epochs.latest
+        )
+
+    def _cut(self, scanned: list[Segment], bases_beyond: list[int], end: int) -> None:
+        """Remove what lies behind the end, the last first, so that each crash leaves a prefix."""
+        for base in reversed(bases_beyond):
+            for suffix in (SNAPSHOT, TIME_INDEX, INDEX, LOG):
+                path = segment_path(self._directory, base, suffix)
+                if self._files.exists(path):
+                    self._files.remove(path)
+        active = scanned[-1].file()
+        if active.size_bytes() > scanned[-1].size_bytes:
+            active.truncate(scanned[-1].size_bytes)
+        remove_snapshots(self._files, self._directory, above=end)
+
+    def _make_durable(self, loaded: LoadedLog, scanned: list[Segment]) -> None:
+        """Sync everything that was not known to be durable, then let the checkpoint say so."""
+        files, directory = self._files, self._directory
+        end = loaded.log_end_offset
+        written = [path for segment in scanned[:-1] for path in segment.write_indexes()]
+        written += [segment.log_path for segment in scanned]
+        written.append(write_snapshot(files, directory, end, loaded.producers))
+        written.append(write_epochs(files, directory, loaded.epochs))
+        for path in written:
+            files.open(path).sync()
+        files.sync_directory(directory)
+        checkpoint = Checkpoint(recovery_point=end, log_start_offset=loaded.log_start_offset)
+        write_checkpoint(files, directory, checkpoint).sync()
+
+
+def valid_batches(
+    file: File, end: int, checked_from_offset: int
+) -> Iterator[tuple[int, BatchHeader]]:
+    """Yield (position, header) up to the first bytes that are no whole, undamaged v2 batch.
+
+    Checksums are verified for batches that start at or after `checked_from_offset`.
+    """
+    window, window_start, position = memoryview(b""), 0, 0
+    while position < end:
+        at = position - window_start
+        if at + BATCH_HEADER_BYTES > len(window):
+            window, window_start, at = memoryview(file.read(position, WINDOW_BYTES)), position, 0
+        if len(window) - at < BATCH_HEADER_BYTES:
+            return
+        header = BatchHeader._make(BATCH_HEADER.unpack_from(window, at))
+        size_bytes = header.size_bytes
+        if header.magic != MAGIC or not BATCH_HEADER_BYTES <= size_bytes <= end - position:
+            return
+        if header.base_offset >= checked_from_offset:
+            if at + size_bytes > len(window) and size_bytes <= WINDOW_BYTES:
+                window = memoryview(file.read(position, WINDOW_BYTES))
+                window_start, at = position, 0
+            here = window[at + ATTRIBUTES_AT : at + size_bytes]
+            if _checksum(file, position, size_bytes, here) != header.crc:
+                return
+        yield position, header
+        position += size_bytes
+
+
+def _checksum(file: File, position: int, size_bytes: int, here: memoryview) -> int:
+    """Return a batch's CRC-32C, reading piecewise what is not here: a length may be a lie."""
+    crc: int = crc32c.crc32c(here)
+    at = position + ATTRIBUTES_AT + len(here)
+    end = position + size_bytes
+    while at < end:
+        piece = file.read(at, min(WINDOW_BYTES, end - at))
+        if not piece:
+            return -1
+        crc = crc32c.crc32c(piece, crc)
+        at += len(piece)
+    return crc

@@ -1,0 +1,311 @@
+"""One segment of a log: a .log file named by its base offset, beside its .index and .timeindex.
+
+The .log file is Kafka's: v2 batches back to back. The indexes live in memory while the segment is
+active; their files are written when it is rolled or closed and can always be rebuilt from the log.
+"""
+
+import errno
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import NamedTuple
+
+from data_plane.log.failures import DamagedLog, DiskFull, LogFailure
+from data_plane.log.files import Bytes, File, Files, read_whole, replace_unsynced
+from data_plane.log.offset_index import (
+    ENTRY_BYTES,
+    RELATIVE_OFFSET_MAX,
+    OffsetIndex,
+    decode_offset_index,
+)
+from data_plane.log.scan import headers
+from data_plane.log.time_index import TimeIndex, decode_time_index
+from data_plane.protocol.records.batch import BatchHeader
+
+HINTS_MAX = 64
+REBUILD_WINDOW_BYTES = 64 << 10
+NO_TIMESTAMP = -1
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+LOG, INDEX, TIME_INDEX, SNAPSHOT = ".log", ".index", ".timeindex", ".snapshot"
+DELETED = ".deleted"
+
+
+def segment_path(directory: PurePath, base_offset: int, suffix: str) -> PurePath:
+    return directory / f"{base_offset:020d}{suffix}"
+
+
+class FileExtent(NamedTuple):
+    """Bytes of a file, to be sent or read."""
+
+    file: File
+    position: int
+    size_bytes: int
+
+
+class StagedBatch(NamedTuple):
+    """A batch with its offsets, waiting for the turn's write."""
+
+    data: Bytes
+    size_bytes: int
+    base_offset: int
+    last_offset: int
+    leader_epoch: int
+    max_timestamp_ms: int
+
+
+class Segment:
+    """One .log file and what is known about it."""
+
+    __slots__ = (
+        "_bytes_since_entry",
+        "_directory",
+        "_files",
+        "_hints",
+        "_max_offset",
+        "_max_timestamp_ms",
+        "_offset_index",
+        "_time_index",
+        "base_offset",
+        "created_ms",
+        "index_interval_bytes",
+        "log_path",
+        "next_offset",
+        "size_bytes",
+    )
+
+    def __init__(
+        self,
+        files: Files,
+        directory: PurePath,
+        base_offset: int,
+        *,
+        next_offset: int,
+        size_bytes: int,
+        created_ms: int,
+        index_interval_bytes: int,
+    ) -> None:
+        """A segment whose file exists; its indexes are loaded, or rebuilt, when first needed."""
+        self._files = files
+        self._directory = directory
+        self.base_offset = base_offset
+        self.log_path = segment_path(directory, base_offset, LOG)
+        self.next_offset = next_offset
+        self.size_bytes = size_bytes
+        self.created_ms = created_ms  # of its first append in this process; rolls by segment.ms
+        self.index_interval_bytes = index_interval_bytes
+        self._offset_index: OffsetIndex | None = None
+        self._time_index = TimeIndex()
+        self._max_timestamp_ms = NO_TIMESTAMP
+        self._max_offset = base_offset
+        self._bytes_since_entry = 0
+        self._hints: dict[int, int] = {}  # offset -> position of the batch that starts there
+
+    @property
+    def max_timestamp_ms(self) -> int:
+        """The latest timestamp in the segment, -1 if it is empty."""
+        self.offset_index  # noqa: B018  Loading it is what makes the figure known.
+        return self._max_timestamp_ms
+
+    @property
+    def max_timestamp_offset(self) -> int:
+        """The last offset of the first batch that holds the latest timestamp."""
+        self.offset_index  # noqa: B018
+        return self._max_offset
+
+    @property
+    def offset_index(self) -> OffsetIndex:
+        if self._offset_index is None:
+            self._load_indexes()
+        assert self._offset_index is not None
+        return self._offset_index
+
+    @property
+    def time_index(self) -> TimeIndex:
+        self.offset_index  # noqa: B018
+        return self._time_index
+
+    def file(self) -> File:
+        return self._files.open(self.log_path)
+
+    # Writing.
+
+    def has_room(
+        self, last_offset: int, size_bytes: int, segment_bytes: int, index_bytes_max: int
+    ) -> bool:
+        """Say whether it may grow to an offset and a size; an empty segment takes any size."""
+        if last_offset - self.base_offset > RELATIVE_OFFSET_MAX:
+            return False
+        if self.size_bytes == 0:
+            return True
+        index_bytes = self.offset_index.size_bytes + ENTRY_BYTES
+        return size_bytes <= segment_bytes and index_bytes <= index_bytes_max
+
+    def append(self, batches: Sequence[StagedBatch]) -> None:
+        """Write batches with one call. Raises DiskFull, the file then as before, or LogFailure."""
+        size_bytes = sum([batch.size_bytes for batch in batches])
+        try:
+            self.file().append([batch.data for batch in batches], size_bytes)
+        except OSError as error:
+            self._undo_append(error)
+        self._hint(batches[0].base_offset, self.size_bytes)
+        for batch in batches:
+            self.note(self.size_bytes, batch.size_bytes, batch.last_offset, batch.max_timestamp_ms)
+
+    def _undo_append(self, error: OSError) -> None:
+        """Cut off what a failed write left behind, then say what the failure means."""
+        if error.errno not in FULL:
+            raise LogFailure(self.log_path, "write", error) from error
+        try:
+            self.file().truncate(self.size_bytes)
+        except OSError as worse:
+            raise LogFailure(self.log_path, "truncate", worse) from worse
+        raise DiskFull(f"no room for {self.log_path.name}") from error
+
+    def note(self, position: int, size_bytes: int, last_offset: int, max_timestamp_ms: int) -> None:
+        """Take one batch that lies at `position` into size, end and indexes."""
+        if max_timestamp_ms > self._max_timestamp_ms:
+            self._max_timestamp_ms, self._max_offset = max_timestamp_ms, last_offset
+        if self._bytes_since_entry > self.index_interval_bytes:
+            self.offset_index.append(last_offset - self.base_offset, position)
+            self._note_max_timestamp()
+            self._bytes_since_entry = 0
+        self._bytes_since_entry += size_bytes
+        self.size_bytes = position + size_bytes
+        self.next_offset = last_offset + 1
+
+    def _note_max_timestamp(self) -> None:
+        if self._max_timestamp_ms != NO_TIMESTAMP:
+            self._time_index.append(self._max_timestamp_ms, self._max_offset - self.base_offset)
+
+    def begin_indexes(self) -> None:
+        """Start with empty indexes: a new segment, or one that is scanned again."""
+        self._offset_index, self._time_index = OffsetIndex(), TimeIndex()
+        self._max_timestamp_ms, self._max_offset = NO_TIMESTAMP, self.base_offset
+        self._bytes_since_entry = 0
+        self._hints.clear()
+
+    def write_indexes(self) -> list[PurePath]:
+        """Write both index files, un-synced; return their paths."""
+        index = self.offset_index
+        self._note_max_timestamp()  # So the last entry is the segment's latest timestamp.
+        contents = {INDEX: index.encode(), TIME_INDEX: self._time_index.encode()}
+        paths = [segment_path(self._directory, self.base_offset, suffix) for suffix in contents]
+        for path, content in zip(paths, contents.values(), strict=True):
+            replace_unsynced(self._files, path, content)
+        return paths
+
+    def truncate(self, position: int, next_offset: int) -> None:
+        """Cut the file at a batch start. Raises LogFailure: a log half cut may not go on."""
+        index = self.offset_index
+        try:
+            self.file().truncate(position)
+        except OSError as error:
+            raise LogFailure(self.log_path, "truncate", error) from error
+        self.size_bytes, self.next_offset = position, next_offset
+        self._hints.clear()
+        index.truncate(position)
+        self._time_index.truncate(next_offset - self.base_offset)
+        self._resume_indexes()
+
+    def rebuild(self) -> None:
+        """Make the indexes anew from the log file."""
+        self.begin_indexes()
+        self._resume_indexes()
+
+    def _resume_indexes(self) -> None:
+        """Take in what lies behind the last index entry, as the appends did at the time."""
+        size_bytes, next_offset = self.size_bytes, self.next_offset
+        last = self.offset_index.last
+        start = last[1] if last is not None else 0
+        self._take_maximum()
+        self._bytes_since_entry = 0
+        for position, header in headers(self.file(), start, size_bytes, REBUILD_WINDOW_BYTES):
+            self.note(position, header.size_bytes, header.last_offset, header.max_timestamp)
+        self.size_bytes, self.next_offset = size_bytes, next_offset
+
+    def _take_maximum(self) -> None:
+        """Let the last time index entry be the latest timestamp known."""
+        timestamp_ms, relative_offset = self._time_index.last or (NO_TIMESTAMP, 0)
+        self._max_timestamp_ms = timestamp_ms
+        self._max_offset = self.base_offset + relative_offset
+
+    def _load_indexes(self) -> None:
+        """Read the index files of a segment that is not active; rebuild them if they are off."""
+        try:
+            offsets = self._read_index(INDEX)
+            times = self._read_index(TIME_INDEX)
+            index = decode_offset_index(offsets, self.size_bytes)
+            time_index = decode_time_index(times, self.next_offset - self.base_offset)
+            self._check_last_entry(index)
+            if time_index.last is None and self.size_bytes:
+                raise ValueError("a segment with records has a latest timestamp")
+        except (ValueError, DamagedLog):
+            self.rebuild()
+            return
+        self._offset_index, self._time_index = index, time_index
+        self._take_maximum()
+        self._bytes_since_entry = self.size_bytes - (index.last[1] if index.last else 0)
+
+    def _read_index(self, suffix: str) -> bytes:
+        content = read_whole(self._files, segment_path(self._directory, self.base_offset, suffix))
+        if content is None:
+            raise ValueError("the index file is missing")
+        return content
+
+    def _check_last_entry(self, index: OffsetIndex) -> None:
+        """Compare the last entry with the batch it names: entries carry no checksum."""
+        if index.last is not None:
+            relative_offset, position = index.last
+            _, header = next(headers(self.file(), position, self.size_bytes))
+            if header.last_offset != self.base_offset + relative_offset:
+                raise ValueError("the index names another batch than the log holds")
+
+    # Reading.
+
+    def find(self, offset: int) -> tuple[int, BatchHeader] | None:
+        """Return (position, header) of the first batch that ends at or after `offset`."""
+        start = self.offset_index.floor_offset(offset - self.base_offset)
+        for position, header in headers(self.file(), start, self.size_bytes):
+            if header.last_offset >= offset:
+                return position, header
+        return None
+
+    def extent(
+        self, offset: int, *, bytes_max: int, offset_limit: int, at_least_one: bool
+    ) -> FileExtent | None:
+        """Return whole batches from the one that holds `offset` on; None if it lies after all.
+
+        Only batches that end below `offset_limit` count, so the extent may be empty.
+        """
+        start = self._hints.get(offset)
+        if start is None:
+            found = self.find(offset)
+            if found is None:
+                return None
+            start = found[0]
+        end = self.size_bytes
+        if offset_limit < self.next_offset:
+            beyond = self.find(offset_limit)
+            end = max(start, beyond[0] if beyond is not None else end)
+        if end - start > bytes_max:
+            end = self._aligned_end(start, start + bytes_max, end, at_least_one)
+        return FileExtent(self.file(), start, end - start)
+
+    def _aligned_end(self, start: int, wanted: int, end: int, at_least_one: bool) -> int:
+        """Return the last batch boundary up to `wanted`, but behind the first batch if need be."""
+        aligned = max(start, self.offset_index.floor_position(wanted))
+        for position, header in headers(self.file(), aligned, end):
+            after = position + header.size_bytes
+            if after > wanted and not (at_least_one and position == start):
+                break
+            aligned = after
+            self._hint(header.next_offset, after)
+            if after > wanted:
+                break
+        return aligned
+
+    def _hint(self, offset: int, position: int) -> None:
+        """Remember where a batch starts: the next fetch of somebody who reads along asks it."""
+        if len(self._hints) >= HINTS_MAX:
+            self._hints.clear()
+        self._hints[offset] = position

@@ -1,0 +1,74 @@
+"""The sparse time index of a segment: how high the timestamps had risen at some offsets.
+
+File format (Kafka's .timeindex): entries of 12 bytes, int64 timestamp (Unix ms) and int32 offset
+relative to the segment's base, big-endian. An entry (t, o) says: no record up to offset o is later
+than t, and the batch that ends at o is the first that holds t. Timestamps grow strictly.
+"""
+
+import struct
+from array import array
+from bisect import bisect_left
+
+ENTRY = struct.Struct(">qi")
+
+
+class TimeIndex:
+    """Timestamps and relative offsets of the batches that raised the maximum, in order."""
+
+    __slots__ = ("_offsets", "_timestamps")
+
+    def __init__(self, timestamps: "array[int] | None" = None, offsets: "array[int] | None" = None):
+        self._timestamps = array("q") if timestamps is None else timestamps
+        self._offsets = array("i") if offsets is None else offsets
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    @property
+    def last(self) -> tuple[int, int] | None:
+        """The last (timestamp, relative offset), or None if there is no entry."""
+        return (self._timestamps[-1], self._offsets[-1]) if self._offsets else None
+
+    def append(self, timestamp_ms: int, relative_offset: int) -> None:
+        """Note a new maximum; a timestamp that is not one is ignored."""
+        if not self._timestamps or timestamp_ms > self._timestamps[-1]:
+            self._timestamps.append(timestamp_ms)
+            self._offsets.append(relative_offset)
+
+    def offset_before(self, timestamp_ms: int) -> int:
+        """Return a relative offset up to which every record is earlier than the timestamp.
+
+        -1: none is known to be, so a search starts at the segment's first batch.
+        """
+        i = bisect_left(self._timestamps, timestamp_ms) - 1
+        return self._offsets[i] if i >= 0 else -1
+
+    def floor_offset(self, relative_offset: int) -> tuple[int, int] | None:
+        """Return the last (timestamp, relative offset) at or before an offset."""
+        for i in range(len(self._offsets) - 1, -1, -1):
+            if self._offsets[i] <= relative_offset:
+                return self._timestamps[i], self._offsets[i]
+        return None
+
+    def truncate(self, relative_offset: int) -> None:
+        """Drop the entries at and after a relative offset."""
+        while self._offsets and self._offsets[-1] >= relative_offset:
+            self._offsets.pop()
+            self._timestamps.pop()
+
+    def encode(self) -> bytes:
+        pairs = zip(self._timestamps, self._offsets, strict=True)
+        return b"".join(ENTRY.pack(*pair) for pair in pairs)
+
+
+def decode_time_index(content: bytes, offsets_max: int) -> TimeIndex:
+    """Read a .timeindex file. Raises ValueError unless its offsets lie in [0, offsets_max)."""
+    if len(content) % ENTRY.size:
+        raise ValueError(f"{len(content)} bytes are no whole number of time index entries")
+    index = TimeIndex()
+    for timestamp_ms, offset in ENTRY.iter_unpack(content):
+        last = index.last or (-(2**63), -1)
+        if timestamp_ms <= last[0] or not last[1] < offset < offsets_max:
+            raise ValueError("time index entries do not grow within the segment")
+        index.append(timestamp_ms, offset)
+    return index

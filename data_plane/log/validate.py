@@ -1,0 +1,149 @@
+"""What a batch must be before it may enter a log; every refusal carries Kafka's error code.
+
+Ordinary batches are judged by their 61-byte header and checksum alone; records are decoded only
+where a rule speaks about records (compacted topics, message.timestamp.before.max.ms).
+Source: Kafka's LogValidator and ProduceRequest, KIP-32, KIP-98, KIP-467, KIP-937.
+"""
+
+from collections.abc import Sequence
+
+from data_plane.log.log_config import NEVER_MS, LogConfig
+from data_plane.protocol.errors import (
+    CorruptBatch,
+    ErrorCode,
+    InvalidProducerEpoch,
+    InvalidRecord,
+    InvalidTimestamp,
+    KafkaError,
+    MessageTooLarge,
+    UnsupportedCompression,
+)
+from data_plane.protocol.records.batch import (
+    BATCH_HEADER,
+    BATCH_HEADER_BYTES,
+    MAGIC,
+    NO_PRODUCER_ID,
+    BatchHeader,
+    check_crc,
+)
+from data_plane.protocol.records.record import Record, decode_records
+
+NO_TIMESTAMP = -1
+CODECS_MAX = 4  # none, gzip, snappy, lz4, zstd
+
+
+class RefusedRecords(InvalidRecord):
+    """Some records of a batch are not acceptable; Produce v8+ names each (KIP-467)."""
+
+    def __init__(self, message: str, record_indexes: Sequence[int]) -> None:
+        super().__init__(message)
+        self.record_indexes = tuple(record_indexes)
+
+
+def header_of_client_batch(view: memoryview) -> BatchHeader:
+    """Return the header of the one v2 batch that `view` holds, its checksum verified.
+
+    Raises InvalidRecord for none, several, or another magic; CorruptBatch for a lying length and a
+    wrong checksum.
+    """
+    if len(view) == 0:
+        raise InvalidRecord("a partition's data must hold exactly one record batch")
+    if len(view) > 16 and view[16] != MAGIC:
+        raise InvalidRecord(f"record batches must have magic 2, not {view[16]}")
+    if len(view) < BATCH_HEADER_BYTES:
+        raise CorruptBatch(f"{len(view)} bytes are too few for a batch header")
+    header = BatchHeader._make(BATCH_HEADER.unpack_from(view))
+    size_bytes = header.size_bytes
+    if not BATCH_HEADER_BYTES <= size_bytes <= len(view):
+        raise CorruptBatch(f"a batch claims {size_bytes} of {len(view)} bytes")
+    if size_bytes < len(view):
+        raise InvalidRecord("a partition's data must hold exactly one record batch")
+    check_crc(view, 0, header)
+    return header
+
+
+def check_client_batch(
+    view: memoryview, header: BatchHeader, config: LogConfig, now_ms: int
+) -> None:
+    """Raise a KafkaError unless a client may append this batch to a log of this config."""
+    if header.size_bytes > config.message_bytes_max:
+        raise MessageTooLarge(
+            f"a batch of {header.size_bytes} bytes, max.message.bytes is {config.message_bytes_max}"
+        )
+    check_form(header)
+    if header.is_control:
+        raise InvalidRecord("clients may not write control batches")
+    if header.is_transactional:
+        raise KafkaError(
+            "the producer has no open transaction on this partition",
+            code=ErrorCode.INVALID_TXN_STATE,
+        )
+    _check_producer(header)
+    if not config.is_log_append_time:
+        _check_timestamps(view, header, config, now_ms)
+    if config.is_compacted:
+        _check_keys(view, header)
+
+
+def check_form(header: BatchHeader) -> None:
+    """Raise unless counts and codec make sense, whoever wrote the batch."""
+    if header.records_count < 1 or header.last_offset_delta != header.records_count - 1:
+        raise InvalidRecord(
+            f"a batch of {header.records_count} records has last offset delta"
+            f" {header.last_offset_delta}"
+        )
+    if header.compression > CODECS_MAX:
+        raise UnsupportedCompression(f"compression codec {header.compression} is unknown")
+
+
+def _check_producer(header: BatchHeader) -> None:
+    if header.producer_id == NO_PRODUCER_ID:
+        return
+    if header.producer_id < 0 or header.base_sequence < 0:
+        raise InvalidRecord(
+            f"producer {header.producer_id} sent the sequence {header.base_sequence}"
+        )
+    if header.producer_epoch < 0:
+        raise InvalidProducerEpoch(
+            f"producer {header.producer_id} sent the epoch {header.producer_epoch}"
+        )
+
+
+def _check_timestamps(
+    view: memoryview, header: BatchHeader, config: LogConfig, now_ms: int
+) -> None:
+    """Hold a CreateTime batch to the topic's bounds; only a lower bound needs the records."""
+    if header.timestamp_type:
+        raise InvalidTimestamp("a producer may not set the timestamp type to LogAppendTime")
+    if header.max_timestamp > now_ms + config.timestamp_after_max_ms:
+        raise InvalidTimestamp(
+            f"timestamp {header.max_timestamp} is more than {config.timestamp_after_max_ms} ms"
+            " ahead of the broker's clock"
+        )
+    if config.timestamp_before_max_ms == NEVER_MS:
+        return
+    oldest_ms = now_ms - config.timestamp_before_max_ms
+    base_ms = header.base_timestamp
+    refused = [
+        i
+        for i, record in enumerate(records_of(view, header))
+        if NO_TIMESTAMP < base_ms + record.timestamp_delta < oldest_ms
+    ]
+    if refused:
+        raise InvalidTimestamp(
+            f"{len(refused)} records are older than {config.timestamp_before_max_ms} ms"
+        )
+
+
+def _check_keys(view: memoryview, header: BatchHeader) -> None:
+    refused = [i for i, record in enumerate(records_of(view, header)) if record.key is None]
+    if refused:
+        raise RefusedRecords("a compacted topic takes no record without a key", refused)
+
+
+def records_of(view: memoryview, header: BatchHeader) -> list[Record]:
+    """Decode and, if need be, decompress the records of the batch at the start of `view`.
+
+    Raises InvalidRecord for records that are not what the header says.
+    """
+    return decode_records(header, view[BATCH_HEADER_BYTES : header.size_bytes])
