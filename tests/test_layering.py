@@ -40,6 +40,7 @@ CONTROL_PLANE: dict[str, set[str]] = {
     "api": {"http", "services", "models", "database", "domain", "settings", "queue"},
     "dashboard": {"http", "services", "models", "database", "domain", "settings", "queue"},
     "app": {"api", "dashboard", "http", "database", "settings", "queue"},
+    "release": {"services", "models", "database", "domain", "settings"},
     "local": {"domain"},
     "cli": {"local", "domain"},
 }

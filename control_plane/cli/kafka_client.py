@@ -1,0 +1,133 @@
+"""A librdkafka client made from an add-on's config vars alone, host names verified."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from control_plane.cli.command import Cli
+from control_plane.cli.errors import CliError
+from control_plane.cli.exit_codes import ExitCode
+from control_plane.cli.platform import Json
+
+WRITE_SECONDS_MAX = 30.0
+METADATA_SECONDS_MAX = 10.0
+
+
+class KafkaFailure(Exception):
+    """The brokers refused or did not answer; the message says which."""
+
+    def as_cli_error(self) -> CliError:
+        return CliError(str(self), code=ExitCode.FAILED, identifier="kafka_error")
+
+
+def client_settings(cli: Cli, addon: Json) -> dict[str, Any]:
+    """librdkafka settings for an add-on, from the config vars its app would read."""
+    attachments = cli.platform.list_all(f"/addons/{addon['id']}/addon-attachments")
+    if not attachments:
+        raise CliError(f"{addon['name']} is attached to no app", code=ExitCode.NOT_FOUND)
+    config_vars = cli.platform.get(f"/apps/{attachments[0]['app']['name']}/config-vars")
+    return settings_from_config_vars(config_vars, attachments[0]["name"])
+
+
+def settings_from_config_vars(config_vars: dict[str, str], prefix: str = "KAFKA") -> dict[str, Any]:
+    """The five lines any app needs; certificates stay in memory. Raises CliError if absent."""
+    try:
+        return {
+            "bootstrap.servers": config_vars[f"{prefix}_URL"].replace("kafka+ssl://", ""),
+            "security.protocol": "ssl",
+            "ssl.ca.pem": config_vars[f"{prefix}_TRUSTED_CERT"],
+            "ssl.certificate.pem": config_vars[f"{prefix}_CLIENT_CERT"],
+            "ssl.key.pem": config_vars[f"{prefix}_CLIENT_CERT_KEY"],
+            "ssl.endpoint.identification.algorithm": "https",
+        }
+    except KeyError as missing:
+        raise CliError(
+            f"config var {missing.args[0]} is not set yet: ottla kafka:wait",
+            code=ExitCode.NOT_FOUND,
+        ) from None
+
+
+def read_records(
+    settings: dict[str, Any], topic: str, from_beginning: bool, count_max: int | None
+) -> Iterator[dict[str, Any]]:
+    """Follow every partition of a topic, by assignment: a tail joins no group, commits nothing."""
+    from confluent_kafka import (
+        OFFSET_BEGINNING,
+        OFFSET_END,
+        Consumer,
+        KafkaException,
+        TopicPartition,
+    )
+
+    consumer = Consumer(
+        {**settings, "group.id": f"ottla-tail-{uuid.uuid4()}", "enable.auto.commit": False}
+    )
+    try:
+        found = consumer.list_topics(topic, timeout=METADATA_SECONDS_MAX).topics[topic]
+        if found.error is not None:
+            raise KafkaFailure(f"{topic}: {found.error.str()}")
+        start = OFFSET_BEGINNING if from_beginning else OFFSET_END
+        consumer.assign([TopicPartition(topic, number, start) for number in found.partitions])
+        seen = 0
+        while count_max is None or seen < count_max:
+            message = consumer.poll(0.5)
+            if message is None:
+                continue
+            if (error := message.error()) is not None:
+                raise KafkaFailure(error.str())
+            seen += 1
+            yield {
+                "topic": topic,
+                "partition": message.partition(),
+                "offset": message.offset(),
+                "timestamp_ms": message.timestamp()[1],
+                "key": _text(message.key()),
+                "value": _text(message.value()),
+            }
+    except KafkaException as problem:
+        raise KafkaFailure(problem.args[0].str()) from problem
+    finally:
+        consumer.close()
+
+
+def write_records(
+    settings: dict[str, Any],
+    topic: str,
+    values: Iterator[str],
+    key: str | None,
+    partition: int | None,
+) -> list[dict[str, Any]]:
+    """Produce each value, acks=all and idempotent; returns where each went, in order."""
+    from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+    written: list[dict[str, Any]] = []
+    failures: list[str] = []
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            failures.append(error.str())
+        else:
+            written.append({"partition": message.partition(), "offset": message.offset()})
+
+    producer = Producer({**settings, "enable.idempotence": True, "acks": "all"})
+    partitioner = -1 if partition is None else partition  # -1: by key
+    deadline = time.monotonic() + WRITE_SECONDS_MAX
+    for value in values:
+        while True:
+            try:
+                producer.produce(topic, value, key, partitioner, on_delivery=delivered)
+                break
+            except BufferError:
+                producer.poll(0.1)
+            except KafkaException as problem:
+                raise KafkaFailure(problem.args[0].str()) from problem
+        producer.poll(0)
+        deadline = time.monotonic() + WRITE_SECONDS_MAX
+    if producer.flush(max(0.1, deadline - time.monotonic())) or failures:
+        raise KafkaFailure(failures[0] if failures else "the brokers did not answer in time")
+    return written
+
+
+def _text(payload: bytes | None) -> str | None:
+    return None if payload is None else payload.decode(errors="replace")
