@@ -65,6 +65,9 @@ class Files(Protocol):
 
     def exists(self, path: PurePath) -> bool: ...
 
+    def size_bytes(self, path: PurePath) -> int:
+        """Return a file's size without opening it."""
+
     def list_names(self, directory: PurePath) -> list[str]:
         """Return the names in a directory, sorted; raises FileNotFoundError."""
 
@@ -170,6 +173,9 @@ class DiskFiles:
 
     def exists(self, path: PurePath) -> bool:
         return os.path.exists(path)
+
+    def size_bytes(self, path: PurePath) -> int:
+        return os.stat(path).st_size
 
     def list_names(self, directory: PurePath) -> list[str]:
         return sorted(os.listdir(directory))

@@ -194,6 +194,9 @@ class MemoryFiles:
     def exists(self, path: PurePath) -> bool:
         return path in self._files or path in self._directories or path in self._allocated
 
+    def size_bytes(self, path: PurePath) -> int:
+        return self.open(path).size_bytes()
+
     def list_names(self, directory: PurePath) -> list[str]:
         if directory not in self._directories:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(directory))

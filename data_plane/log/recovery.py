@@ -17,12 +17,12 @@ from pathlib import PurePath
 import crc32c
 
 from data_plane.log.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from data_plane.log.failures import DamagedLog, LogFailure, LostLog
+from data_plane.log.failures import DamagedLog, LostLog
 from data_plane.log.files import File, Files
 from data_plane.log.leader_epochs import LeaderEpochs
 from data_plane.log.log_config import LogConfig
 from data_plane.log.producer_state import ProducerStates
-from data_plane.log.segment import INDEX, LOG, SNAPSHOT, TIME_INDEX, Segment, segment_path
+from data_plane.log.segment import FULL, INDEX, LOG, SNAPSHOT, TIME_INDEX, Segment, segment_path
 from data_plane.log.side_files import (
     base_offsets,
     newest_snapshot,
@@ -32,6 +32,7 @@ from data_plane.log.side_files import (
     write_epochs,
     write_snapshot,
 )
+from data_plane.log.sync import sync_directory, sync_file
 from data_plane.protocol.records.batch import (
     ATTRIBUTES_AT,
     BATCH_HEADER,
@@ -54,11 +55,12 @@ class LoadedLog:
     log_end_offset: int
 
 
-def create_log(files: Files, directory: PurePath) -> None:
+def create_log(files: Files, directory: PurePath, *, is_synced: bool = True) -> None:
     """Make the directory of an empty partition; the caller makes its name durable."""
     files.make_directory(directory)
     files.open(segment_path(directory, 0, LOG), create=True)
-    files.sync_directory(directory)
+    if is_synced:
+        files.sync_directory(directory)
 
 
 def load_log(
@@ -67,17 +69,17 @@ def load_log(
     """Open what `directory` holds. Raises LostLog, DamagedLog, or LogFailure if a sync fails."""
     if not files.exists(directory):
         raise LostLog(f"{directory.name} is missing")
-    remove_leftovers(files, directory)
-    checkpoint = read_checkpoint(files, directory)
-    recovery = _Recovery(files, directory, config, checkpoint or Checkpoint(), now_ms=now_ms)
-    if was_clean and checkpoint is not None:
-        loaded = recovery.load_clean()
-        if loaded is not None:
-            return loaded
     try:
+        remove_leftovers(files, directory)
+        checkpoint = read_checkpoint(files, directory)
+        recovery = _Recovery(files, directory, config, checkpoint or Checkpoint(), now_ms=now_ms)
+        if was_clean and checkpoint is not None:
+            loaded = recovery.load_clean()
+            if loaded is not None:
+                return loaded
         return recovery.recover()
-    except OSError as error:
-        raise LogFailure(directory, "recover", error) from error
+    except OSError as error:  # Unreadable is this partition's misfortune, not the broker's.
+        raise DamagedLog(f"{directory.name}: {error.strerror}") from error
 
 
 class _Recovery:
@@ -223,18 +225,27 @@ class _Recovery:
         remove_snapshots(self._files, self._directory, above=end)
 
     def _make_durable(self, loaded: LoadedLog, scanned: list[Segment]) -> None:
-        """Sync everything that was not known to be durable, then let the checkpoint say so."""
+        """Sync everything that was not known to be durable, then let the checkpoint say so.
+
+        On a full disk only the log files are synced; the next recovery then reads them again.
+        """
         files, directory = self._files, self._directory
         end = loaded.log_end_offset
-        written = [path for segment in scanned[:-1] for path in segment.write_indexes()]
-        written += [segment.log_path for segment in scanned]
-        written.append(write_snapshot(files, directory, end, loaded.producers))
-        written.append(write_epochs(files, directory, loaded.epochs))
-        for path in written:
-            files.open(path).sync()
-        files.sync_directory(directory)
+        written = [segment.log_path for segment in scanned]
         checkpoint = Checkpoint(recovery_point=end, log_start_offset=loaded.log_start_offset)
-        write_checkpoint(files, directory, checkpoint).sync()
+        try:
+            written += [path for segment in scanned[:-1] for path in segment.write_indexes()]
+            written.append(write_snapshot(files, directory, end, loaded.producers))
+            written.append(write_epochs(files, directory, loaded.epochs))
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            checkpoint = self._checkpoint
+        for path in written:
+            sync_file(path, files.open(path))
+        sync_directory(files, directory)
+        if checkpoint != self._checkpoint:
+            write_checkpoint(files, directory, checkpoint).sync()
 
 
 def valid_batches(

@@ -1,0 +1,292 @@
+"""One data directory: a locked root with an identity and a directory per partition.
+
+    meta.json  lock  running  clean-shutdown  io-failure  ballast  partitions.manifest
+    <topic id>-<partition>/          00000000000000000000.log .index .timeindex ...
+    <topic id>-<partition>.deleted/  renamed away, unlinked off the loop
+
+A damaged or missing partition is quarantined; it never stops the broker and is never made anew.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import PurePath
+from typing import NamedTuple
+
+from data_plane.log import restart
+from data_plane.log.disk_space import DiskGauge, DiskMark
+from data_plane.log.failures import DamagedLog, DiskFull, LogFailure
+from data_plane.log.files import Files, Lock, read_whole, write_atomically
+from data_plane.log.identity import Identity, check_identity, read_identity, write_identity
+from data_plane.log.log_config import LogConfig
+from data_plane.log.manifest import Manifest, PartitionKey, key_from_directory
+from data_plane.log.partition_log import PartitionLog
+from data_plane.log.recovery import create_log
+from data_plane.log.restart import RestartKind
+from data_plane.log.segment import DELETED, FULL, LOG
+from data_plane.log.sync import FDATASYNC_FILES_MAX
+from data_plane.protocol.errors import UnknownTopicOrPartition
+
+LOCK_NAME = "lock"
+QUARANTINE_NAME = "quarantine"
+
+
+class NewPartition(NamedTuple):
+    """A partition to create; `topic` is for people who read the manifest."""
+
+    key: PartitionKey
+    topic: str
+
+
+class LogDir:
+    """The partitions of one broker on one disk; opened lazily, one by one."""
+
+    def __init__(
+        self,
+        files: Files,
+        root: PurePath,
+        identity: Identity,
+        *,
+        lock: Lock,
+        kind: RestartKind,
+        disk_bytes_max: int | None,
+    ) -> None:
+        """Use `open`."""
+        self.files = files
+        self.root = root
+        self.identity = identity
+        self.restart_kind = kind
+        self._lock = lock
+        self._was_clean = kind in (RestartKind.CLEAN, RestartKind.NEW_DIRECTORY)
+        self._is_recovered = self._was_clean
+        self.manifest = Manifest(files, root)
+        self.quarantined: dict[PartitionKey, str] = {}
+        self._logs: dict[PartitionKey, PartitionLog] = {}
+        self._closed_bytes: dict[PartitionKey, int] = {}  # sizes of partitions not open
+        self._garbage: list[PurePath] = []  # renamed directories
+        self._survey()
+        self._disk = DiskGauge(files, root, disk_bytes_max)
+
+    @classmethod
+    def open(
+        cls,
+        files: Files,
+        root: PurePath,
+        identity: Identity,
+        *,
+        boot_id: str = "",
+        disk_bytes_max: int | None = None,
+    ) -> "LogDir":
+        """Claim a data directory, or make it if it is new.
+
+        identity: its directory_id is used only in a new directory. boot_id: says which boot of the
+        machine, and which mount, this is. disk_bytes_max: the plan's share of the disk.
+        Raises DirectoryRefused: in use, or another cluster's or broker's.
+        """
+        files.make_directory(root)
+        files.sync_directory(root.parent)
+        lock = files.lock(root / LOCK_NAME)
+        try:
+            found = read_identity(files, root)
+            if found is not None:
+                check_identity(root, found, identity)
+            kind = restart.restart_kind(files, root, is_new=found is None, boot_id=boot_id)
+            if found is None:
+                write_identity(files, root, identity)
+            restart.mark_running(files, root, boot_id)
+            return cls(
+                files,
+                root,
+                found or identity,
+                lock=lock,
+                kind=kind,
+                disk_bytes_max=disk_bytes_max,
+            )
+        except BaseException:
+            lock.release()
+            raise
+
+    def _survey(self) -> None:
+        """Compare the root with the manifest: adopt, note what is quarantined, find leftovers."""
+        adopted = []
+        for name in self.files.list_names(self.root):
+            path = self.root / name
+            if name.endswith(DELETED):
+                self._garbage.append(path)
+            key = key_from_directory(name)
+            if key is not None:
+                if key not in self.manifest.topics:
+                    adopted.append((key, ""))
+                self._survey_partition(key, path)
+        self.manifest.add(adopted)
+
+    def _survey_partition(self, key: PartitionKey, path: PurePath) -> None:
+        try:
+            names = self.files.list_names(path)
+            logs = [path / name for name in names if name.endswith(LOG)]
+            self._closed_bytes[key] = sum(self.files.size_bytes(log) for log in logs)
+            if QUARANTINE_NAME in names:
+                reason = read_whole(self.files, path / QUARANTINE_NAME) or b""
+                self.quarantined[key] = reason.decode(errors="replace")
+        except OSError as error:
+            self.quarantined[key] = f"{error.strerror}"
+
+    # Partitions.
+
+    def partitions(self) -> list[PartitionKey]:
+        """Every partition that was created here and not deleted, lost ones included."""
+        return list(self.manifest.topics)
+
+    def open_logs(self) -> dict[PartitionKey, PartitionLog]:
+        """The logs opened so far; to be read only."""
+        return self._logs
+
+    def create_partitions(self, new: Sequence[NewPartition]) -> None:
+        """Make empty partitions, durably, so that they can never be taken for new again.
+
+        One that was created before is left as it is. Raises DiskFull, LogFailure.
+        """
+        missing = [p for p in new if p.key not in self.manifest.topics]
+        if not missing:
+            return
+        is_many = len(missing) > FDATASYNC_FILES_MAX
+        try:
+            for partition in missing:
+                directory = self._directory(partition.key)
+                create_log(self.files, directory, is_synced=not is_many)
+            if not (is_many and self.files.sync_file_system(self.root)):
+                self.files.sync_directory(self.root)
+            self.manifest.add(missing)
+        except OSError as error:
+            raise self._failure("create", error) from error
+
+    def open_partition(self, key: PartitionKey, config: LogConfig, *, now_ms: int) -> PartitionLog:
+        """Return a partition's log, opening it at the first call.
+
+        Raises UnknownTopicOrPartition if it was never created here, DamagedLog if it is quarantined
+        or has to be, LogFailure if storage failed.
+        """
+        log = self._logs.get(key)
+        if log is not None:
+            return log
+        if key in self.quarantined:
+            raise DamagedLog(self.quarantined[key])
+        if key not in self.manifest.topics:
+            raise UnknownTopicOrPartition
+        try:
+            log = PartitionLog.open(
+                self.files, self._directory(key), config, was_clean=self._was_clean, now_ms=now_ms
+            )
+        except DamagedLog as error:
+            self.quarantine(key, str(error))
+            raise
+        self._logs[key] = log
+        self._closed_bytes.pop(key, None)
+        return log
+
+    def recover(
+        self, config_of: Callable[[PartitionKey], LogConfig], *, now_ms: int
+    ) -> Iterator[PartitionKey]:
+        """After any stop but a clean one, open every partition, yielding between them.
+
+        Must be run to its end before the broker serves. Damaged partitions end in `quarantined`.
+        """
+        if self._is_recovered:
+            return
+        for key in self.partitions():
+            with suppress(DamagedLog):  # It is then in `quarantined`, with its reason.
+                self.open_partition(key, config_of(key), now_ms=now_ms)
+            yield key
+        self._is_recovered = True
+        restart.clear_failure(self.files, self.root)
+
+    def quarantine(self, key: PartitionKey, reason: str) -> None:
+        """Take a partition out of service, over restarts too; its files stay for a person."""
+        self.quarantined[key] = reason
+        self._logs.pop(key, None)
+        directory = self._directory(key)
+        try:
+            if self.files.exists(directory):
+                write_atomically(self.files, directory / QUARANTINE_NAME, reason.encode())
+        except OSError:
+            return  # The damage will be found again.
+
+    def delete_partitions(self, keys: Sequence[PartitionKey]) -> None:
+        """Forget partitions: durably in the manifest, then by renaming; `garbage_job` unlinks.
+
+        Whoever still sends an extent of them may go on. Raises LogFailure.
+        """
+        try:
+            self.manifest.remove(keys)
+            for key in keys:
+                self._logs.pop(key, None)
+                self._closed_bytes.pop(key, None)
+                self.quarantined.pop(key, None)
+                directory = self._directory(key)
+                if self.files.exists(directory):
+                    doomed = directory.with_name(directory.name + DELETED)
+                    self.files.rename(directory, doomed)
+                    self._garbage.append(doomed)
+        except OSError as error:
+            raise LogFailure(self.root, "delete", error) from error
+
+    def garbage_job(self) -> Callable[[], None] | None:
+        """Return the unlinking to be done off the loop, or None if there is nothing to unlink."""
+        trees, self._garbage = self._garbage, []
+        paths: list[PurePath] = []
+        for log in self._logs.values():
+            if log.garbage:
+                paths += log.garbage
+                log.garbage = []
+        if not trees and not paths:
+            return None
+
+        def unlink() -> None:
+            for path in paths:
+                self.files.remove(path)
+            for tree in trees:
+                self.files.remove_tree(tree)
+
+        return unlink
+
+    # The disk.
+
+    @property
+    def disk_mark(self) -> DiskMark:
+        """As of the last update."""
+        return self._disk.mark
+
+    @property
+    def used_bytes(self) -> int:
+        """The bytes of all record batches in this directory."""
+        return sum(log.size_bytes for log in self._logs.values()) + sum(self._closed_bytes.values())
+
+    def update_disk_mark(self) -> DiskMark:
+        """Measure free space again; to be called about once a second."""
+        return self._disk.update(self.used_bytes)
+
+    def mark_failure(self, failure: LogFailure) -> None:
+        """Note that storage failed, if a note can still be written; then exit with code 74."""
+        restart.mark_failure(self.files, self.root, str(failure))
+
+    def close(self, *, is_clean: bool) -> None:
+        """Close every log and give the directory up.
+
+        A clean stop leaves the mark that spares the next start its scans. Raises LogFailure.
+        """
+        try:
+            for log in self._logs.values():
+                log.close(is_clean=is_clean)
+            if is_clean and self._is_recovered:
+                restart.mark_clean(self.files, self.root)
+        except OSError as error:
+            raise LogFailure(self.root, "close", error) from error
+        finally:
+            self._lock.release()
+
+    def _directory(self, key: PartitionKey) -> PurePath:
+        return self.root / key.directory_name
+
+    def _failure(self, doing: str, error: OSError) -> DiskFull | LogFailure:
+        if error.errno in FULL:
+            return DiskFull(f"no room to {doing} a partition")
+        return LogFailure(self.root, doing, error)

@@ -1,0 +1,101 @@
+"""Which partitions were created in a data directory, durably: a missing one is lost, not new.
+
+File `partitions.manifest`: one line each, `<CRC-32C, 8 hex> <+|-> <topic id> <partition> <topic>`;
+the checksum covers the rest of the line. A damaged line is dropped and counted: the directories
+that are there are adopted again, only the lack of a missing one goes unnoticed.
+"""
+
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import NamedTuple
+from uuid import UUID
+
+import crc32c
+
+from data_plane.log.files import Files, read_whole, write_atomically
+
+NAME = "partitions.manifest"
+
+
+class PartitionKey(NamedTuple):
+    """One partition of one incarnation of a topic."""
+
+    topic_id: UUID
+    partition_index: int
+
+    @property
+    def directory_name(self) -> str:
+        return f"{self.topic_id}-{self.partition_index}"
+
+
+def key_from_directory(name: str) -> PartitionKey | None:
+    """Return the key that a directory name stands for, None if it is no partition's."""
+    topic_id, _, index = name.rpartition("-")
+    try:
+        key = PartitionKey(UUID(topic_id), int(index))
+    except ValueError:
+        return None
+    return key if key.directory_name == name else None
+
+
+class Manifest:
+    """The partitions of one data directory and their topics' names, which are for people."""
+
+    def __init__(self, files: Files, root: PurePath) -> None:
+        """Read the manifest and write it anew if lines may be dropped."""
+        self._files, self._path = files, root / NAME
+        self.topics: dict[PartitionKey, str] = {}
+        self.damaged_lines = 0
+        content = read_whole(files, self._path)
+        lines = (content or b"").splitlines()
+        for line in lines:
+            self._take(line)
+        if content is None or len(lines) != len(self.topics) or not content.endswith(b"\n"):
+            whole = b"".join(_line("+", key, topic) for key, topic in self.topics.items())
+            write_atomically(files, self._path, whole)
+
+    def _take(self, line: bytes) -> None:
+        checksum, _, body = line.partition(b" ")
+        fields = body.split(b" ")
+        if checksum != _checksum(body) or len(fields) != 4:
+            self.damaged_lines += 1
+            return
+        sign, topic_id, index, topic = (field.decode() for field in fields)
+        key = PartitionKey(UUID(topic_id), int(index))
+        if sign == "+":
+            self.topics[key] = topic
+        else:
+            self.topics.pop(key, None)
+
+    def add(self, created: Iterable[tuple[PartitionKey, str]]) -> None:
+        """Note created partitions, durably. Raises OSError."""
+        new = dict(created)
+        self._append([_line("+", key, topic) for key, topic in new.items()])
+        self.topics.update(new)
+
+    def remove(self, keys: Iterable[PartitionKey]) -> None:
+        """Note deleted partitions, durably. Raises OSError."""
+        gone = [key for key in keys if key in self.topics]
+        self._append([_line("-", key, self.topics[key]) for key in gone])
+        for key in gone:
+            del self.topics[key]
+
+    def _append(self, lines: list[bytes]) -> None:
+        if lines:
+            file = self._files.open(self._path)
+            end = file.size_bytes()
+            try:
+                file.append(lines, sum(map(len, lines)))
+            except OSError:
+                file.truncate(end)
+                raise
+            file.sync()
+
+
+def _line(sign: str, key: PartitionKey, topic: str) -> bytes:
+    body = f"{sign} {key.topic_id} {key.partition_index} {topic or '?'}".encode()
+    return _checksum(body) + b" " + body + b"\n"
+
+
+def _checksum(body: bytes) -> bytes:
+    return b"%08x" % crc32c.crc32c(body)
