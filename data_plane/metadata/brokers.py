@@ -1,16 +1,10 @@
 """Broker registration decided: a new incarnation replaces the one before it."""
 
 import dataclasses
-from uuid import UUID
 
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.records import MetadataRecord, PartitionRecord, RegisterBrokerRecord
-from data_plane.protocol.errors import ErrorCode, KafkaError
-
-
-class DuplicateBrokerRegistration(KafkaError):
-    default_code = ErrorCode.DUPLICATE_BROKER_REGISTRATION
 
 
 def decide_register_broker(
@@ -18,16 +12,12 @@ def decide_register_broker(
     registration: RegisterBrokerRecord,
     *,
     next_offset: int,
-    retired_directories: frozenset[UUID] = frozenset(),
 ) -> Decision[int]:
     """Register an incarnation; the response is its broker epoch, the offset of its record.
 
     Everything the broker led gets a new leader epoch in the same batch, always, so that nothing
     of an earlier incarnation is taken for this one's (durability.md 3).
-    Raises DuplicateBrokerRegistration for a directory that was retired.
     """
-    if registration.directory_id in retired_directories:
-        raise DuplicateBrokerRegistration("The directory belongs to a retired broker.")
     record = dataclasses.replace(registration, broker_epoch=next_offset)
     bumped: list[MetadataRecord] = [
         _with_new_epoch(partition)

@@ -13,7 +13,8 @@ from uuid import UUID
 from data_plane.log.files import Files
 from data_plane.metadata.codec import decode_record, encode_record
 from data_plane.metadata.image import ImageDelta, MetadataImage
-from data_plane.metadata.records import MetadataRecord
+from data_plane.metadata.producer_ids import ProducerIds
+from data_plane.metadata.records import MetadataRecord, metadata_records
 from data_plane.protocol.errors import NotController
 from data_plane.raft.durable import DiskFull, RaftDisk
 from data_plane.raft.entries import NO_OP, EntryBatch, Ready
@@ -26,7 +27,8 @@ class Controller:
     def __init__(self, node: RaftNode, disk: RaftDisk, *, rng: Random) -> None:
         self._node = node
         self.disk = disk
-        self._rng = rng
+        self.rng = rng
+        self.producer_ids = ProducerIds()
         self.image = MetadataImage()
         self.committed = MetadataImage()
 
@@ -48,9 +50,14 @@ class Controller:
         """True if this controller may decide: it leads, and its image holds the whole log."""
         return self._node.is_leader and self.image.offset + 1 == self._node.end_offset
 
+    @property
+    def leader_id(self) -> int | None:
+        """Broker id of the active controller; None while there is none."""
+        return self._node.leader_id
+
     def new_id(self) -> UUID:
         """Return a random id (version 4) for a topic or a binding, from the injected randomness."""
-        return UUID(int=self._rng.getrandbits(128), version=4)
+        return UUID(int=self.rng.getrandbits(128), version=4)
 
     @property
     def next_offset(self) -> int:
@@ -67,7 +74,7 @@ class Controller:
         if not self.is_active:
             raise NotController
         if records:
-            typed: list[MetadataRecord] = list(records)  # type: ignore[arg-type]
+            typed = metadata_records(records)
             offset = self._node.propose([encode_record(record) for record in typed])
             self.image = _replayed(self.image, [typed], offset, self._node.term)
         return self.image.offset

@@ -120,6 +120,13 @@ def _changed(
     return MappingProxyType(after)
 
 
+def preview(image: MetadataImage, records: Iterable[MetadataRecord]) -> MetadataImage:
+    """Return what `image` will be with `records`, for answers that are told once they count."""
+    delta = ImageDelta(image)
+    delta.replay_all(records)
+    return delta.publish(offset=image.offset, term=image.term)
+
+
 class ImageDelta:
     """What a batch of records changes in `base`; replay is deterministic and does no I/O."""
 

@@ -1,6 +1,7 @@
 """Which brokers hold the replicas of new partitions: spread over racks, then over brokers."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from random import Random
 
 from data_plane.metadata.records import RegisterBrokerRecord
@@ -43,13 +44,8 @@ def _interleaved(brokers: Sequence[RegisterBrokerRecord]) -> list[RegisterBroker
     racks: dict[str, list[RegisterBrokerRecord]] = {}
     for broker in sorted(brokers, key=lambda b: b.broker_id):
         racks.setdefault(broker.rack, []).append(broker)
-    longest = max(len(members) for members in racks.values())
-    return [
-        racks[rack][turn]
-        for turn in range(longest)
-        for rack in sorted(racks)
-        if turn < len(racks[rack])
-    ]
+    turns = zip_longest(*(racks[rack] for rack in sorted(racks)))
+    return [broker for turn in turns for broker in turn if broker is not None]
 
 
 def _replicas(

@@ -144,3 +144,13 @@ MetadataRecord = (
     | ProducerIdsRecord
     | FeatureLevelRecord
 )
+
+
+def metadata_records(records: Sequence[object]) -> list[MetadataRecord]:
+    """Return a decision's records as what the metadata log takes. Raises TypeError for others."""
+    typed: list[MetadataRecord] = []
+    for record in records:
+        if not isinstance(record, MetadataRecord):
+            raise TypeError(f"{type(record).__name__} is no metadata record")
+        typed.append(record)
+    return typed

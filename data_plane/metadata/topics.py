@@ -263,3 +263,5 @@ def _check_deletable(
         raise refused[name]
     if topic is None:
         raise UnknownTopicId if asked.name is None else UnknownTopicOrPartition
+    if topic.is_internal:
+        raise PolicyViolation("Coordinators keep their state in this topic.")

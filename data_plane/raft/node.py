@@ -48,6 +48,11 @@ class RaftNode:
         """True once this voter's own term has a committed entry, so that it may decide."""
         return self._leads and self.committed_offset >= self._opening_offset
 
+    @property
+    def leader_id(self) -> int | None:
+        """Who leads, as far as this voter knows; None while nobody does."""
+        return self.voter_id if self.is_leader else None
+
     def campaign(self) -> None:
         """Open a new term and vote for oneself, which elects the only voter."""
         self._hard_state = HardState(self.term + 1, self.voter_id)

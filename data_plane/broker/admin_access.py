@@ -1,0 +1,110 @@
+"""What the handlers of admin APIs share: the part of the broker they use, and who may do what."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeVar
+
+from data_plane.broker.config import BrokerConfig
+from data_plane.broker.context import RequestContext
+from data_plane.broker.static_configs import static_configs
+from data_plane.metadata.configs import BROKER_CONFIGS
+from data_plane.metadata.controller import Controller
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.effective_configs import ConfigScope
+from data_plane.metadata.image import MetadataImage
+from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord
+from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.replication.waiting import Parked
+from data_plane.security.acls import AclAuthorizer, AclOperation, ResourceType
+
+R = TypeVar("R")
+
+OPERATIONS_HIDDEN = 0  # Asked for by somebody who may not know them (KIP-430).
+
+
+class AdminBroker(Protocol):
+    """The part of the broker that admin handlers use, so that tests may stand in for it."""
+
+    @property
+    def authorizer(self) -> AclAuthorizer: ...
+
+    @property
+    def config(self) -> BrokerConfig: ...
+
+    @property
+    def cluster_id(self) -> str: ...
+
+    @property
+    def controller(self) -> Controller: ...
+
+    @property
+    def image(self) -> MetadataImage:
+        """What the quorum has committed and this broker has taken in."""
+
+    def propose(self, decision: Decision[R]) -> R | Parked:
+        """Append a decision of the controller; answers once it is committed and applied here.
+
+        Raises NotController.
+        """
+
+
+class AuthorizationFailed(KafkaError):
+    """Told for a topic that is there as for one that is not (kafka-protocol.md item 91)."""
+
+    default_code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+
+
+class ClusterAuthorizationFailed(KafkaError):
+    default_code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+
+
+def allows_topic(
+    broker: AdminBroker, ctx: RequestContext, operation: AclOperation, topic: str
+) -> bool:
+    return broker.authorizer.allows(
+        ctx.principal, operation, ResourceType.TOPIC, topic, ctx.client_host
+    )
+
+
+def allows_cluster(broker: AdminBroker, ctx: RequestContext, operation: AclOperation) -> bool:
+    return broker.authorizer.allows_cluster(ctx.principal, operation, ctx.client_host)
+
+
+def require_cluster(broker: AdminBroker, ctx: RequestContext, operation: AclOperation) -> None:
+    """Raise ClusterAuthorizationFailed unless the asker may do this to the cluster."""
+    if not allows_cluster(broker, ctx, operation):
+        raise ClusterAuthorizationFailed
+
+
+def refused_topics(
+    broker: AdminBroker, ctx: RequestContext, operation: AclOperation, topics: Iterable[str]
+) -> Mapping[str, KafkaError]:
+    """Return what to answer for each of `topics` to which the asker may not do `operation`."""
+    return {
+        topic: AuthorizationFailed()
+        for topic in topics
+        if not allows_topic(broker, ctx, operation, topic)
+    }
+
+
+def cluster_operations(broker: AdminBroker, ctx: RequestContext) -> int:
+    """Return the bitfield of what the asker may do to the cluster (item 92)."""
+    if not allows_cluster(broker, ctx, AclOperation.DESCRIBE):
+        return OPERATIONS_HIDDEN
+    return broker.authorizer.authorized_operations(
+        ctx.principal, ResourceType.CLUSTER, "kafka-cluster", ctx.client_host
+    )
+
+
+def config_scope(broker: AdminBroker, image: MetadataImage) -> ConfigScope:
+    """Return the eyes with which this broker reads configs in `image`."""
+    return ConfigScope(image, broker.config.broker_id, static_configs(broker.config))
+
+
+def broker_number(scope: ConfigScope, name: str) -> int:
+    """Return the value in force of an integer broker key."""
+    return int(scope.broker_candidates(BROKER_CONFIGS[name])[0].value or 0)
+
+
+def listener_of(broker: RegisterBrokerRecord, listener: str) -> BrokerListener | None:
+    """Return where clients of `listener` reach a broker, or None if it has no such listener."""
+    return next((each for each in broker.listeners if each.name == listener), None)

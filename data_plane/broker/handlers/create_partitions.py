@@ -1,0 +1,43 @@
+"""CreatePartitions (key 37) v0-3. v2: flexible. v3: THROTTLING_QUOTA_EXCEEDED."""
+
+from data_plane.broker.admin_access import AdminBroker, config_scope, refused_topics
+from data_plane.broker.context import RequestContext
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.partitions import decide_create_partitions
+from data_plane.protocol.errors import KafkaError
+from data_plane.protocol.messages.create_partitions import (
+    CreatePartitionsRequest,
+    CreatePartitionsResponse,
+    CreatePartitionsResponseResult,
+)
+from data_plane.replication.waiting import Parked
+from data_plane.security.acls import AclOperation
+
+API_KEY, VERSIONS = 37, range(4)
+
+
+def handle(
+    broker: AdminBroker, ctx: RequestContext, request: CreatePartitionsRequest
+) -> CreatePartitionsResponse | Parked:
+    image = broker.controller.image
+    scope = config_scope(broker, image)
+    names = [each.name for each in request.topics]
+    decision = decide_create_partitions(
+        image,
+        request.topics,
+        rng=broker.controller.rng,
+        values=lambda name: scope.topic_values(image.topic_configs(name)),
+        validate_only=request.validate_only,
+        refused=refused_topics(broker, ctx, AclOperation.ALTER, names),
+    )
+    return broker.propose(
+        Decision(CreatePartitionsResponse(results=decision.response), decision.records)
+    )
+
+
+def error_response(request: CreatePartitionsRequest, error: KafkaError) -> CreatePartitionsResponse:
+    rows = [
+        CreatePartitionsResponseResult(each.name, error.code, error.message)
+        for each in request.topics
+    ]
+    return CreatePartitionsResponse(results=rows)

@@ -1,0 +1,50 @@
+"""DeleteTopics (key 20) v0-6. v1: throttle time. v5: messages. v6: by name or by id (KIP-516)."""
+
+from collections.abc import Sequence
+
+from data_plane.broker.admin_access import AdminBroker, allows_topic, refused_topics
+from data_plane.broker.context import RequestContext
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.topics import decide_delete_topics
+from data_plane.protocol.errors import KafkaError
+from data_plane.protocol.messages.delete_topics import (
+    DeleteTopicsRequest,
+    DeleteTopicsRequestTopic,
+    DeleteTopicsResponse,
+    DeleteTopicsResponseTopic,
+)
+from data_plane.replication.waiting import Parked
+from data_plane.security.acls import AclOperation
+
+API_KEY, VERSIONS = 20, range(7)
+
+
+def handle(
+    broker: AdminBroker, ctx: RequestContext, request: DeleteTopicsRequest
+) -> DeleteTopicsResponse | Parked:
+    topics = _asked(request)
+    image = broker.controller.image
+    named = {each.name for each in topics if each.name is not None}
+    by_id = {found.name for each in topics if (found := image.topic_by_id(each.topic_id))}
+    decision = decide_delete_topics(
+        image,
+        topics,
+        refused=refused_topics(broker, ctx, AclOperation.DELETE, named | by_id),
+        hidden={n for n in by_id if not allows_topic(broker, ctx, AclOperation.DESCRIBE, n)},
+    )
+    return broker.propose(
+        Decision(DeleteTopicsResponse(responses=decision.response), decision.records)
+    )
+
+
+def error_response(request: DeleteTopicsRequest, error: KafkaError) -> DeleteTopicsResponse:
+    rows = [
+        DeleteTopicsResponseTopic(each.name, each.topic_id, error.code, error.message)
+        for each in _asked(request)
+    ]
+    return DeleteTopicsResponse(responses=rows)
+
+
+def _asked(request: DeleteTopicsRequest) -> Sequence[DeleteTopicsRequestTopic]:
+    """Read both forms of the request as one."""
+    return request.topics or [DeleteTopicsRequestTopic(name) for name in request.topic_names]

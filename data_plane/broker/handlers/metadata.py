@@ -1,0 +1,224 @@
+"""Metadata (key 3) v0-12. v1: null means all topics (v0: an empty list does). v4: auto creation.
+v7: leader epochs. v8: authorized operations. v10: topic ids. v12: topics by id.
+
+A topic that is unknown or not allowed is a row with an error; only a list of all topics hides those
+that the asker may not describe (kafka-protocol.md items 80-82, 91, 92).
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from data_plane.broker.admin_access import (
+    AdminBroker,
+    allows_cluster,
+    allows_topic,
+    broker_number,
+    cluster_operations,
+    config_scope,
+)
+from data_plane.broker.context import RequestContext
+from data_plane.broker.metadata_rows import broker_rows, topic_row
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage, preview
+from data_plane.metadata.records import metadata_records
+from data_plane.metadata.topic_names import InvalidTopic, check_topic_name
+from data_plane.metadata.topics import CreateRules, decide_create_topics
+from data_plane.protocol.errors import ErrorCode, InvalidRequest, KafkaError
+from data_plane.protocol.messages.create_topics import CreateTopicsRequestTopic
+from data_plane.protocol.messages.metadata import (
+    OPERATIONS_UNKNOWN,
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseTopic,
+)
+from data_plane.protocol.schema import NO_ID
+from data_plane.replication.waiting import Parked
+from data_plane.security.acls import AclOperation, ResourceType
+
+API_KEY, VERSIONS = 3, range(13)
+
+ALLOW_FLAG_FROM = 4
+IDS_FROM = 12
+
+
+def handle(
+    broker: AdminBroker, ctx: RequestContext, request: MetadataRequest
+) -> MetadataResponse | Parked:
+    """Answer from the committed image, or after creating what is missing if that is wanted."""
+    _check_ids(ctx, request)
+    missing = _to_create(broker, ctx, request)
+    if not missing:
+        return _response(broker, ctx, request, broker.image, {})
+    image = broker.controller.image
+    decision = decide_create_topics(missing, _rules(broker, image))
+    failed = {row.name: row.error_code for row in decision.response if row.error_code}
+    # The answer shows the topics as they will be once it leaves: a client that had to ask again
+    # after LEADER_NOT_AVAILABLE would often wait for its retry interval.
+    after = preview(image, metadata_records(decision.records))
+    return broker.propose(
+        Decision(_response(broker, ctx, request, after, failed), decision.records)
+    )
+
+
+def error_response(request: MetadataRequest, error: KafkaError) -> MetadataResponse:
+    """Tell the error in each row; NOT_CONTROLLER is not among those that Metadata knows."""
+    code = ErrorCode.LEADER_NOT_AVAILABLE if error.code == ErrorCode.NOT_CONTROLLER else error.code
+    return MetadataResponse(
+        topics=[
+            MetadataResponseTopic(code, each.name or "", each.topic_id)
+            for each in request.topics or ()
+        ]
+    )
+
+
+def _check_ids(ctx: RequestContext, request: MetadataRequest) -> None:
+    """v10 and v11 have the field for ids in requests, but no meaning for it yet."""
+    for each in request.topics or ():
+        if (ctx.api_version < IDS_FROM and each.topic_id != NO_ID) or (
+            each.name is None and each.topic_id == NO_ID
+        ):
+            raise InvalidRequest("Topic ids are understood from version 12 on.")
+
+
+def _is_for_all(ctx: RequestContext, request: MetadataRequest) -> bool:
+    return request.topics is None or (ctx.api_version == 0 and not request.topics)
+
+
+def _to_create(
+    broker: AdminBroker, ctx: RequestContext, request: MetadataRequest
+) -> list[CreateTopicsRequestTopic]:
+    """Return the named topics that are missing and that this asker may have created (item 81)."""
+    is_wanted = ctx.api_version < ALLOW_FLAG_FROM or request.allow_auto_topic_creation
+    if not (is_wanted and broker.config.auto_create_topics and broker.controller.is_active):
+        return []
+    return [
+        CreateTopicsRequestTopic(name)
+        for name in dict.fromkeys(each.name for each in request.topics or ())
+        if name is not None
+        and broker.image.topic(name) is None
+        and name not in INTERNAL_TOPICS
+        and allows_topic(broker, ctx, AclOperation.DESCRIBE, name)
+        and _may_create(broker, ctx, name)
+    ]
+
+
+def _may_create(broker: AdminBroker, ctx: RequestContext, name: str) -> bool:
+    return allows_cluster(broker, ctx, AclOperation.CREATE) or allows_topic(
+        broker, ctx, AclOperation.CREATE, name
+    )
+
+
+def _rules(broker: AdminBroker, image: MetadataImage) -> CreateRules:
+    scope = config_scope(broker, image)
+    return CreateRules(
+        new_id=broker.controller.new_id,
+        rng=broker.controller.rng,
+        scope=scope,
+        default_partition_count=broker_number(scope, "num.partitions"),
+        default_replication_factor=broker_number(scope, "default.replication.factor"),
+    )
+
+
+def _response(
+    broker: AdminBroker,
+    ctx: RequestContext,
+    request: MetadataRequest,
+    image: MetadataImage,
+    failed: Mapping[str, int],
+) -> MetadataResponse:
+    leader_id = broker.controller.leader_id
+    return MetadataResponse(
+        brokers=broker_rows(image, ctx.listener),
+        cluster_id=broker.cluster_id,
+        controller_id=-1 if leader_id is None else leader_id,
+        topics=(
+            _all_rows(broker, ctx, request, image)
+            if _is_for_all(ctx, request)
+            else _named_rows(broker, ctx, request, image, failed)
+        ),
+        cluster_authorized_operations=(
+            cluster_operations(broker, ctx)
+            if request.include_cluster_authorized_operations
+            else OPERATIONS_UNKNOWN
+        ),
+    )
+
+
+def _all_rows(
+    broker: AdminBroker, ctx: RequestContext, request: MetadataRequest, image: MetadataImage
+) -> list[MetadataResponseTopic]:
+    return [
+        _row(broker, ctx, request, image, name)
+        for name in sorted(image.topics)
+        if allows_topic(broker, ctx, AclOperation.DESCRIBE, name)
+    ]
+
+
+def _named_rows(
+    broker: AdminBroker,
+    ctx: RequestContext,
+    request: MetadataRequest,
+    image: MetadataImage,
+    failed: Mapping[str, int],
+) -> list[MetadataResponseTopic]:
+    """Answer each topic once, whatever way and how often it was asked for."""
+    rows = []
+    for each in _once(request.topics or ()):
+        found = image.topic(each.name) if each.name is not None else None
+        topic = found or (image.topic_by_id(each.topic_id) if each.name is None else None)
+        name = each.name if topic is None else topic.name
+        if name is not None and not allows_topic(broker, ctx, AclOperation.DESCRIBE, name):
+            rows.append(_failed(each, ErrorCode.TOPIC_AUTHORIZATION_FAILED))
+        elif topic is not None:
+            rows.append(_row(broker, ctx, request, image, topic.name))
+        elif each.name is None:
+            rows.append(_failed(each, ErrorCode.UNKNOWN_TOPIC_ID))
+        else:
+            code = failed.get(each.name, _code_of_missing(broker, ctx, request, each.name))
+            rows.append(_failed(each, code))
+    return rows
+
+
+def _once(topics: Sequence[MetadataRequestTopic]) -> list[MetadataRequestTopic]:
+    seen: dict[tuple[str | None, UUID], MetadataRequestTopic] = {}
+    for each in topics:
+        seen.setdefault((each.name, NO_ID if each.name is not None else each.topic_id), each)
+    return list(seen.values())
+
+
+def _code_of_missing(
+    broker: AdminBroker, ctx: RequestContext, request: MetadataRequest, name: str
+) -> int:
+    """Tell why a topic that was asked for by name is not there."""
+    try:
+        check_topic_name(name)
+    except InvalidTopic as error:
+        return error.code
+    is_wanted = ctx.api_version < ALLOW_FLAG_FROM or request.allow_auto_topic_creation
+    if is_wanted and broker.config.auto_create_topics and name not in INTERNAL_TOPICS:
+        if not _may_create(broker, ctx, name):
+            return ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        return ErrorCode.LEADER_NOT_AVAILABLE  # It will be created once the quorum leads again.
+    return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
+def _failed(asked: MetadataRequestTopic, code: int) -> MetadataResponseTopic:
+    return MetadataResponseTopic(code, asked.name, asked.topic_id)
+
+
+def _row(
+    broker: AdminBroker,
+    ctx: RequestContext,
+    request: MetadataRequest,
+    image: MetadataImage,
+    name: str,
+) -> MetadataResponseTopic:
+    operations = (
+        broker.authorizer.authorized_operations(
+            ctx.principal, ResourceType.TOPIC, name, ctx.client_host
+        )
+        if request.include_topic_authorized_operations
+        else OPERATIONS_UNKNOWN
+    )
+    return topic_row(image, image.topics[name], ctx, operations)

@@ -1,0 +1,59 @@
+"""Brokers, topics and partitions as Metadata shows them to the clients of one listener."""
+
+from data_plane.broker.admin_access import listener_of
+from data_plane.broker.context import RequestContext
+from data_plane.metadata.image import MetadataImage, TopicImage
+from data_plane.metadata.records import PartitionRecord
+from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.messages.metadata import (
+    MetadataResponseBroker,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+
+NO_LEADER = -1
+LISTENER_NOT_FOUND_FROM = 6  # Older clients know only that there is no leader for them.
+
+
+def broker_rows(image: MetadataImage, listener: str) -> list[MetadataResponseBroker]:
+    """List live brokers at the address that `listener` advertises, and no others."""
+    return [
+        MetadataResponseBroker(broker.broker_id, found.host, found.port, broker.rack or None)
+        for broker in image.live_brokers()
+        if (found := listener_of(broker, listener)) is not None
+    ]
+
+
+def topic_row(
+    image: MetadataImage, topic: TopicImage, ctx: RequestContext, operations: int
+) -> MetadataResponseTopic:
+    """Describe one topic; `operations` is the bitfield of KIP-430 or its absence."""
+    live = {broker.broker_id for broker in image.live_brokers()}
+    return MetadataResponseTopic(
+        name=topic.name,
+        topic_id=topic.topic_id,
+        is_internal=topic.is_internal,
+        partitions=[_partition_row(image, partition, ctx, live) for partition in topic.partitions],
+        topic_authorized_operations=operations,
+    )
+
+
+def _partition_row(
+    image: MetadataImage, partition: PartitionRecord, ctx: RequestContext, live: set[int]
+) -> MetadataResponsePartition:
+    code, leader = ErrorCode.NONE, partition.leader
+    if leader not in live:
+        code, leader = ErrorCode.LEADER_NOT_AVAILABLE, NO_LEADER
+    elif listener_of(image.brokers[leader], ctx.listener) is None:
+        is_known = ctx.api_version >= LISTENER_NOT_FOUND_FROM
+        code = ErrorCode.LISTENER_NOT_FOUND if is_known else ErrorCode.LEADER_NOT_AVAILABLE
+        leader = NO_LEADER
+    return MetadataResponsePartition(
+        error_code=code,
+        partition_index=partition.partition_index,
+        leader_id=leader,
+        leader_epoch=partition.leader_epoch,
+        replica_nodes=partition.replicas,
+        isr_nodes=partition.isr,
+        offline_replicas=[each for each in partition.replicas if each not in live],
+    )

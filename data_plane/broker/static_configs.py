@@ -1,0 +1,34 @@
+"""What a broker process was started with, by Kafka's names, as DescribeConfigs shows it."""
+
+from data_plane.broker.config import BrokerConfig, ListenerConfig
+
+
+def static_configs(config: BrokerConfig) -> dict[str, str]:
+    """Return name -> text of everything that is set; what is not has its catalogue default.
+
+    `config.static_configs` wins over what the other fields say. Key files are not named here:
+    where they are is nobody's business but the broker's.
+    """
+    own = {
+        "broker.id": str(config.broker_id),
+        "node.id": str(config.broker_id),
+        "log.dirs": str(config.data_dir),
+        "listeners": ",".join(_address(each, each.bind, each.port) for each in config.listeners),
+        "advertised.listeners": ",".join(
+            _address(each, each.advertised_host or each.bind, each.advertised_port or each.port)
+            for each in config.listeners
+        ),
+        "auto.create.topics.enable": str(config.auto_create_topics).lower(),
+        "num.partitions": str(config.default_partitions),
+        "socket.request.max.bytes": str(config.limits.frame_bytes_max),
+        "max.connections": str(config.limits.connections_max),
+        "fetch.max.bytes": str(config.limits.fetch_bytes_max),
+        "super.users": ";".join(sorted(config.super_users)),
+    }
+    if config.rack is not None:
+        own["broker.rack"] = config.rack
+    return own | dict(config.static_configs)
+
+
+def _address(listener: ListenerConfig, host: str, port: int) -> str:
+    return f"{listener.name}://{f'[{host}]' if ':' in host else host}:{port}"
