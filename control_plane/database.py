@@ -53,6 +53,7 @@ def engine_for(database_url: str, *, pool_size: int = 10) -> Engine:
     return create_engine(
         sqlalchemy_url(database_url),
         pool_pre_ping=True,
+        hide_parameters=True,  # parameters may be secrets, and errors are logged
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=10,

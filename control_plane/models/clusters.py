@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from control_plane.database import Base
@@ -24,6 +24,7 @@ class Cluster(Base):
     plan: Mapped[str]
     engine: Mapped[str]
     state: Mapped[str] = mapped_column(default=ClusterState.CREATING)
+    spec_generation: Mapped[int] = mapped_column(BigInteger, default=0)  # only grows
     ca_certificate_pem: Mapped[str | None]  # minted by the provisioning
     ca_key_sealed: Mapped[bytes | None]
     created_at: Mapped[dt.datetime]

@@ -17,8 +17,6 @@ from control_plane.models import Account, Addon, App, Attachment, Cluster, Opera
 from control_plane.services import attachments, events, operations, usage
 from control_plane.services.lookup import uuid_from
 
-PROVISION = "provision_cluster"
-DEPROVISION = "deprovision_cluster"
 NAME_TRIES_MAX = 5
 OPTIONS = {"engine"}  # what may follow `--` in addons:create
 
@@ -100,7 +98,7 @@ def create(
     events.emit(session, addon, "addon.created", now=now, plan=addon.plan)
     operation = operations.enqueue(
         session,
-        PROVISION,
+        operations.PROVISION,
         addon_id=addon.id,
         cluster_id=cluster.id,
         now=now,
@@ -125,7 +123,7 @@ def destroy(
         mark_deprovisioned(session, addon, now=now)
         return None
     for operation in operations.live_on(session, cluster.id):
-        if operation.kind == DEPROVISION:
+        if operation.kind == operations.DEPROVISION:
             return operation
     operations.cancel_all(session, cluster.id, now=now, reason="The add-on was destroyed.")
     if cluster.state != ClusterState.DELETING:
@@ -134,7 +132,7 @@ def destroy(
     events.emit(session, addon, "addon.destroying", now=now)
     return operations.enqueue(
         session,
-        DEPROVISION,
+        operations.DEPROVISION,
         addon_id=addon.id,
         cluster_id=cluster.id,
         now=now,
@@ -155,7 +153,7 @@ def cluster_of(session: Session, addon: Addon, *, lock: bool = False) -> Cluster
     """Return the add-on's cluster, its row locked if asked; every change of one takes that lock."""
     found = select(Cluster).where(Cluster.addon_id == addon.id)
     if lock:
-        found = found.with_for_update().execution_options(populate_existing=True)
+        found = found.with_for_update(key_share=True).execution_options(populate_existing=True)
     return session.scalars(found).one()
 
 

@@ -60,7 +60,7 @@ def destroy(
 
     Attachments of other apps' add-ons and all config vars go at once, and the name is free again.
     """
-    session.refresh(app, with_for_update=True)
+    session.refresh(app, with_for_update={"key_share": True})
     owned = session.scalars(
         select(Addon).where(Addon.app_id == app.id, Addon.deleted_at.is_(None))
     ).all()

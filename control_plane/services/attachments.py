@@ -99,7 +99,7 @@ def create(
 
     Raises Gone (being destroyed), Invalid (name), Conflict (name taken on that app).
     """
-    session.refresh(addon, with_for_update=True)
+    session.refresh(addon, with_for_update={"key_share": True})
     if addon.state in {AddonState.DEPROVISIONING, AddonState.DEPROVISIONED}:
         raise Gone("That add-on is being destroyed.")
     attachment = insert(session, addon, app, name=name, now=now, rng=rng)
@@ -142,7 +142,7 @@ def insert(
 def destroy(session: Session, attachment: Attachment, *, now: dt.datetime) -> None:
     """Detach. Raises Invalid for the last link to the app that pays: destroy the add-on instead."""
     addon = attachment.addon
-    session.refresh(addon, with_for_update=True)
+    session.refresh(addon, with_for_update={"key_share": True})
     own = [link for link in of_addon(session, addon) if link.app_id == addon.app_id]
     if own == [attachment]:
         raise Invalid(

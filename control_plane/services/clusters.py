@@ -1,6 +1,7 @@
 """Clusters: found by their add-on, placed on nodes, judged by reports."""
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from control_plane.domain.health import Health, Observed, health_of
 from control_plane.domain.plans import PLANS, Plan
 from control_plane.domain.states import AddonState
 from control_plane.models import Account, Addon, App, Cluster, ClusterBroker, Node
-from control_plane.services import specs
+from control_plane.services import operations, specs
 from control_plane.services.lookup import uuid_from
 
 
@@ -108,7 +109,7 @@ def place(session: Session, cluster: Cluster, *, now: dt.datetime, silence: dt.t
         select(Node)
         .where(Node.retired_at.is_(None), Node.last_report_at > now - silence)
         .order_by(Node.id)
-        .with_for_update(of=Node)
+        .with_for_update(of=Node, key_share=True)
     ).all()
     load = {node.id: _broker_count(session, node) for node in nodes}
     for broker_id in range(len(existing), wanted):
@@ -120,6 +121,28 @@ def place(session: Session, cluster: Cluster, *, now: dt.datetime, silence: dt.t
         session.add(ClusterBroker(cluster_id=cluster.id, node_id=node.id, broker_id=broker_id))
     session.flush()
     return True
+
+
+def on_absent(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime) -> None:
+    """Finish a teardown that had been given up: its silent node is back and has obeyed.
+
+    While an operation is under way it does that itself.
+    """
+    cluster = session.get_one(Cluster, cluster_id)
+    is_over = cluster.state == ClusterState.DELETING and not specs.shares_of(session, cluster_id)
+    if not is_over or operations.live_on(session, cluster_id):
+        return
+    if cluster.addon.state == AddonState.DEPROVISIONING:
+        operations.enqueue(
+            session,
+            operations.DEPROVISION,
+            addon_id=cluster.addon_id,
+            cluster_id=cluster_id,
+            now=now,
+        )
+    else:
+        move(cluster, ClusterState.DELETED)
+        cluster.deleted_at = now
 
 
 def release(session: Session, cluster: Cluster) -> None:

@@ -35,7 +35,7 @@ def patch(
 
     Raises Invalid: a bad name, a var that belongs to an add-on, or too much in all.
     """
-    session.refresh(app, with_for_update=True)
+    session.refresh(app, with_for_update={"key_share": True})
     existing = {
         var.name: var
         for var in session.scalars(select(ConfigVar).where(ConfigVar.app_id == app.id))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from control_plane.domain.errors import Conflict, Invalid, Unauthorized
 from control_plane.models import ClusterBroker, ClusterSpecRow, Node, NodeToken, Topic
 from control_plane.models.ids import new_id
-from control_plane.services import metrics, operations, secret_tokens
+from control_plane.services import clusters, metrics, operations, secret_tokens, specs
 from data_plane.contract.report import ClusterStatus, NodeRegistration, NodeReport
 
 TOKEN_KIND = "node"  # noqa: S105 - a prefix, not a secret
@@ -87,16 +87,15 @@ def record_report(
             select(ClusterSpecRow)
             .where(ClusterSpecRow.node_id == node.id)
             .order_by(ClusterSpecRow.cluster_id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
     }
+    metrics.store(session, node, report.samples, hosted={row.cluster_id for row in shares.values()})
     changed = []
     for status in sorted(report.clusters, key=lambda each: each.cluster_id):
         share = shares.get(status.cluster_id)
         if share is not None and _record_share(session, share, status, now):
             changed.append(share.cluster_id)
-    hosted = {row.cluster_id for row in shares.values()}
-    metrics.store(session, node, report.samples, hosted=hosted)
     session.flush()
     return operations.wake(session, changed, now=now)
 
@@ -114,7 +113,20 @@ def _record_share(
         share.status = document
         _record_brokers(session, share, status)
         _record_topics(session, share, status)
+    if _is_gone(share, status):
+        specs.forget(session, share, now=now)
+        clusters.on_absent(session, share.cluster_id, now=now)
+        return True
     return is_new
+
+
+def _is_gone(share: ClusterSpecRow, status: ClusterStatus) -> bool:
+    """Whether the node was told to remove its share, and says that nothing of it is left."""
+    return (
+        share.document["desired"] == "absent"
+        and status.phase == "absent"
+        and status.observed_generation >= share.generation
+    )
 
 
 def _record_brokers(session: Session, share: ClusterSpecRow, status: ClusterStatus) -> None:
@@ -141,7 +153,7 @@ def _invitation(
     session: Session, token: str, registration: NodeRegistration, now: dt.datetime
 ) -> NodeToken:
     parts = secret_tokens.split(TOKEN_KIND, token)
-    row = session.get(NodeToken, parts[0], with_for_update=True) if parts else None
+    row = session.get(NodeToken, parts[0], with_for_update={"key_share": True}) if parts else None
     if row is None or parts is None or not secret_tokens.matches(parts[1], row.secret_sha256):
         raise Unauthorized("The node token is unknown.")
     if row.node_id is not None:

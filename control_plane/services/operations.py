@@ -17,6 +17,12 @@ from control_plane.domain.errors import NotFound
 from control_plane.domain.states import LIVE, OperationState
 from control_plane.models import Account, Addon, App, Operation
 
+PROVISION = "provision_cluster"
+DEPROVISION = "deprovision_cluster"
+CREATE_TOPIC = "create_topic"
+ALTER_TOPIC = "alter_topic"
+DELETE_TOPIC = "delete_topic"
+
 LEASE = dt.timedelta(seconds=30)
 RESEND_AFTER = dt.timedelta(seconds=10)  # a message may wait this long in a busy queue
 SWEEP_BATCH_MAX = 500

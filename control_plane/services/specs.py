@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -34,37 +34,45 @@ def publish(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime) -> int
 
     Unchanged rows publish nothing and return the generation there is, so a step may run again.
     """
+    cluster = lock(session, cluster_id)
+    shares = {row.node_id: row for row in shares_of(session, cluster_id)}
+    wanted = _documents(session, cluster)
+    for node_id in shares.keys() - wanted.keys():
+        # A node that lost its part of the cluster is told so until it has obeyed.
+        wanted[node_id] = ClusterSpec(cluster_id=str(cluster_id), generation=1, desired="absent")
+    documents = {node_id: _bare(spec.model_dump(mode="json")) for node_id, spec in wanted.items()}
+    if documents == {node_id: _bare(row.document) for node_id, row in shares.items()}:
+        return cluster.spec_generation
+    cluster.spec_generation += 1
+    for node_id in sorted(documents):
+        document = {**documents[node_id], "generation": cluster.spec_generation}
+        _upsert_share(session, cluster_id, node_id, document, now)
+        publish_node(session, node_id, now=now)
+    return cluster.spec_generation
+
+
+def lock(session: Session, cluster_id: uuid.UUID) -> Cluster:
+    """Lock the cluster's row, then its nodes' rows, the order in which everyone takes them.
+
+    Reports take their node first, too; so a publication and a report never wait for each other.
+    """
     cluster = session.scalars(
         select(Cluster)
         .where(Cluster.id == cluster_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).one()
-    shares = {row.node_id: row for row in shares_of(session, cluster_id)}
-    documents = _documents(session, cluster)
-    if documents.keys() == shares.keys() and all(
-        _bare(shares[node_id].document) == _bare(document)
-        for node_id, document in documents.items()
-    ):
-        return max((row.generation for row in shares.values()), default=0)
-    generation = max((row.generation for row in shares.values()), default=0) + 1
-    for node_id in sorted(documents.keys() | shares.keys()):
-        document = documents.get(node_id)
-        if document is None:
-            # A node that lost its part of the cluster is told so until it has obeyed.
-            document = ClusterSpec(
-                cluster_id=str(cluster_id), generation=generation, desired="absent"
-            ).model_dump(mode="json")
-        document = {**document, "generation": generation}
-        _upsert_share(session, cluster_id, node_id, document, now)
-        publish_node(session, node_id, now=now)
-    return generation
+    of_brokers = select(ClusterBroker.node_id).where(ClusterBroker.cluster_id == cluster_id)
+    of_shares = select(ClusterSpecRow.node_id).where(ClusterSpecRow.cluster_id == cluster_id)
+    nodes = select(Node.id).where(Node.id.in_(of_brokers.union(of_shares)))
+    session.scalars(nodes.order_by(Node.id).with_for_update(key_share=True)).all()
+    return cluster
 
 
 def publish_node(session: Session, node_id: uuid.UUID, *, now: dt.datetime) -> int:
     """Gather a node's shares into its next NodeSpec; returns the node's generation."""
     # The node's row is the lock under which its generation grows.
-    session.scalars(select(Node.id).where(Node.id == node_id).with_for_update()).one()
+    session.scalars(select(Node.id).where(Node.id == node_id).with_for_update(key_share=True)).one()
     session.flush()
     row = session.get(NodeSpecRow, node_id, populate_existing=True)
     found = select(ClusterSpecRow).where(ClusterSpecRow.node_id == node_id)
@@ -112,9 +120,17 @@ def observed_generation(session: Session, cluster_id: uuid.UUID) -> int:
 
 
 def forget(session: Session, share: ClusterSpecRow, *, now: dt.datetime) -> None:
-    """Drop a share that its node has reported absent; the next NodeSpec leaves the cluster out."""
-    node_id = share.node_id
+    """Drop a share that its node has reported absent, and its places on that node.
+
+    The next NodeSpec leaves the cluster out.
+    """
+    cluster_id, node_id = share.cluster_id, share.node_id
     session.delete(share)
+    session.execute(
+        delete(ClusterBroker).where(
+            ClusterBroker.cluster_id == cluster_id, ClusterBroker.node_id == node_id
+        )
+    )
     session.flush()
     publish_node(session, node_id, now=now)
 
@@ -138,15 +154,17 @@ def _upsert_share(
     )
 
 
-def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, dict[str, Any]]:
-    """Build the cluster's share of each node it has brokers on, without a generation's meaning."""
+def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, ClusterSpec]:
+    """Build the cluster's share of each node it has brokers on; none once it is being deleted.
+
+    The generation is not known yet: the caller compares and sets it.
+    """
+    if cluster.state in GONE:
+        return {}
     found = select(ClusterBroker).where(ClusterBroker.cluster_id == cluster.id)
     by_node: dict[uuid.UUID, list[ClusterBroker]] = {}
     for broker in session.scalars(found.order_by(ClusterBroker.broker_id)):
         by_node.setdefault(broker.node_id, []).append(broker)
-    if cluster.state in GONE:
-        absent = ClusterSpec(cluster_id=str(cluster.id), generation=1, desired="absent")
-        return {node_id: absent.model_dump(mode="json") for node_id in by_node}
     topics, principals = _topics(session, cluster), _principals(session, cluster)
     admins = {row.node_id: row for row in credentials.of_cluster(session, cluster.id)}
     return {
@@ -162,7 +180,7 @@ def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, dict[str, 
             topics=topics,
             principals=principals,
             disk_bytes_max=PLANS[cluster.plan].disk_bytes,
-        ).model_dump(mode="json")
+        )
         for node_id, brokers in by_node.items()
     }
 

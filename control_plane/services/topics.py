@@ -16,10 +16,6 @@ from control_plane.domain.topic_rules import TopicShape
 from control_plane.models import Cluster, Operation, Topic
 from control_plane.services import operations
 
-CREATE = "create_topic"
-ALTER = "alter_topic"
-DELETE = "delete_topic"
-
 
 def of_cluster(session: Session, cluster: Cluster) -> Sequence[Topic]:
     """Return the cluster's topics by name, those under way included, internal ones not."""
@@ -64,7 +60,8 @@ def create(
         is_compacted=is_compacted,
     )
     existing = of_cluster(session, cluster)
-    _check_name_free(name, existing)
+    _check_name_free(name, existing, now)
+    existing = of_cluster(session, cluster)
     replicas = sum(each.partition_count * each.replication_factor for each in existing)
     topic_rules.check_totals(
         plan,
@@ -75,7 +72,9 @@ def create(
     topic.reshape(shape)
     session.add(topic)
     session.flush()
-    return topic, _enqueue(session, CREATE, cluster, topic, now=now, request_id=request_id)
+    return topic, _enqueue(
+        session, operations.CREATE_TOPIC, cluster, topic, now=now, request_id=request_id
+    )
 
 
 def alter(
@@ -94,7 +93,7 @@ def alter(
     retention_ms None: keep without limit. Raises Invalid, PlanLimit, Conflict (busy).
     """
     _lock_available(session, cluster)
-    session.refresh(topic, with_for_update=True)
+    session.refresh(topic, with_for_update={"key_share": True})
     plan = PLANS[cluster.plan]
     new = topic_rules.changed(
         plan,
@@ -116,7 +115,7 @@ def alter(
     )
     operation = _enqueue(
         session,
-        ALTER,
+        operations.ALTER_TOPIC,
         cluster,
         topic,
         now=now,
@@ -136,19 +135,21 @@ def destroy(
     Raises Conflict while another change of the topic is under way.
     """
     _lock_available(session, cluster)
-    session.refresh(topic, with_for_update=True)
+    session.refresh(topic, with_for_update={"key_share": True})
     if topic.deleted_at is not None:
         return topic, None
     for operation in operations.live_on(session, cluster.id):
         if operation.topic_id == topic.id:
-            if operation.kind == DELETE:
+            if operation.kind == operations.DELETE_TOPIC:
                 return topic, operation
             raise Conflict(f"Topic {topic.name} is {topic.state}: try again when that is done.")
     if topic.state == TopicState.FAILED:  # it is on no broker
         topic.state, topic.deleted_at, topic.updated_at = TopicState.DELETED, now, now
         return topic, None
     topic.state, topic.updated_at = TopicState.DELETING, now
-    return topic, _enqueue(session, DELETE, cluster, topic, now=now, request_id=request_id)
+    return topic, _enqueue(
+        session, operations.DELETE_TOPIC, cluster, topic, now=now, request_id=request_id
+    )
 
 
 def partition_replicas(session: Session, cluster: Cluster) -> int:
@@ -174,18 +175,21 @@ def _json(shape: TopicShape) -> dict[str, Any]:
 
 def _lock_available(session: Session, cluster: Cluster) -> None:
     """Lock the cluster's row: limits are checked against what no other request is changing."""
-    session.refresh(cluster, with_for_update=True)
+    session.refresh(cluster, with_for_update={"key_share": True})
     if cluster.state in {ClusterState.DELETING, ClusterState.DELETED}:
         raise Gone("This cluster is being destroyed.")
     if cluster.state == ClusterState.CREATING:
         raise Conflict("This cluster is not available yet: wait until it is.")
 
 
-def _check_name_free(name: str, existing: Sequence[Topic]) -> None:
+def _check_name_free(name: str, existing: Sequence[Topic], now: dt.datetime) -> None:
     for topic in existing:
-        if topic.name == name:
+        if topic.name == name and topic.state == TopicState.FAILED:
+            # It is on no broker; a new attempt takes its name.
+            topic.state, topic.deleted_at = TopicState.DELETED, now
+        elif topic.name == name:
             raise Conflict(f"Topic {name} already exists.", field="name")
-        if names.topics_collide(topic.name, name):
+        elif names.topics_collide(topic.name, name):
             raise Conflict(
                 f"Topic {name} would collide with {topic.name}: Kafka takes dots and underscores "
                 "for one in metric names.",

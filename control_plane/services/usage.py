@@ -46,7 +46,7 @@ def open_interval(session: Session, cluster: Cluster, *, at: dt.datetime) -> Pla
 
 def close_interval(session: Session, cluster_id: uuid.UUID, *, at: dt.datetime) -> None:
     """Stop the meter; a second run finds nothing open. Never before its start: clocks may jump."""
-    if (running := session.scalar(_open(cluster_id).with_for_update())) is not None:
+    if (running := session.scalar(_open(cluster_id).with_for_update(key_share=True))) is not None:
         running.ended_at = max(at, running.started_at)
         session.flush()
 

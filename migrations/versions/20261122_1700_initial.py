@@ -171,6 +171,7 @@ def upgrade() -> None:
         sa.Column("plan", sa.Text(), nullable=False),
         sa.Column("engine", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("spec_generation", sa.BigInteger(), nullable=False),
         sa.Column("ca_certificate_pem", sa.Text(), nullable=True),
         sa.Column("ca_key_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

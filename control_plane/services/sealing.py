@@ -1,0 +1,8 @@
+"""The process's sealer, for callers that may not know the keys' package."""
+
+from control_plane.pki.seal import Sealer
+from control_plane.settings import Settings
+
+
+def sealer_from(settings: Settings) -> Sealer:
+    return Sealer(settings.sealing_key)

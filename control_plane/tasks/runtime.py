@@ -1,0 +1,20 @@
+"""What tasks of one worker process share: sessions, clock, sealer."""
+
+from functools import lru_cache
+
+from control_plane.database import session_factory
+from control_plane.domain.clock import SystemClock
+from control_plane.sagas import SAGAS
+from control_plane.sagas.engine import Runtime
+from control_plane.services.sealing import sealer_from
+from control_plane.settings import get_settings
+
+
+@lru_cache(maxsize=1)
+def runtime() -> Runtime:
+    return Runtime(
+        sagas=SAGAS,
+        sessions=session_factory(),
+        clock=SystemClock(),
+        sealer=sealer_from(get_settings()),
+    )
