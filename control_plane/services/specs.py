@@ -76,7 +76,10 @@ def publish_node(session: Session, node_id: uuid.UUID, *, now: dt.datetime) -> i
     session.flush()
     row = session.get(NodeSpecRow, node_id, populate_existing=True)
     found = select(ClusterSpecRow).where(ClusterSpecRow.node_id == node_id)
-    shares = session.scalars(found.order_by(ClusterSpecRow.cluster_id)).all()
+    shares = session.scalars(
+        # Shares are written past the identity map; what it holds may be old.
+        found.order_by(ClusterSpecRow.cluster_id).execution_options(populate_existing=True)
+    ).all()
     generation = 1 if row is None else row.generation + 1
     spec = NodeSpec(
         node_id=str(node_id),

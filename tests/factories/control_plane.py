@@ -1,0 +1,158 @@
+"""A control plane without its processes: a database, a clock that is told, one scripted node."""
+
+import datetime as dt
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from control_plane.database import engine_for
+from control_plane.domain.clock import ManualClock
+from control_plane.domain.states import LIVE
+from control_plane.models import Account, Addon, App, Cluster, Node, Operation, Topic
+from control_plane.pki.seal import Sealer
+from control_plane.sagas import SAGAS
+from control_plane.sagas.engine import Runtime, Saga, run
+from control_plane.services import accounts, addons, apps, nodes, operations, specs, topics
+from tests.fakes.scripted_agent import ScriptedAgent
+
+SLUG = "ottla-kafka"
+START = dt.datetime(2026, 1, 15, 12, tzinfo=dt.UTC)
+PASSWORD = "correct horse"
+ROUNDS_MAX = 400
+
+
+@dataclass
+class World:
+    """Rows by services, steps by the engine, reports by the agent; nothing runs by itself."""
+
+    sessions: sessionmaker[Session]
+    sagas: Mapping[str, Saga] = field(default_factory=lambda: SAGAS)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(START))
+    sealer: Sealer = field(default_factory=lambda: Sealer(b"k" * 32))
+    rng: random.Random = field(default_factory=lambda: random.Random(7))
+    agent: ScriptedAgent = field(default_factory=ScriptedAgent)
+    seam: Callable[[str], None] = lambda _: None
+    is_agent_silent: bool = False
+
+    @classmethod
+    def on(cls, database_url: str) -> "World":
+        return cls(sessionmaker(engine_for(database_url), expire_on_commit=False))
+
+    def close(self) -> None:
+        bind = self.sessions.kw["bind"]
+        bind.dispose()
+
+    @property
+    def now(self) -> dt.datetime:
+        return self.clock.now()
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime(self.sagas, self.sessions, self.clock, self.sealer, self.seam)
+
+    def register_node(self) -> Node:
+        with self.sessions.begin() as session:
+            token = nodes.invite(session, now=self.now)
+            node = nodes.register(session, self.agent.registration(), token=token, now=self.now)
+            self.agent.node_id = str(node.id)
+        self.report()
+        return node
+
+    def add_account(self, email: str = "grete@example.com") -> Account:
+        with self.sessions.begin() as session:
+            return accounts.create(session, email=email, password=PASSWORD, now=self.now)
+
+    def add_app(self, account: Account, name: str = "flights") -> App:
+        with self.sessions.begin() as session:
+            return apps.create(
+                session, session.merge(account), name=name, now=self.now, rng=self.rng
+            )
+
+    def add_addon(
+        self, app: App, *, plan: str = "mini-0", name: str | None = None
+    ) -> tuple[Addon, Operation]:
+        with self.sessions.begin() as session:
+            return addons.create(
+                session,
+                session.get_one(App, app.id),
+                plan=plan,
+                slug=SLUG,
+                name=name,
+                now=self.now,
+                rng=self.rng,
+            )
+
+    def provisioned(self) -> Addon:
+        """Return an add-on that is available, on a node of its own account and app."""
+        self.register_node()
+        addon, operation = self.add_addon(self.add_app(self.add_account()))
+        self.settle(operation.id)
+        return self.addon(addon.id)
+
+    def destroy(self, addon_id: uuid.UUID) -> Operation | None:
+        with self.sessions.begin() as session:
+            return addons.destroy(session, session.get_one(Addon, addon_id), now=self.now)
+
+    def add_topic(self, cluster_id: uuid.UUID, name: str, **shape: Any) -> tuple[Topic, Operation]:
+        with self.sessions.begin() as session:
+            cluster = session.get_one(Cluster, cluster_id)
+            return topics.create(session, cluster, name=name, now=self.now, **shape)
+
+    def report(self) -> list[uuid.UUID]:
+        """Let the agent fetch its spec, apply it and report; returns the operations it woke."""
+        if self.is_agent_silent or not self.agent.node_id:
+            return []
+        node_id = uuid.UUID(self.agent.node_id)
+        with self.sessions.begin() as session:
+            known = self.agent.spec.generation if self.agent.spec else 0
+            self.agent.accept(specs.after(session, node_id, known))
+            node = session.get_one(Node, node_id)
+            return nodes.record_report(session, node, self.agent.report(), now=self.now)
+
+    def run(self, operation_id: uuid.UUID) -> None:
+        run(self.runtime, operation_id)
+
+    def settle(self, operation_id: uuid.UUID, *, seconds: float = 1) -> Operation:
+        """Run, report and let time pass until the operation has ended."""
+        for _ in range(ROUNDS_MAX):
+            self.run(operation_id)
+            self.report()
+            operation = self.operation(operation_id)
+            if operation.state not in LIVE:
+                return operation
+            self.clock.advance(seconds=seconds)
+        raise AssertionError(f"{operation.kind} is still at {operation.step}: {operation.reason}")
+
+    def settle_all(self) -> None:
+        """Sweep until nothing is left to do."""
+        for _ in range(ROUNDS_MAX):
+            with self.sessions.begin() as session:
+                live = session.query(Operation).where(Operation.state.in_(LIVE)).all()
+                due = operations.take_due(session, now=self.now)
+            if not live:
+                return
+            for operation_id in due:
+                self.run(operation_id)
+            self.report()
+            self.clock.advance(seconds=1)
+        raise AssertionError(f"still under way: {[(each.kind, each.step) for each in live]}")
+
+    def operation(self, operation_id: uuid.UUID) -> Operation:
+        with self.sessions() as session:
+            return session.get_one(Operation, operation_id)
+
+    def addon(self, addon_id: uuid.UUID) -> Addon:
+        with self.sessions() as session:
+            return session.get_one(Addon, addon_id)
+
+    def cluster(self, addon_id: uuid.UUID) -> Cluster:
+        with self.sessions() as session:
+            return session.query(Cluster).where(Cluster.addon_id == addon_id).one()
+
+    def with_seam(self, seam: Callable[[str], None]) -> "World":
+        """The same world, with something happening around effects."""
+        return replace(self, seam=seam)

@@ -1,0 +1,101 @@
+"""A node agent in memory: applies whatever spec it finds, says so in a report."""
+
+import base64
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from data_plane.contract.metrics import MetricSample
+from data_plane.contract.report import (
+    BrokerStatus,
+    ClusterStatus,
+    Condition,
+    NodeRegistration,
+    NodeReport,
+    TopicStatus,
+)
+from data_plane.contract.spec import ClusterSpec, NodeSpec
+
+
+@dataclass
+class ScriptedAgent:
+    """What it believes is `spec`; faults are fields that tests set."""
+
+    name: str = "node-1"
+    host: str = "127.0.0.1"
+    port_first: int = 20_000
+    port_last: int = 20_099
+    node_id: str = ""
+    spec: NodeSpec | None = None
+    topic_error: str = ""  # said of every topic, none of which is then made
+    broker_problem: str = ""  # brokers never become ready, for this reason
+    signing: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    sealing: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
+    samples: list[MetricSample] = field(default_factory=list)
+
+    def registration(self) -> NodeRegistration:
+        return NodeRegistration(
+            name=self.name,
+            signing_public_key=_text(self.signing.public_key().public_bytes_raw()),
+            sealing_public_key=_text(self.sealing.public_key().public_bytes_raw()),
+            advertised_host=self.host,
+            port_first=self.port_first,
+            port_last=self.port_last,
+        )
+
+    def accept(self, spec: NodeSpec | None) -> None:
+        if spec is not None:
+            assert self.spec is None or spec.generation > self.spec.generation
+            self.spec = spec
+
+    def report(self) -> NodeReport:
+        samples, self.samples = self.samples, []
+        return NodeReport(
+            node_id=self.node_id,
+            observed_generation=self.spec.generation if self.spec else 0,
+            clusters=[self._status(cluster) for cluster in self.spec.clusters] if self.spec else [],
+            samples=samples,
+        )
+
+    def _status(self, spec: ClusterSpec) -> ClusterStatus:
+        if spec.desired == "absent":
+            return ClusterStatus(
+                cluster_id=spec.cluster_id, observed_generation=spec.generation, phase="absent"
+            )
+        is_stuck = bool(self.broker_problem)
+        return ClusterStatus(
+            cluster_id=spec.cluster_id,
+            observed_generation=0 if is_stuck or self.topic_error else spec.generation,
+            phase="starting" if is_stuck else "ready",
+            conditions=[
+                Condition(
+                    name="Ready",
+                    status=not is_stuck,
+                    reason="PortTaken" if is_stuck else "",
+                    message=self.broker_problem,
+                    since_ms=0,
+                )
+            ],
+            brokers=[
+                BrokerStatus(
+                    broker_id=broker.broker_id,
+                    phase="starting" if is_stuck else "ready",
+                    port=None if is_stuck else self.port_first + broker.broker_id,
+                )
+                for broker in spec.brokers
+            ],
+            topics=[
+                TopicStatus(
+                    name=topic.name,
+                    partition_count=0 if self.topic_error else topic.partition_count,
+                    replication_factor=topic.replication_factor,
+                    error=self.topic_error,
+                )
+                for topic in spec.topics
+            ],
+        )
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
