@@ -28,6 +28,12 @@ from control_plane.local.valkey import EmbeddedValkey
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite", action="store_true", help="record the transcripts anew; read the difference"
+    )
+
+
 @pytest.fixture(scope="session")
 def service_directory() -> Iterator[Path]:
     """A folder that Postgres's unprivileged account can traverse (pytest's own are 0700)."""

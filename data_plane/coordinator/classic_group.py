@@ -370,11 +370,11 @@ class ClassicGroup:
             ),
         )
 
-    def restore(self, record: GroupChanged) -> None:
+    def restore(self, record: GroupChanged, *, is_live: bool) -> None:
         """Become what a record says: the only way into Stable and Empty, live and on load.
 
-        Members known here keep their soft state; a static member found under another id is
-        renamed. On load nothing is known, and `finish_load` starts the sessions.
+        Live, members keep their soft state, and a static member found under another id is renamed.
+        On load each record tells all there is to know, and `finish_load` starts the sessions.
         """
         self.state = S.STABLE if record.members else S.EMPTY
         self.since_ms = record.since_ms
@@ -382,7 +382,7 @@ class ClassicGroup:
         self.protocol_type = record.protocol_type or None
         self.protocol_name = record.protocol_name
         self.leader_id = record.leader_id
-        known = self.members
+        known = self.members if is_live else {}
         self.members = {}
         for entry in record.members:
             former_id = entry.member_id

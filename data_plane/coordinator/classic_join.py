@@ -23,7 +23,7 @@ class JoinAttempt:
     api_version: int
     client_id: str
     client_host: str
-    new_member_id: str  # to be given out if the caller has none
+    new_member_id: str  # to be given out where the request has none
     token: object  # the parked request
 
     @property
@@ -63,16 +63,17 @@ def join(group: ClassicGroup, attempt: JoinAttempt, now_ms: int, out: Outcome) -
 
 
 def _has_room(group: ClassicGroup, member_id: str) -> bool:
-    """Members keep their seat; while gathering, seats go to those who have rejoined first."""
+    """Members keep their seats, unless the limit was lowered below them: then first come, first
+    served. Ids that were handed out hold a seat too, or asking for ids would have no limit.
+    """
+    size_max = group.config.group_size_max
     member = group.members.get(member_id)
+    if member is not None:
+        joined = sum(m.join_token is not None for m in group.members.values())
+        is_seated = len(group.members) <= size_max or member.join_token is not None
+        return is_seated or joined < size_max
     promised = len(group.pending_ids.keys() - {member_id})
-    if group.is_in(S.PREPARING_REBALANCE):
-        has_seat = member is not None and member.join_token is not None
-        taken = sum(m.join_token is not None for m in group.members.values())
-    else:
-        has_seat = member is not None
-        taken = len(group.members)
-    return has_seat or taken + promised < group.config.group_size_max
+    return len(group.members) + promised < size_max
 
 
 def _turn_out(group: ClassicGroup, member_id: str, now_ms: int, out: Outcome) -> None:

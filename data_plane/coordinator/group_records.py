@@ -15,6 +15,7 @@ from data_plane.protocol.schema import DecodeError, decode, encode
 
 INT16 = struct.Struct(">h")
 OFFSET_KEYS, GROUP_KEY = (0, 1), 2
+VALUE_VERSION_MAX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def decode_record(key: bytes, value: bytes | None) -> GroupRecord | None:
         at = decode(wire.OffsetCommitKey, kind, key, 2)
         if value is None:
             return OffsetRemoved(at.group, at.topic, at.partition)
-        body = decode(wire.OffsetCommitValue, _version(value), value, 2)
+        body = decode(wire.OffsetCommitValue, _version(value, VALUE_VERSION_MAX), value, 2)
         return OffsetCommitted(
             group_id=at.group,
             topic=at.topic,
@@ -131,15 +132,17 @@ def decode_record(key: bytes, value: bytes | None) -> GroupRecord | None:
         group_id = decode(wire.GroupMetadataKey, kind, key, 2).group
         if value is None:
             return GroupRemoved(group_id)
-        group = decode(wire.GroupMetadataValue, _version(value), value, 2)
+        group = decode(wire.GroupMetadataValue, _version(value, VALUE_VERSION_MAX), value, 2)
         return _group_changed(group_id, group)
     return None
 
 
-def _version(data: bytes) -> int:
+def _version(data: bytes, version_max: int = 1 << 15) -> int:
     if len(data) < 2:
         raise DecodeError("a group record is shorter than its version")
     version: int = INT16.unpack_from(data)[0]
+    if not 0 <= version <= version_max:
+        raise DecodeError(f"a group record has version {version}, newer than this broker")
     return version
 
 

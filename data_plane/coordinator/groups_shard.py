@@ -56,12 +56,13 @@ class GroupsShard:
             refusal = JoinGroupResponse(error_code=code, member_id=request.member_id)
             return Decision(None, replies=((token, refusal),))
         group = self._open(request.group_id)
+        new_id = "" if request.member_id else self._new_member_id(request, client_id)
         attempt = classic_join.JoinAttempt(
             request=request,
             api_version=api_version,
             client_id=client_id,
             client_host=client_host,
-            new_member_id=self._new_member_id(request.group_instance_id or client_id),
+            new_member_id=new_id,
             token=token,
         )
         out = Outcome()
@@ -78,7 +79,9 @@ class GroupsShard:
             return ErrorCode.UNKNOWN_MEMBER_ID
         return ErrorCode.NONE
 
-    def _new_member_id(self, prefix: str) -> str:
+    def _new_member_id(self, request: JoinGroupRequest, client_id: str) -> str:
+        """Kafka's form, which operators know: the instance or client id, a dash, a UUID."""
+        prefix = request.group_instance_id or client_id
         return f"{prefix}-{uuid.UUID(int=self._rng.getrandbits(128), version=4)}"
 
     def decide_sync_group(
@@ -225,7 +228,7 @@ class GroupsShard:
                     self._settle(self.groups[record.group_id])
             case GroupChanged():
                 group = self._open(record.group_id)
-                group.restore(record)
+                group.restore(record, is_live=self._is_loaded)
                 self._settle(group)
             case GroupRemoved():
                 self.groups.pop(record.group_id, None)
