@@ -184,7 +184,7 @@ TEXTS: dict[ErrorCode, str] = {
     ErrorCode.INVALID_TOPIC_EXCEPTION: "The topic name is not legal.",
     ErrorCode.NOT_ENOUGH_REPLICAS: "Fewer replicas are in sync than min.insync.replicas asks for.",
     ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND: "Replicas left the in-sync set after the append.",
-    ErrorCode.INVALID_REQUIRED_ACKS: "acks must be -1, 0 or 1.",
+    ErrorCode.INVALID_REQUIRED_ACKS: "Required acks must be -1, 0 or 1.",
     ErrorCode.ILLEGAL_GENERATION: "The generation is not the group's current one.",
     ErrorCode.INCONSISTENT_GROUP_PROTOCOL: "The member shares no protocol with the group.",
     ErrorCode.UNKNOWN_MEMBER_ID: "The group has no such member.",

@@ -7,7 +7,6 @@ import dataclasses
 import importlib
 import io
 import random
-import warnings
 from typing import Any
 
 import pytest
@@ -43,10 +42,7 @@ def is_request(case: Case) -> bool:
 def kafka_python_class(case: Case) -> Any:
     """Their class of the same name, or None."""
     for name in KAFKA_PYTHON:
-        with warnings.catch_warnings():
-            # It reads its schema files by a function that Python 3.11 deprecates.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            module = importlib.import_module(f"kafka.protocol.{name}")
+        module = importlib.import_module(f"kafka.protocol.{name}")
         found = getattr(module, case.cls.__name__, None)
         if found is not None and case.version <= found.max_version:
             return found

@@ -69,6 +69,7 @@ def decompress(codec: int, view: Buffer, *, bytes_max: int) -> bytes:
 
     Raises DecompressedTooLarge past `bytes_max`, InvalidRecord for malformed data and
     UnsupportedCompression for a codec nobody has; at most about bytes_max are ever allocated.
+    A zstd frame cut short may just yield less, which the batch's count of records then tells.
     """
     decoder = _DECODERS.get(codec)
     if decoder is None:
@@ -157,6 +158,8 @@ def _read_snappy(view: memoryview, bytes_max: int) -> bytes:
     out: list[bytes] = []
     left = bytes_max
     at = len(_XERIAL_HEADER)
+    if at > len(view):
+        raise EOFError("the xerial header ends early")
     while at < len(view):
         (size,) = _SIZE.unpack_from(view, at)
         at += _SIZE.size

@@ -1,0 +1,195 @@
+"""The hot Fetch path equals the declaration, byte for byte and field for field."""
+
+import random
+
+import pytest
+
+from data_plane.protocol.hot.fetch import (
+    FetchResult,
+    read_fetch,
+    write_diverging_end,
+    write_end,
+    write_head,
+    write_result,
+    write_topic,
+)
+from data_plane.protocol.messages.fetch import (
+    FetchRequest,
+    FetchRequestForgottenTopic,
+    FetchRequestPartition,
+    FetchRequestTopic,
+    FetchResponse,
+    FetchResponseAbortedTransaction,
+    FetchResponseEpochEndOffset,
+    FetchResponsePartition,
+    FetchResponseTopic,
+)
+from data_plane.protocol.primitives import Buffer, DecodeError
+from data_plane.protocol.schema import decode, encode
+
+VERSIONS = range(4, 13)
+
+
+def random_name(rng: random.Random) -> str:
+    return "".join(rng.choices("abé.-_0", k=rng.choice((1, 5, 126, 127, 130, 249))))
+
+
+def random_request(rng: random.Random) -> FetchRequest:
+    return FetchRequest(
+        cluster_id=rng.choice((None, "cluster")),
+        replica_id=rng.choice((-1, 2)),
+        max_wait_ms=rng.randrange(1 << 31),
+        min_bytes=rng.randrange(1 << 31),
+        max_bytes=rng.randrange(1 << 31),
+        isolation_level=rng.randrange(2),
+        session_id=rng.randrange(1 << 31),
+        session_epoch=rng.randrange(-1, 9),
+        topics=tuple(
+            FetchRequestTopic(
+                topic=random_name(rng),
+                partitions=tuple(
+                    FetchRequestPartition(
+                        rng.randrange(1 << 31),
+                        rng.randrange(-1, 9),
+                        rng.randrange(1 << 40),
+                        rng.randrange(-1, 9),
+                        rng.randrange(-1, 1 << 40),
+                        rng.randrange(1 << 31),
+                    )
+                    for _ in range(rng.randrange(4))
+                ),
+            )
+            for _ in range(rng.randrange(4))
+        ),
+        forgotten_topics_data=tuple(
+            FetchRequestForgottenTopic(topic=random_name(rng), partitions=(1, 2, 3)[:count])
+            for count in range(rng.randrange(4))
+        ),
+        rack_id=rng.choice(("", "rack-é")),
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("version", VERSIONS)
+def test_read_equals_the_declaration(version: int, seed: int) -> None:
+    body = encode(random_request(random.Random(seed)), version)
+    request = decode(FetchRequest, version, body)
+    call = read_fetch(memoryview(body), version)
+    assert call[:7] == (
+        request.replica_id,
+        request.max_wait_ms,
+        request.min_bytes,
+        request.max_bytes,
+        request.isolation_level,
+        request.session_id,
+        request.session_epoch,
+    )
+    assert call.topics == [
+        (
+            topic.topic,
+            [
+                (
+                    part.partition,
+                    part.current_leader_epoch,
+                    part.fetch_offset,
+                    part.partition_max_bytes,
+                    part.last_fetched_epoch,
+                    part.log_start_offset,
+                )
+                for part in topic.partitions
+            ],
+        )
+        for topic in request.topics
+    ]
+    assert call.forgotten == [
+        (topic.topic, topic.partitions) for topic in request.forgotten_topics_data
+    ]
+    assert call.rack_id == request.rack_id
+
+
+Row = tuple[FetchResult, bytes, tuple[int, int] | None]
+
+
+def random_row(rng: random.Random, version: int) -> Row:
+    aborted = rng.choice((None, (), ((5, 7), (1 << 40, 9))))
+    result = FetchResult(
+        rng.randrange(1 << 31),
+        rng.choice((-1, 0, 6)),
+        rng.randrange(-1, 1 << 40),
+        rng.randrange(-1, 1 << 40),
+        rng.randrange(-1, 1 << 40),
+        aborted,
+        rng.choice((-1, 3)),
+    )
+    records = rng.randbytes(rng.choice((0, 126, 127, 20_000)))
+    return result, records, rng.choice((None, (4, 1 << 40))) if version >= 12 else None
+
+
+def written(version: int, topics: list[tuple[str, list[Row]]]) -> bytes:
+    """Write as the broker does: what Python makes, then the records as the log gives them."""
+    parts: list[Buffer] = []
+    out = write_head(version, 3, len(topics), session_id=77, throttle_time_ms=5)
+    for name, rows in topics:
+        write_topic(out, version, name, len(rows))
+        for result, records, diverging in rows:
+            write_result(out, version, result, len(records))
+            parts += (bytes(out), records)
+            out.clear()
+            if diverging is None:
+                write_end(out, version)
+            else:
+                write_diverging_end(out, version, *diverging)
+        write_end(out, version)
+    write_end(out, version)
+    return b"".join([*parts, out])
+
+
+def declared(row: Row) -> FetchResponsePartition:
+    result, records, diverging = row
+    aborted = result.aborted_transactions
+    return FetchResponsePartition(
+        result.partition,
+        result.error_code,
+        result.high_watermark,
+        result.last_stable_offset,
+        result.log_start_offset,
+        FetchResponseEpochEndOffset(*(diverging or (-1, -1))),
+        aborted_transactions=None
+        if aborted is None
+        else tuple(FetchResponseAbortedTransaction(*entry) for entry in aborted),
+        preferred_read_replica=result.preferred_read_replica,
+        records=records,
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("version", VERSIONS)
+def test_write_equals_the_declaration(version: int, seed: int) -> None:
+    rng = random.Random(seed)
+    topics = [
+        (random_name(rng), [random_row(rng, version) for _ in range(rng.randrange(4))])
+        for _ in range(rng.randrange(4))
+    ]
+    response = FetchResponse(
+        throttle_time_ms=5,
+        error_code=3,
+        session_id=77,
+        responses=tuple(
+            FetchResponseTopic(topic=name, partitions=tuple(map(declared, rows)))
+            for name, rows in topics
+        ),
+    )
+    assert written(version, topics) == encode(response, version)
+
+
+def test_epochs_cannot_diverge_before_v12() -> None:
+    with pytest.raises(AssertionError):
+        write_diverging_end(bytearray(), 11, 1, 2)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_cut_is_refused(version: int) -> None:
+    body = memoryview(encode(random_request(random.Random(3)), version))
+    for cut in range(len(body)):
+        with pytest.raises(DecodeError):
+            read_fetch(body[:cut], version)
