@@ -110,8 +110,9 @@ class ClusterWorker:
                 self._publish()
 
     async def _seen(self) -> ClusterSeen:
-        for spec in self._spec.brokers:
-            self._broker(spec.broker_id)
+        if self._spec.desired == "running":
+            for spec in self._spec.brokers:
+                self._broker(spec.broker_id)
         brokers = {
             broker_id: await broker.seen(self._spec, self._check_files)
             for broker_id, broker in self._brokers.items()

@@ -8,18 +8,20 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
 from data_plane.agent.config import AgentConfig, ConfigRefused, PortRange, checked_url
+from data_plane.agent.engines.base import Engine
 from data_plane.agent.engines.embedded import EmbeddedEngine
-from data_plane.agent.kafka_admin import KafkaAdmin
+from data_plane.agent.kafka_admin import AdminAccess, KafkaAdmin
 from data_plane.agent.metrics import SampleNumbers, SampleQueue
-from data_plane.agent.node import Node
+from data_plane.agent.node import ClosableAdmin, Node
 from data_plane.agent.node_agent import NodeAgent
 from data_plane.agent.ports import PortBook
 from data_plane.agent.report_loop import ReportLoop, registered
@@ -107,7 +109,15 @@ def stop(data_dir: Path) -> None:
         click.echo(f"stopped {stopped} broker{'s' if stopped > 1 else ''}; data kept")
 
 
-async def run(config: AgentConfig) -> None:
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the agent works with; tests put scripted twins in their place."""
+
+    engines: Mapping[str, Engine] = field(default_factory=lambda: {"embedded": EmbeddedEngine()})
+    connect_admin: Callable[[AdminAccess], ClosableAdmin] = KafkaAdmin
+
+
+async def run(config: AgentConfig, tools: Tools | None = None) -> None:
     """Until SIGTERM or SIGINT. Raises DirectoryInUse, KeyFileRefused, OSError."""
     storage = Storage(config.data_dir)
     storage.lock()
@@ -116,14 +126,18 @@ async def run(config: AgentConfig) -> None:
         keys = NodeKeys.load_or_create(storage.root)
         uplink = Uplink(config.control_plane_url, config.ca_file, keys, now_ms)
         with _stop_requests() as stop_requested:
-            await _until(_serve(config, storage, keys, uplink), stop_requested)
+            await _until(
+                _serve(config, storage, keys, uplink, tools=tools or Tools()), stop_requested
+            )
     finally:
         if uplink is not None:
             await uplink.close()
         storage.unlock()
 
 
-async def _serve(config: AgentConfig, storage: Storage, keys: NodeKeys, uplink: Uplink) -> None:
+async def _serve(
+    config: AgentConfig, storage: Storage, keys: NodeKeys, uplink: Uplink, *, tools: Tools
+) -> None:
     rng = random.SystemRandom()
     node_id = await registered(config, storage, keys, uplink, rng)
     with ThreadPoolExecutor(ADMIN_THREADS, "admin") as threads:
@@ -135,8 +149,8 @@ async def _serve(config: AgentConfig, storage: Storage, keys: NodeKeys, uplink: 
             keys=keys,
             ports=PortBook(config.ports, config.bind_host),
             samples=SampleQueue(SampleNumbers(storage, now_ms()), config.limits.samples_max),
-            engines={"embedded": EmbeddedEngine()},
-            connect_admin=KafkaAdmin,
+            engines=tools.engines,
+            connect_admin=tools.connect_admin,
             threads=threads,
             now_ms=now_ms,
         )

@@ -1,6 +1,5 @@
 """One broker of this node: its files, ports and process, as seen and as changed."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
@@ -10,7 +9,7 @@ from data_plane.agent.node import Node
 from data_plane.agent.ports import BrokerPorts, PortTaken, kept_ports, mark_served
 from data_plane.agent.reconcile import BrokerSeen
 from data_plane.agent.restarts import RestartPolicy
-from data_plane.agent.storage import BrokerStorage, write_atomically
+from data_plane.agent.storage import BrokerStorage, digest_of, write_atomically
 from data_plane.agent.supervise import BrokerProcess
 from data_plane.contract.report import BrokerStatus, Phase
 from data_plane.contract.spec import BrokerSpec, ClusterSpec
@@ -209,11 +208,3 @@ class ManagedBroker:
 
 def broker_spec(cluster: ClusterSpec, broker_id: int) -> BrokerSpec | None:
     return next((spec for spec in cluster.brokers if spec.broker_id == broker_id), None)
-
-
-def digest_of(files: Mapping[PurePath, bytes]) -> str:
-    """One digest of names and contents, in any order given."""
-    whole = hashlib.sha256()
-    for name in sorted(files):
-        whole.update(f"{name} {len(files[name])}\n".encode() + files[name])
-    return whole.hexdigest()

@@ -15,12 +15,13 @@ clusters/<cluster id>/brokers/<broker id>/
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 PRIVATE_FILE, PRIVATE_DIRECTORY = 0o600, 0o700
@@ -143,3 +144,11 @@ def remove_tree(path: Path) -> None:
     """Remove a directory and all below; gone already is fine. Raises OSError for anything else."""
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(path)
+
+
+def digest_of(files: Mapping[PurePath, bytes]) -> str:
+    """One digest of names and contents, in any order given."""
+    whole = hashlib.sha256()
+    for name in sorted(files):
+        whole.update(f"{name} {len(files[name])}\n".encode() + files[name])
+    return whole.hexdigest()

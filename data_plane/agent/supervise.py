@@ -10,7 +10,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from data_plane.agent.processes import (
     ProcessIdentity,
@@ -21,7 +21,7 @@ from data_plane.agent.processes import (
     send,
     watch,
 )
-from data_plane.agent.storage import BrokerStorage, read_json, write_json
+from data_plane.agent.storage import BrokerStorage, digest_of, read_json, write_json
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 STOP_POLL_S = 0.02
@@ -111,10 +111,7 @@ def start(
     if identity is None:
         reap(pid)
         return None
-    write_json(
-        storage.process,
-        {"pid": pid, "started": identity.started, "marker": marker, "digest": digest},
-    )
+    _note(storage, identity, digest)
     return BrokerProcess(identity, digest, on_death)
 
 
@@ -125,12 +122,31 @@ def adopt(
     noted = read_json(storage.process) or {}
     identity = identity_of(noted["pid"], marker) if isinstance(noted.get("pid"), int) else None
     if identity is None or identity.started != noted.get("started"):
-        # The former agent may have been killed between the start and the note.
+        # The former agent may have been killed between the start and the note; what it had written
+        # for the process is then still there, as it was read.
         identity = find_by_marker({marker}).get(marker)
         if identity is None:
             return None
-        noted = {"digest": ""}  # unknown: it will be restarted with the files of the spec
+        noted = {"digest": _digest_of_config(storage)}
+        _note(storage, identity, noted["digest"])
     return BrokerProcess(identity, str(noted.get("digest", "")), on_death)
+
+
+def _note(storage: BrokerStorage, identity: ProcessIdentity, digest: str) -> None:
+    write_json(
+        storage.process,
+        {
+            "pid": identity.pid,
+            "started": identity.started,
+            "marker": identity.marker,
+            "digest": digest,
+        },
+    )
+
+
+def _digest_of_config(storage: BrokerStorage) -> str:
+    files = [path for path in storage.config.glob("*") if not path.name.startswith(".")]
+    return digest_of({PurePath(path.name): path.read_bytes() for path in files})
 
 
 def environment(own: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,78 @@
+"""AdminPort in memory: what a cluster's brokers would hold, with the rules agents depend on."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from data_plane.agent.admin_state import AclBinding, AdminFailed, Errors, ObservedTopic
+from data_plane.contract.spec import TopicSpec
+
+
+class MemoryAdmin:
+    """One cluster. `calls` names every changing call; `is_gone` makes each call fail."""
+
+    def __init__(self, *_: object) -> None:
+        self.held: dict[str, ObservedTopic] = {}
+        self.bindings: set[AclBinding] = set()
+        self.refusals: dict[str, str] = {}  # topic name -> what create_topics answers
+        self.calls: list[str] = []
+        self.is_gone = False
+
+    def close(self) -> None:
+        return
+
+    def _called(self, name: str) -> None:
+        if self.is_gone:
+            raise AdminFailed("cannot connect: refused")
+        self.calls.append(name)
+
+    def topics(self) -> Mapping[str, ObservedTopic]:
+        if self.is_gone:
+            raise AdminFailed("cannot connect: refused")
+        return dict(self.held)
+
+    def create_topics(self, topics: Sequence[TopicSpec]) -> Errors:
+        self._called("create_topics")
+        for topic in topics:
+            if topic.name not in self.refusals:
+                self.held[topic.name] = ObservedTopic(
+                    topic.partition_count, topic.replication_factor, dict(topic.configs)
+                )
+        return {
+            topic.name: self.refusals[topic.name] for topic in topics if topic.name in self.refusals
+        }
+
+    def delete_topics(self, names: Sequence[str]) -> Errors:
+        self._called("delete_topics")
+        for name in names:
+            del self.held[name]
+        return {}
+
+    def grow_topics(self, partition_counts: Mapping[str, int]) -> Errors:
+        self._called("grow_topics")
+        for name, count in partition_counts.items():
+            self.held[name] = replace(self.held[name], partition_count=count)
+        return {}
+
+    def set_configs(self, changes: Mapping[str, Mapping[str, str | None]]) -> Errors:
+        self._called("set_configs")
+        for name, changed in changes.items():
+            merged = {**self.held[name].configs, **changed}
+            kept = {key: value for key, value in merged.items() if value is not None}
+            self.held[name] = replace(self.held[name], configs=kept)
+        return {}
+
+    def acls(self) -> AbstractSet[AclBinding]:
+        if self.is_gone:
+            raise AdminFailed("cannot connect: refused")
+        return set(self.bindings)
+
+    def create_acls(self, bindings: Sequence[AclBinding]) -> Sequence[str]:
+        self._called("create_acls")
+        self.bindings.update(bindings)
+        return []
+
+    def delete_acls(self, bindings: Sequence[AclBinding]) -> Sequence[str]:
+        self._called("delete_acls")
+        self.bindings.difference_update(bindings)
+        return []
