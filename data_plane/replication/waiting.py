@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import count
 
 Callback = Callable[[object], None]
+Committed = Callable[[bool], None]  # False: the partition went before the offset was reached
 
 
 class Parked:
@@ -95,22 +96,22 @@ class OffsetWaiters:
     __slots__ = ("_heap", "_sequence")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self._heap: list[tuple[int, int, Committed]] = []
         self._sequence = count()
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, offset: int, callback: Callable[[], None]) -> None:
+    def add(self, offset: int, callback: Committed) -> None:
         heapq.heappush(self._heap, (offset, next(self._sequence), callback))
 
     def advance(self, high_watermark: int) -> None:
-        """Call everyone whose offset is reached, lowest first, ties in order of arrival."""
+        """Tell everyone whose offset is reached, lowest first, ties in order of arrival."""
         while self._heap and self._heap[0][0] <= high_watermark:
-            heapq.heappop(self._heap)[2]()
+            heapq.heappop(self._heap)[2](True)
 
-    def drop_all(self) -> list[Callable[[], None]]:
-        """Forget everyone (the partition is gone); the caller tells them another way."""
-        dropped = [callback for _, _, callback in sorted(self._heap, key=lambda item: item[:2])]
-        self._heap.clear()
-        return dropped
+    def fail(self) -> None:
+        """The partition is gone: it will never be reached."""
+        waiting, self._heap = sorted(self._heap, key=lambda item: item[:2]), []
+        for _, _, callback in waiting:
+            callback(False)

@@ -1,0 +1,163 @@
+"""Leader side of one partition's replica set: append, read with isolation, high watermark."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from data_plane.log.partition_log import LogSlice, PartitionLog, StagedAppend, SyncTicket
+from data_plane.metadata.records import CommitMode
+from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.replication.waiting import Committed, OffsetWaiters
+
+UNCHECKED_EPOCH = -1  # what a client sends that does not know leader epochs (KIP-320)
+
+Written = Callable[[bool], None]
+Woken = Callable[[], None]
+
+
+class Partition:
+    """One partition this broker leads.
+
+    The high watermark is the promise (durability.md 1): in `synced` mode with one replica it is the
+    synced offset; append promises nothing. Consumers read below it only.
+    """
+
+    __slots__ = (
+        "_is_gone",
+        "_progress",
+        "_written",
+        "commit_mode",
+        "committed",
+        "high_watermark",
+        "index",
+        "leader_epoch",
+        "log",
+        "topic",
+        "topic_id",
+    )
+
+    def __init__(
+        self,
+        topic: str,
+        index: int,
+        topic_id: UUID,
+        log: PartitionLog,
+        *,
+        leader_epoch: int,
+        commit_mode: int = CommitMode.SYNCED,
+    ) -> None:
+        self.topic = topic
+        self.index = index
+        self.topic_id = topic_id
+        self.log = log
+        self.leader_epoch = leader_epoch
+        self.commit_mode = commit_mode
+        self.committed = OffsetWaiters()  # wait for the high watermark
+        self.high_watermark = log.log_start_offset
+        self._written: list[Written] = []  # wait for this turn's write
+        self._progress: dict[Woken, None] = {}  # parked fetches, in order of arrival
+        self._is_gone = False
+        self._advance()
+
+    @property
+    def last_stable_offset(self) -> int:
+        """Without transactions nothing below the high watermark is undecided."""
+        return self.high_watermark
+
+    @property
+    def is_gone(self) -> bool:
+        """Deleted or given up; whoever waited has been told."""
+        return self._is_gone
+
+    def check_epoch(self, leader_epoch: int) -> None:
+        """Refuse a client whose view is older (74) or newer (75) than ours; -1 is unchecked."""
+        if leader_epoch in (UNCHECKED_EPOCH, self.leader_epoch):
+            return
+        if leader_epoch < self.leader_epoch:
+            raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH)
+        raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+
+    def append(self, batches: memoryview, *, now_ms: int, is_client: bool = True) -> StagedAppend:
+        """Validate and give offsets, in place; `write` follows at the end of the turn.
+
+        Raises KafkaError with the code the client gets, the log then unchanged.
+        """
+        if self._is_gone:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return self.log.stage(
+            batches, leader_epoch=self.leader_epoch, now_ms=now_ms, is_client=is_client
+        )
+
+    def read(self, offset: int, *, bytes_max: int, at_least_one: bool) -> LogSlice:
+        """Whole batches from the one that holds `offset`, below the high watermark.
+
+        Raises OFFSET_OUT_OF_RANGE outside of [log start, log end]; from the high watermark to the
+        log end the answer is empty (KafkaError's code; Kafka: UnifiedLog.read).
+        """
+        if not self.log.log_start_offset <= offset <= self.log.log_end_offset:
+            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+        return self.log.read(
+            offset,
+            bytes_max=bytes_max,
+            offset_limit=self.high_watermark,
+            at_least_one=at_least_one,
+        )
+
+    def write(self) -> None:
+        """Write what was staged this turn. An OSError is the caller's to judge and to report back
+        by `fail_written`."""
+        self.log.write()
+        written, self._written = self._written, []
+        for callback in written:
+            callback(True)
+        if self.commit_mode == CommitMode.REPLICATED:
+            self._advance()
+
+    def fail_written(self) -> None:
+        """This turn's write failed and was taken back: nobody gets an offset."""
+        written, self._written = self._written, []
+        for callback in written:
+            callback(False)
+
+    def when_written(self, callback: Written) -> None:
+        """Call back at the end of this turn: True, or False if the write failed."""
+        self._written.append(callback)
+
+    def when_committed(self, offset: int, callback: Committed) -> None:
+        """Call back True once the high watermark is at least `offset`, False if it never will."""
+        if self._is_gone or self.high_watermark >= offset:
+            callback(not self._is_gone)
+        else:
+            self.committed.add(offset, callback)
+
+    def add_progress_waiter(self, woken: Woken) -> None:
+        """Call `woken` at each advance of the high watermark and when the partition goes."""
+        self._progress[woken] = None
+
+    def remove_progress_waiter(self, woken: Woken) -> None:
+        self._progress.pop(woken, None)
+
+    def complete_sync(self, ticket: SyncTicket) -> None:
+        """A sync ended well; a stale ticket changes nothing (durability.md 2)."""
+        if not self._is_gone and self.log.complete_sync(ticket):
+            self._advance()
+
+    def leave(self) -> None:
+        """The partition is deleted or led elsewhere: everyone who waits learns it now."""
+        self._is_gone = True
+        self.fail_written()
+        self.committed.fail()
+        self._wake()
+
+    def _advance(self) -> None:
+        """The commit rule for one replica; the watermark never falls."""
+        log = self.log
+        is_weaker = self.commit_mode == CommitMode.REPLICATED
+        reached = log.log_end_offset if is_weaker else log.synced_offset
+        if reached > self.high_watermark:
+            self.high_watermark = reached
+            self.committed.advance(reached)
+            self._wake()
+
+    def _wake(self) -> None:
+        for woken in list(self._progress):
+            woken()
