@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from data_plane.coordinator.shard import Replies, Shard
 from data_plane.metadata.decision import Decision
-from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.protocol.errors import NotCoordinator
 from data_plane.protocol.records.batch import iter_batches
 from data_plane.protocol.records.record import Record, decode_records, encode_batch
 from data_plane.replication.partition import Partition
@@ -87,7 +87,7 @@ class ShardHost(Generic[S]):
         parked = Parked(mutes=True)
 
         def answer(is_kept: bool) -> None:
-            parked.complete(response if is_kept else KafkaError(ErrorCode.NOT_COORDINATOR))
+            parked.complete(response if is_kept else NotCoordinator())
 
         self.partition.when_committed(end, answer)
         return parked
@@ -106,4 +106,4 @@ def send_replies(replies: Replies | Sequence[tuple[object, object]], is_kept: bo
     """Answer parked requests; what was not kept is answered by an error clients retry on."""
     for token, response in replies:
         assert isinstance(token, Parked), "shards park with replication/waiting.py"
-        token.complete(response if is_kept else KafkaError(ErrorCode.NOT_COORDINATOR))
+        token.complete(response if is_kept else NotCoordinator())

@@ -5,7 +5,12 @@ from uuid import UUID
 
 from data_plane.log.partition_log import LogSlice, PartitionLog, StagedAppend, SyncTicket
 from data_plane.metadata.records import CommitMode
-from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.protocol.errors import (
+    FencedLeaderEpoch,
+    OffsetOutOfRange,
+    UnknownLeaderEpoch,
+    UnknownTopicOrPartition,
+)
 from data_plane.replication.waiting import Committed, OffsetWaiters
 
 UNCHECKED_EPOCH = -1  # what a client sends that does not know leader epochs (KIP-320)
@@ -73,8 +78,8 @@ class Partition:
         if leader_epoch in (UNCHECKED_EPOCH, self.leader_epoch):
             return
         if leader_epoch < self.leader_epoch:
-            raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH)
-        raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+            raise FencedLeaderEpoch
+        raise UnknownLeaderEpoch
 
     def append(self, batches: memoryview, *, now_ms: int, is_client: bool = True) -> StagedAppend:
         """Validate and give offsets, in place; `write` follows at the end of the turn.
@@ -82,7 +87,7 @@ class Partition:
         Raises KafkaError with the code the client gets, the log then unchanged.
         """
         if self._is_gone:
-            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            raise UnknownTopicOrPartition
         return self.log.stage(
             batches, leader_epoch=self.leader_epoch, now_ms=now_ms, is_client=is_client
         )
@@ -90,11 +95,11 @@ class Partition:
     def read(self, offset: int, *, bytes_max: int, at_least_one: bool) -> LogSlice:
         """Whole batches from the one that holds `offset`, below the high watermark.
 
-        Raises OFFSET_OUT_OF_RANGE outside of [log start, log end]; from the high watermark to the
-        log end the answer is empty (KafkaError's code; Kafka: UnifiedLog.read).
+        Raises OffsetOutOfRange outside of [log start, log end]; from the high watermark to the log
+        end the answer is empty (Kafka: UnifiedLog.read).
         """
         if not self.log.log_start_offset <= offset <= self.log.log_end_offset:
-            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+            raise OffsetOutOfRange
         return self.log.read(
             offset,
             bytes_max=bytes_max,

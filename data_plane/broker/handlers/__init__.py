@@ -5,7 +5,7 @@
 
 A handler may also define `error_response(request, error: KafkaError) -> XResponse`, used
 for a KafkaError it raised where the response has no `error_code` field at its top. Produce and
-Fetch are RAW: they get the body as a memoryview and answer with buffers (performance.md 12).
+Fetch say IS_RAW: they get the body as a memoryview and answer with buffers (performance.md 12).
 A module is imported at the first use of its key.
 """
 

@@ -1,0 +1,204 @@
+"""Frame to reply: header, version check, handler, response in the request's own version."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from data_plane.broker.context import RequestContext
+from data_plane.broker.handlers import HANDLERS, handler
+from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS
+from data_plane.protocol.errors import KafkaError
+from data_plane.protocol.headers import (
+    RequestHeader,
+    encode_response_header,
+    read_request_header,
+)
+from data_plane.protocol.primitives import Buffer, DecodeError
+from data_plane.protocol.schema import decoder, encoder
+from data_plane.replication.waiting import Parked
+
+if TYPE_CHECKING:
+    from data_plane.broker.broker import Broker
+
+log = logging.getLogger(__name__)
+
+Parts = Sequence[Buffer]
+Encode = Callable[[object], Parts]
+
+
+class CloseConnection(Exception):
+    """Nothing sensible can be answered; the text says why, for the log."""
+
+
+class Session:
+    """What a connection knows about its client, from accept to close."""
+
+    __slots__ = ("client_host", "is_authenticated", "listener", "principal", "software")
+
+    def __init__(
+        self, *, listener: str, principal: str, client_host: str, is_authenticated: bool = True
+    ) -> None:
+        self.listener = listener
+        self.principal = principal
+        self.client_host = client_host
+        self.is_authenticated = is_authenticated
+        self.software = ""  # name and version, as ApiVersions v3+ tells them (KIP-511)
+
+
+class Reply:
+    """One place in a connection's queue: parts of a frame without its size, or parked."""
+
+    __slots__ = ("_encode", "_parts", "parked", "size_bytes")
+
+    def __init__(self, parts: Parts | None, parked: Parked | None, encode: Encode | None) -> None:
+        self._parts = parts
+        self.parked = parked
+        self._encode = encode
+        self.size_bytes = 0  # of the request, while parked: what the in-flight cap counts
+
+    @property
+    def is_ready(self) -> bool:
+        return self.parked is None or self.parked.is_done
+
+    @property
+    def mutes(self) -> bool:
+        """The connection reads no further request until this reply has left."""
+        return self.parked is not None and self.parked.mutes and not self.parked.is_done
+
+    def take(self) -> Parts:
+        """The frame's parts; encoded here, so that a failure is that connection's own.
+
+        Raises CloseConnection.
+        """
+        if self._parts is None:
+            assert self.parked is not None, "a reply has parts or is parked"
+            assert self._encode is not None, "a parked reply knows its encoding"
+            self._parts = self._encode(self.parked.response)
+        return self._parts
+
+
+def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int) -> Reply | None:
+    """Answer one request; None: it wants no reply (acks=0).
+
+    frame: header and body, without the size; valid only until the caller's turn ends.
+    Raises CloseConnection where Kafka closes: unreadable, unknown key or version, a bug of ours.
+    """
+    try:
+        header, at = read_request_header(frame)
+    except DecodeError as error:
+        raise CloseConnection(str(error)) from error
+    broker.metrics.requests += 1
+    spec = API_KEYS.get(header.api_key)
+    if spec is None or header.api_key not in HANDLERS:
+        raise CloseConnection(_refusal(session, header))
+    ctx = RequestContext(
+        session.principal,
+        header.client_id,
+        session.client_host,
+        header.api_key,
+        header.api_version,
+        session.listener,
+        now_ms,
+    )
+    module = handler(header.api_key)
+    if header.api_version not in spec.versions:
+        if header.api_key != API_VERSIONS:
+            raise CloseConnection(_refusal(session, header))
+        return _unknown_api_versions(header, module)
+    try:
+        return _handle(broker, session, ctx, header, module, frame[at:])
+    except DecodeError as error:
+        raise CloseConnection(f"{spec.name} v{header.api_version}: {error}") from error
+    except CloseConnection:
+        raise
+    except Exception as error:
+        log.exception("%s v%d failed", spec.name, header.api_version)
+        raise CloseConnection(f"{spec.name} v{header.api_version} failed") from error
+
+
+def _handle(
+    broker: "Broker",
+    session: Session,
+    ctx: RequestContext,
+    header: RequestHeader,
+    module: ModuleType,
+    body: memoryview,
+) -> Reply | None:
+    head = encode_response_header(header.api_key, header.api_version, header.correlation_id)
+    if getattr(module, "IS_RAW", False):
+        answer = module.handle(broker, ctx, body)
+        if answer is None:
+            return None
+        if isinstance(answer, Parked):
+            broker.park(answer)
+            return Reply(None, answer, lambda parts: (head, *_parts(parts)))
+        return Reply((head, *answer), None, None)
+    spec = API_KEYS[header.api_key]
+    request, end = decoder(spec.request, header.api_version)(body, 0)
+    if end != len(body):
+        raise DecodeError(f"{len(body) - end} bytes behind the request")
+    if header.api_key == API_VERSIONS:
+        session.software = software_of(request)
+
+    def encode(response: object) -> Parts:
+        if isinstance(response, KafkaError):
+            response = error_response(module, request, spec.response, response)
+        return (head, encoder(spec.response, header.api_version)(response))
+
+    try:
+        response = module.handle(broker, ctx, request)
+    except KafkaError as error:
+        response = error
+    if isinstance(response, Parked):
+        broker.park(response)
+        return Reply(None, response, encode)
+    return Reply(encode(response), None, None)
+
+
+def error_response(
+    module: ModuleType, request: object, response: type[Any], error: KafkaError
+) -> object:
+    """A response that says nothing but the error, in the shape of its API.
+
+    Raises TypeError where the response has no error at its top and the handler gave no
+    `error_response`: a bug of ours, which dispatch turns into a closed connection.
+    """
+    if hasattr(module, "error_response"):
+        return module.error_response(request, error)
+    names = {field.name for field in dataclasses.fields(response)}
+    if "error_code" not in names:
+        raise TypeError(f"{response.__name__} has no error_code at its top")
+    fields: dict[str, object] = {"error_code": error.code}
+    if "error_message" in names:
+        fields["error_message"] = error.message
+    return response(**fields)
+
+
+def software_of(request: object) -> str:
+    """Name and version of the client's library, empty below ApiVersions v3."""
+    name = getattr(request, "client_software_name", "")
+    return f"{name} {getattr(request, 'client_software_version', '')}".strip()
+
+
+def _unknown_api_versions(header: RequestHeader, module: ModuleType) -> Reply:
+    """A version 0 body with error 35, which every client understands (KIP-511)."""
+    response = module.unsupported_version()
+    spec = API_KEYS[API_VERSIONS]
+    head = encode_response_header(API_VERSIONS, 0, header.correlation_id)
+    return Reply((head, encoder(spec.response, 0)(response)), None, None)
+
+
+def _refusal(session: Session, header: RequestHeader) -> str:
+    spec = API_KEYS.get(header.api_key)
+    name = spec.name if spec else f"API key {header.api_key}"
+    who = session.software or header.client_id or "unnamed client"
+    return f"{name} v{header.api_version} is not served (asked by {who})"
+
+
+def _parts(parts: object) -> Parts:
+    if isinstance(parts, KafkaError):
+        raise CloseConnection(parts.message)
+    assert isinstance(parts, (list, tuple)), "raw handlers answer with buffers"
+    return parts

@@ -1,0 +1,53 @@
+"""ApiVersions (key 18) v0-4. v3: flexible, software name and version (KIP-511)."""
+
+import re
+from typing import TYPE_CHECKING
+
+from data_plane.broker.context import RequestContext
+from data_plane.broker.handlers import HANDLERS
+from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS
+from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.messages.api_versions import (
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    ApiVersionsResponseApiVersion,
+)
+
+if TYPE_CHECKING:
+    from data_plane.broker.broker import Broker
+
+API_KEY, VERSIONS = 18, range(5)
+
+SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
+NAMED_FROM = 3
+
+
+def handle(
+    broker: "Broker", ctx: RequestContext, request: ApiVersionsRequest
+) -> ApiVersionsResponse:
+    """Say what is served: exactly what has a handler."""
+    if ctx.api_version >= NAMED_FROM and not (
+        SOFTWARE.fullmatch(request.client_software_name)
+        and SOFTWARE.fullmatch(request.client_software_version)
+    ):
+        return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST)
+    return ApiVersionsResponse(api_keys=served())
+
+
+def served() -> list[ApiVersionsResponseApiVersion]:
+    """One row for each key that has a handler, by number."""
+    return [_row(key) for key in sorted(HANDLERS)]
+
+
+def unsupported_version() -> ApiVersionsResponse:
+    """The answer to a version nobody knows yet: error 35 and our own range, for the retry."""
+    return ApiVersionsResponse(
+        error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=[_row(API_VERSIONS)]
+    )
+
+
+def _row(key: int) -> ApiVersionsResponseApiVersion:
+    versions = API_KEYS[key].versions
+    return ApiVersionsResponseApiVersion(
+        api_key=key, min_version=versions.start, max_version=versions.stop - 1
+    )

@@ -1,0 +1,77 @@
+"""ListOffsets (key 2) v1-8. v2: isolation. v4: leader epoch. v6: flexible. v7: max timestamp.
+v8: earliest local offset, which is the log start without tiers.
+"""
+
+from typing import TYPE_CHECKING
+
+from data_plane.broker.context import RequestContext
+from data_plane.protocol.errors import KafkaError
+from data_plane.protocol.messages.list_offsets import (
+    EARLIEST_LOCAL_TIMESTAMP,
+    EARLIEST_TIMESTAMP,
+    LATEST_TIERED_TIMESTAMP,
+    LATEST_TIMESTAMP,
+    MAX_TIMESTAMP,
+    ListOffsetsRequest,
+    ListOffsetsRequestPartition,
+    ListOffsetsResponse,
+    ListOffsetsResponsePartition,
+    ListOffsetsResponseTopic,
+)
+from data_plane.replication.partition import Partition
+from data_plane.security.acls import AclOperation
+
+if TYPE_CHECKING:
+    from data_plane.broker.broker import Broker
+
+API_KEY, VERSIONS = 2, range(1, 9)
+
+
+def handle(
+    broker: "Broker", ctx: RequestContext, request: ListOffsetsRequest
+) -> ListOffsetsResponse:
+    """Find offsets by time in each partition, below the high watermark."""
+    return ListOffsetsResponse(
+        topics=[
+            ListOffsetsResponseTopic(
+                name=topic.name,
+                partitions=[_row(broker, ctx, topic.name, wanted) for wanted in topic.partitions],
+            )
+            for topic in request.topics
+        ]
+    )
+
+
+def _row(
+    broker: "Broker", ctx: RequestContext, topic: str, wanted: ListOffsetsRequestPartition
+) -> ListOffsetsResponsePartition:
+    index = wanted.partition_index
+    try:
+        broker.check_topic(ctx, AclOperation.DESCRIBE, topic)
+        partition = broker.partition(topic, index)
+        partition.check_epoch(wanted.current_leader_epoch)
+        timestamp, offset, leader_epoch = find(partition, wanted.timestamp)
+    except KafkaError as error:
+        return ListOffsetsResponsePartition(partition_index=index, error_code=error.code)
+    return ListOffsetsResponsePartition(
+        partition_index=index, timestamp=timestamp, offset=offset, leader_epoch=leader_epoch
+    )
+
+
+def find(partition: Partition, timestamp_ms: int) -> tuple[int, int, int]:
+    """(timestamp, offset, leader epoch of that offset's own batch); -1 for what is not there.
+
+    timestamp_ms: Unix ms, or one of Kafka's negative names. Source: KIP-79, KIP-734.
+    """
+    if timestamp_ms == LATEST_TIMESTAMP:
+        return -1, partition.last_stable_offset, partition.leader_epoch
+    if timestamp_ms in (EARLIEST_TIMESTAMP, EARLIEST_LOCAL_TIMESTAMP):
+        return -1, partition.log.log_start_offset, partition.epoch_at(partition.log.log_start_offset)
+    if timestamp_ms == LATEST_TIERED_TIMESTAMP:
+        return -1, -1, -1
+    found = (
+        partition.max_timestamp()
+        if timestamp_ms == MAX_TIMESTAMP
+        else partition.offset_for_timestamp(timestamp_ms)
+    )
+    return (-1, -1, -1) if found is None else found

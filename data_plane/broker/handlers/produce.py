@@ -1,0 +1,186 @@
+"""Produce (key 0) v3-11; 0-2 advertised, refused by 35 (KAFKA-18659). v5: log start offset.
+v7: zstd. v8: error message. v9: flexible.
+"""
+
+import struct
+from typing import TYPE_CHECKING
+
+from data_plane.broker.context import RequestContext
+from data_plane.broker.dispatch import CloseConnection, Parts
+from data_plane.broker.produce_wire import (
+    PartitionResult,
+    ProduceCall,
+    Results,
+    read_produce,
+    write_produce,
+)
+from data_plane.protocol.errors import (
+    CorruptBatch,
+    ErrorCode,
+    InvalidRecord,
+    InvalidRequiredAcks,
+    InvalidTopic,
+    KafkaError,
+    NotEnoughReplicas,
+    UnsupportedCompression,
+    UnsupportedVersion,
+)
+from data_plane.protocol.records.batch import (
+    ATTRIBUTES_AT,
+    BATCH_HEADER_BYTES,
+    COMPRESSION_MASK,
+    CONTROL,
+    LENGTH_AT,
+    LOG_OVERHEAD_BYTES,
+    MAGIC,
+    MAGIC_AT,
+    TRANSACTIONAL,
+)
+from data_plane.replication.waiting import Parked
+from data_plane.security.acls import AclOperation, ResourceType
+
+if TYPE_CHECKING:
+    from data_plane.broker.broker import Broker
+
+API_KEY, VERSIONS = 0, range(12)
+IS_RAW = True
+
+VERSION_MIN = 3
+ZSTD = 4
+ZSTD_VERSION_MIN = 7
+ALL_REPLICAS, NO_REPLY, LEADER_ONLY = -1, 0, 1
+
+_LENGTH = struct.Struct(">i")
+
+
+def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | Parked | None:
+    """Append each partition's batch; the reply leaves when it is written (acks=1) or committed."""
+    if ctx.api_version < VERSION_MIN:
+        return _refuse_old(ctx.api_version)
+    call = read_produce(body, ctx.api_version)
+    pending = PendingProduce(broker, ctx, call)
+    pending.append_all(body)
+    if call.acks == NO_REPLY:
+        return pending.end_without_reply()
+    return pending
+
+
+class PendingProduce(Parked):
+    """A produce on its way: each partition settles once, the last one completes the reply."""
+
+    __slots__ = ("_acks", "_broker", "_call", "_ctx", "_open", "_results")
+
+    def __init__(self, broker: "Broker", ctx: RequestContext, call: ProduceCall) -> None:
+        waits = call.acks == ALL_REPLICAS and call.timeout_ms >= 0
+        super().__init__(
+            ctx.now_ms + call.timeout_ms if waits else None, self._time_out, mutes=False
+        )
+        self._broker = broker
+        self._ctx = ctx
+        self._call = call
+        self._acks = call.acks
+        self._open: set[PartitionResult] = set()
+        self._results: Results = [
+            (name, [PartitionResult(index) for index, _, _ in partitions])
+            for name, partitions in call.topics
+        ]
+
+    def append_all(self, body: memoryview) -> None:
+        for (name, partitions), (_, results) in zip(
+            self._call.topics, self._results, strict=True
+        ):
+            for (_, start, end), result in zip(partitions, results, strict=True):
+                try:
+                    self._append(name, result, body[start:end] if end >= 0 else None)
+                except KafkaError as error:
+                    result.fail(error.code, error.message)
+        self._complete_if_settled()
+
+    def end_without_reply(self) -> None:
+        """acks=0: an error closes the connection, which is all a client can notice."""
+        for name, results in self._results:
+            for result in results:
+                if result.error_code:
+                    error = ErrorCode(result.error_code).name
+                    raise CloseConnection(f"produce without acks to {name} failed: {error}")
+
+    def _append(self, topic: str, result: PartitionResult, batch: memoryview | None) -> None:
+        broker, ctx = self._broker, self._ctx
+        if self._acks not in (ALL_REPLICAS, NO_REPLY, LEADER_ONLY):
+            raise InvalidRequiredAcks
+        broker.check_topic(ctx, AclOperation.WRITE, topic)
+        partition = broker.partition(topic, result.index)
+        if broker.is_internal(topic):
+            raise InvalidTopic("internal topics are written by the broker alone")
+        check_shape(batch, ctx.api_version)
+        assert batch is not None, "check_shape refuses null records"
+        if self._acks == ALL_REPLICAS and partition.min_insync_replicas > 1:
+            raise NotEnoughReplicas
+        broker.check_disk()
+        staged = partition.append(batch, now_ms=ctx.now_ms)
+        broker.mark_dirty(partition)
+        result.base_offset = staged.base_offset
+        result.log_append_time_ms = staged.log_append_time_ms
+        result.log_start_offset = partition.log.log_start_offset
+        if not staged.is_duplicate:
+            counters = broker.metrics.topic(topic)
+            counters.bytes_in += staged.size_bytes
+            counters.messages_in += staged.record_count
+        if self._acks == NO_REPLY:
+            return
+        self._open.add(result)
+        end = staged.last_offset + 1
+
+        def written(is_kept: bool) -> None:
+            if is_kept and self._acks == ALL_REPLICAS:
+                partition.when_committed(end, lambda is_kept: self._settle(result, is_kept))
+            else:
+                self._settle(result, is_kept)
+
+        partition.when_written(written)
+
+    def _settle(self, result: PartitionResult, is_kept: bool) -> None:
+        if result not in self._open:
+            return
+        self._open.discard(result)
+        if not is_kept:
+            result.fail(ErrorCode.KAFKA_STORAGE_ERROR, None)
+        self._complete_if_settled()
+
+    def _complete_if_settled(self) -> None:
+        if not self._open and self._acks != NO_REPLY:
+            self.complete([write_produce(self._ctx.api_version, self._results)])
+
+    def _time_out(self) -> object:
+        for result in self._open:
+            result.fail(ErrorCode.REQUEST_TIMED_OUT, None)
+        self._open.clear()
+        return [write_produce(self._ctx.api_version, self._results)]
+
+
+def check_shape(batch: memoryview | None, version: int) -> None:
+    """What a request of v3+ must hold for one partition: exactly one v2 batch.
+
+    Raises InvalidRecord, CorruptBatch or UnsupportedCompression; CRC, offsets and sequences are the
+    log's affair (ProduceRequest.validateRecords).
+    """
+    if not batch:
+        raise InvalidRecord("a produce request has exactly one record batch per partition")
+    if len(batch) < BATCH_HEADER_BYTES:
+        raise CorruptBatch(f"{len(batch)} bytes are too few for a record batch")
+    if batch[MAGIC_AT] != MAGIC:
+        raise InvalidRecord(f"produce requests carry record batches of magic 2, not {batch[MAGIC_AT]}")
+    if _LENGTH.unpack_from(batch, LENGTH_AT)[0] + LOG_OVERHEAD_BYTES < len(batch):
+        raise InvalidRecord("a produce request has exactly one record batch per partition")
+    attributes = batch[ATTRIBUTES_AT + 1]
+    if attributes & COMPRESSION_MASK == ZSTD and version < ZSTD_VERSION_MIN:
+        raise UnsupportedCompression
+    if attributes & CONTROL:
+        raise InvalidRecord("control batches are written by the broker alone")
+    if attributes & TRANSACTIONAL:
+        raise KafkaError("no transaction is open here", code=ErrorCode.INVALID_TXN_STATE)
+
+
+def _refuse_old(version: int) -> Parts:
+    """Versions below 3 carry magic 0 or 1; they are advertised only to keep compression on."""
+    raise UnsupportedVersion(f"Produce v{version} is not served")

@@ -1,0 +1,90 @@
+"""Drives the controller: append, persist off the loop, apply, answer when committed."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from data_plane.metadata.controller import Controller
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.image import MetadataImage
+from data_plane.protocol.errors import NotController
+from data_plane.raft.durable import DiskFull
+from data_plane.raft.entries import Ready
+from data_plane.replication.executor import Executor
+from data_plane.replication.waiting import OffsetWaiters, Parked
+
+R = TypeVar("R")
+
+
+class MetadataHost:
+    """One persist is in flight at a time; decisions made meanwhile share the next one.
+
+    on_image: told of each newly committed image as (before, after), before any answer leaves.
+    on_failure: the disk failed under the quorum; nothing is retried (durability.md 2).
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        executor: Executor,
+        *,
+        on_image: Callable[[MetadataImage, MetadataImage], None],
+        on_committed: Callable[[], None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self.controller = controller
+        self._executor = executor
+        self._on_image = on_image
+        self._on_committed = on_committed
+        self._on_failure = on_failure
+        self._waiting = OffsetWaiters()
+
+    def propose(self, decision: Decision[R]) -> R | Parked:
+        """Append a decision's records; the response leaves once they are committed.
+
+        Raises NotController while the disk is full or the voter does not lead.
+        """
+        offset = self.controller.append(decision.records)
+        response = decision.response
+        if self.controller.committed.offset >= offset:
+            return response
+        parked = Parked()
+        self._waiting.add(
+            offset, lambda is_kept: _answer(parked, response if is_kept else NotController())
+        )
+        return parked
+
+    def pump(self) -> None:
+        """Start what the controller has ready; at the end of each turn, and after each persist."""
+        while (ready := self.controller.ready()) is not None:
+            if ready.must_persist:
+                self._persist(ready)
+                return
+            self._advance(ready)
+
+    def _persist(self, ready: Ready) -> None:
+        self._executor.submit(
+            [lambda: self.controller.disk.persist(ready)], lambda error: self._done(ready, error)
+        )
+
+    def _done(self, ready: Ready, error: BaseException | None) -> None:
+        if isinstance(error, DiskFull):
+            self.controller.step_down()
+            self._waiting.fail()
+            self.controller.resume()
+            return
+        if error is not None:
+            self._on_failure(error)
+            return
+        self._advance(ready)
+        self._on_committed()
+
+    def _advance(self, ready: Ready) -> None:
+        before = self.controller.committed
+        if self.controller.advance(ready):
+            after = self.controller.committed
+            self._on_image(before, after)
+            self._waiting.advance(after.offset)
+
+
+def _answer(parked: Parked, response: object) -> None:
+    parked.complete(response)
