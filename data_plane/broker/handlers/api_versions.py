@@ -10,7 +10,7 @@ from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.api_versions import (
     ApiVersionsRequest,
     ApiVersionsResponse,
-    ApiVersionsResponseApiVersion,
+    ApiVersionsResponseApiKey,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def handle(
     return ApiVersionsResponse(api_keys=served())
 
 
-def served() -> list[ApiVersionsResponseApiVersion]:
+def served() -> list[ApiVersionsResponseApiKey]:
     """One row for each key that has a handler, by number."""
     return [_row(key) for key in sorted(HANDLERS)]
 
@@ -46,8 +46,8 @@ def unsupported_version() -> ApiVersionsResponse:
     )
 
 
-def _row(key: int) -> ApiVersionsResponseApiVersion:
+def _row(key: int) -> ApiVersionsResponseApiKey:
     versions = API_KEYS[key].versions
-    return ApiVersionsResponseApiVersion(
+    return ApiVersionsResponseApiKey(
         api_key=key, min_version=versions.start, max_version=versions.stop - 1
     )

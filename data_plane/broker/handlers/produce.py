@@ -56,7 +56,7 @@ _LENGTH = struct.Struct(">i")
 def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | Parked | None:
     """Append each partition's batch; the reply leaves when it is written (acks=1) or committed."""
     if ctx.api_version < VERSION_MIN:
-        return _refuse_old(ctx.api_version)
+        return _refuse_old(body, ctx.api_version)
     call = read_produce(body, ctx.api_version)
     pending = PendingProduce(broker, ctx, call)
     pending.append_all(body)
@@ -181,6 +181,24 @@ def check_shape(batch: memoryview | None, version: int) -> None:
         raise KafkaError("no transaction is open here", code=ErrorCode.INVALID_TXN_STATE)
 
 
-def _refuse_old(version: int) -> Parts:
+def _refuse_old(body: memoryview, version: int) -> Parts:
     """Versions below 3 carry magic 0 or 1; they are advertised only to keep compression on."""
-    raise UnsupportedVersion(f"Produce v{version} is not served")
+    spec = API_KEYS[API_KEY]
+    request: ProduceRequest = decoder(spec.request, version)(body, 0)[0]
+    if request.acks == NO_REPLY:
+        raise CloseConnection(f"Produce v{version} without acks is not served")
+    refused = ProduceResponse(
+        responses=[
+            ProduceResponseTopic(
+                name=topic.name,
+                partition_responses=[
+                    ProduceResponsePartition(
+                        index=partition.index, error_code=ErrorCode.UNSUPPORTED_VERSION
+                    )
+                    for partition in topic.partition_data
+                ],
+            )
+            for topic in request.topic_data
+        ]
+    )
+    return [encoder(ProduceResponse, version)(refused)]

@@ -1,0 +1,228 @@
+"""One client connection: bytes in, requests to the broker, replies out in request order."""
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any, cast
+
+from data_plane.broker.config import Limits
+from data_plane.broker.dispatch import CloseConnection, Reply, Session, dispatch
+from data_plane.protocol.framing import SIZE_BYTES, FrameTooLarge, frame_size, frames
+from data_plane.protocol.primitives import INT32, Buffer
+from data_plane.server.receive_buffer import ReceiveBuffer
+from data_plane.server.turns import Turns
+
+log = logging.getLogger(__name__)
+
+JOINED_BYTES_MAX = 128 * 1024  # larger replies are not joined: glibc maps such blocks anew each time
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Parses frames in place and holds the queue of replies.
+
+    Reading stops (for real, once bytes arrive that may not be parsed) while a parked fetch or join
+    mutes the connection, while too many produces are in flight, and while the client does not take
+    its replies.
+    """
+
+    def __init__(self, turns: Turns, limits: Limits, accept: "Accept") -> None:
+        self._turns = turns
+        self._limits = limits
+        self._accept = accept
+        self._buffer = ReceiveBuffer()
+        self._queue: deque[Reply] = deque()
+        self._inflight_bytes = 0
+        self._transport: asyncio.Transport | None = None
+        self._session: Session | None = None
+        self._is_muted = False
+        self._is_reading = True
+        self._is_write_blocked = False
+        self._is_scheduled = False
+
+    # --- asyncio's callbacks -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._session = self._accept(self, self._transport)
+        if self._session is None:
+            self._transport.abort()
+            return
+        self._transport.set_write_buffer_limits(
+            self._limits.write_buffer_bytes_max, self._limits.write_buffer_bytes_low
+        )
+
+    def get_buffer(self, sizehint: int) -> Any:
+        return self._buffer.space()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._buffer.landed(nbytes)
+        if self._session is None:
+            return
+        if self._can_parse:
+            self._parse()
+            self._turns.end()
+        elif self._is_reading:
+            self._stop_reading()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for reply in self._queue:
+            if reply.parked is not None:
+                reply.parked.abandon()
+        self._queue.clear()
+        self._turns.forget(self)
+        if self._session is not None:
+            self._accept.left(self)
+        self._session = self._transport = None
+
+    def pause_writing(self) -> None:
+        self._is_write_blocked = True
+
+    def resume_writing(self) -> None:
+        self._is_write_blocked = False
+        self._continue()
+
+    # --- requests ----------------------------------------------------------------------------
+
+    @property
+    def _can_parse(self) -> bool:
+        return (
+            not self._is_muted
+            and not self._is_write_blocked
+            and len(self._queue) < self._limits.inflight_produces_max
+            and self._inflight_bytes <= self._limits.inflight_produce_bytes_max
+        )
+
+    def _parse(self) -> None:
+        """Answer whole frames until there is none, or the connection may not go on this turn."""
+        buffer, session = self._buffer, self._session
+        assert session is not None, "a closed connection parses nothing"
+        view, first = buffer.view, buffer.start
+        limit = self._frame_bytes_max(session)
+        now_ms = self._turns.clock.now_ms()
+        at = first
+        try:
+            for start, end in frames(view, buffer.filled, limit, first):
+                at = end
+                reply = dispatch(self._turns.broker, session, view[start:end], now_ms)
+                if reply is not None:
+                    self._enqueue(reply, end - start)
+                if not self._can_parse:
+                    break
+                if end - first >= self._limits.turn_bytes_max:
+                    self._go_on_later()
+                    break
+        except (CloseConnection, FrameTooLarge) as error:
+            self._close(error)
+            return
+        buffer.consumed(at)
+        if buffer.filled - buffer.start >= SIZE_BYTES:
+            size = INT32.unpack_from(buffer.view, buffer.start)[0]
+            buffer.expect(size + SIZE_BYTES)
+
+    def _frame_bytes_max(self, session: Session) -> int:
+        limits = self._limits
+        if session.is_authenticated:
+            return limits.frame_bytes_max
+        return limits.unauthenticated_frame_bytes_max
+
+    def _enqueue(self, reply: Reply, size_bytes: int) -> None:
+        self._queue.append(reply)
+        if reply.is_ready:
+            self._turns.wake(self)
+            return
+        assert reply.parked is not None, "what is not ready is parked"
+        reply.size_bytes = size_bytes
+        self._inflight_bytes += size_bytes
+        self._is_muted = reply.mutes
+        reply.parked.when_done(self._on_done)
+
+    def _on_done(self, _: object) -> None:
+        self._turns.wake(self)
+
+    # --- replies -----------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Send every reply that is ready and first in order, in one write."""
+        queue, out = self._queue, cast(list[Buffer], [])
+        try:
+            while queue and queue[0].is_ready:
+                reply = queue.popleft()
+                self._inflight_bytes -= reply.size_bytes
+                parts = reply.take()
+                out.append(frame_size(parts))
+                out += parts
+        except CloseConnection as error:
+            self._close(error)
+        if out and self._transport is not None:
+            self._write(self._transport, out)
+        self._is_muted = any(reply.mutes for reply in queue)
+        self._continue()
+
+    def _write(self, transport: asyncio.Transport, parts: list[Buffer]) -> None:
+        if sum(map(len, parts)) <= JOINED_BYTES_MAX:
+            transport.write(b"".join(parts))
+            return
+        transport.writelines(parts)
+
+    def _continue(self) -> None:
+        """Take up what waited in the buffer, then read on."""
+        if self._transport is None or self._transport.is_closing() or not self._can_parse:
+            return
+        if self._buffer.filled and not self._is_scheduled:
+            self._parse()
+        if self._can_parse and not self._is_reading and self._transport is not None:
+            self._is_reading = True
+            self._transport.resume_reading()
+
+    def _go_on_later(self) -> None:
+        """This connection has had its share of the turn."""
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._resume_turn)
+
+    def _resume_turn(self) -> None:
+        self._is_scheduled = False
+        self._continue()
+        self._turns.end()
+
+    def _stop_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._is_reading = False
+            self._transport.pause_reading()
+
+    def _close(self, error: Exception) -> None:
+        """Answer no more; what was answered before still leaves."""
+        session, transport = self._session, self._transport
+        if transport is None or session is None:
+            return
+        log.warning(
+            "closing connection of %s from %s: %s",
+            session.principal,
+            session.client_host,
+            error,
+        )
+        self._is_muted = True
+        self._buffer.consumed(self._buffer.filled)
+        transport.close()
+
+    def close(self) -> None:
+        """The broker stops: no more requests are taken."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def shrink_if_idle(self) -> None:
+        self._buffer.shrink_if_idle()
+
+
+class Accept:
+    """What a listener decides about a new connection, and hears when it has gone."""
+
+    def __call__(self, connection: Connection, transport: asyncio.Transport) -> Session | None:
+        """Who this is, or None to refuse it."""
+        raise NotImplementedError
+
+    def left(self, connection: Connection) -> None:
+        raise NotImplementedError

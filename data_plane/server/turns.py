@@ -1,0 +1,43 @@
+"""The end of a loop turn: one write per dirty partition, then the replies it released."""
+
+from typing import Protocol
+
+from data_plane.broker.broker import Broker
+from data_plane.server.clock import Clock
+
+
+class Flushable(Protocol):
+    def flush(self) -> None:
+        """Send the replies that are ready; may take up requests that waited behind them."""
+
+
+class Turns:
+    """Whoever let the broker do something calls `end` before giving the loop back."""
+
+    def __init__(self, broker: Broker, clock: Clock) -> None:
+        self.broker = broker
+        self.clock = clock
+        self._ready: dict[Flushable, None] = {}
+        self._is_ending = False
+
+    def wake(self, connection: Flushable) -> None:
+        """A reply of this connection became ready: it is flushed at the end of this turn."""
+        self._ready[connection] = None
+
+    def forget(self, connection: Flushable) -> None:
+        self._ready.pop(connection, None)
+
+    def end(self) -> None:
+        """Write, then flush, until neither leaves anything to do. Calls from within are no-ops."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        try:
+            self.broker.end_turn(self.clock.now_ms())
+            while self._ready:
+                ready, self._ready = self._ready, {}
+                for connection in ready:
+                    connection.flush()
+                self.broker.end_turn(self.clock.now_ms())
+        finally:
+            self._is_ending = False
