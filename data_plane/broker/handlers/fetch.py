@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.dispatch import Parts
-from data_plane.broker.fetch_wire import (
+from data_plane.protocol.hot.fetch import (
     FetchCall,
     FetchPartition,
     FetchResult,
@@ -149,7 +149,7 @@ class ParkedFetch(Parked):
         partition = None
         try:
             broker.check_topic(ctx, AclOperation.READ, topic)
-            partition = broker.partition(topic, wanted.index)
+            partition = broker.partition(topic, wanted.partition)
             partition.check_epoch(wanted.current_leader_epoch)
             part = partition.read(
                 wanted.fetch_offset,
@@ -160,8 +160,8 @@ class ParkedFetch(Parked):
                 refuse_zstd(part)
         except KafkaError as error:
             # Watermarks are told even then: lag tools and resets depend on them.
-            return (result_of(wanted.index, error.code, partition), None), None
-        return (result_of(wanted.index, ErrorCode.NONE, partition), part), partition
+            return (result_of(wanted.partition, error.code, partition), None), None
+        return (result_of(wanted.partition, ErrorCode.NONE, partition), part), partition
 
 
 def result_of(index: int, error_code: int, partition: Partition | None) -> FetchResult:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.dispatch import CloseConnection, Parts
-from data_plane.broker.produce_wire import (
+from data_plane.protocol.hot.produce import (
     PartitionResult,
     ProduceCall,
     Results,
     read_produce,
     write_produce,
 )
+from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import (
     CorruptBatch,
     ErrorCode,
@@ -24,6 +25,12 @@ from data_plane.protocol.errors import (
     NotEnoughReplicas,
     UnsupportedCompression,
     UnsupportedVersion,
+)
+from data_plane.protocol.messages.produce import (
+    ProduceRequest,
+    ProduceResponse,
+    ProduceResponsePartition,
+    ProduceResponseTopic,
 )
 from data_plane.protocol.records.batch import (
     ATTRIBUTES_AT,
@@ -36,8 +43,9 @@ from data_plane.protocol.records.batch import (
     MAGIC_AT,
     TRANSACTIONAL,
 )
+from data_plane.protocol.schema import decoder, encoder
 from data_plane.replication.waiting import Parked
-from data_plane.security.acls import AclOperation, ResourceType
+from data_plane.security.acls import AclOperation
 
 if TYPE_CHECKING:
     from data_plane.broker.broker import Broker
