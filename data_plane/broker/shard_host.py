@@ -9,7 +9,7 @@ from data_plane.protocol.errors import NotCoordinator
 from data_plane.protocol.records.batch import iter_batches
 from data_plane.protocol.records.record import Record, decode_records, encode_batch
 from data_plane.replication.partition import Partition
-from data_plane.replication.waiting import Parked
+from data_plane.replication.waiting import Committed, OffsetWaiters, Parked
 
 S = TypeVar("S", bound=Shard)
 R = TypeVar("R")
@@ -30,6 +30,8 @@ class ShardHost(Generic[S]):
         self.partition = partition
         self._mark_dirty = mark_dirty
         self._pending: list[tuple[bytes, bytes | None]] = []
+        self._waiting = OffsetWaiters()
+        self.has_lost_records = False  # what it replayed did not reach the log: it must go
         self._load_offset = partition.log.log_start_offset
 
     @property
@@ -60,11 +62,15 @@ class ShardHost(Generic[S]):
         end = self.end_offset
         if decision.replies:
             replies = decision.replies
-            self.partition.when_committed(end, lambda is_kept: send_replies(replies, is_kept))
+            self._when_committed(end, lambda is_kept: send_replies(replies, is_kept))
         response = decision.response
         if isinstance(response, Parked) or response is None or self._is_committed(end):
             return response
-        return self._park(end, response)
+        parked = Parked()
+        self._when_committed(
+            end, lambda is_kept: complete(parked, response if is_kept else NotCoordinator())
+        )
+        return parked
 
     def flush(self, now_ms: int) -> None:
         """Append the turn's records as one batch. Raises KafkaError: then `fail` must follow."""
@@ -72,25 +78,32 @@ class ShardHost(Generic[S]):
             return
         records = [Record(at, 0, key, value, ()) for at, (key, value) in enumerate(self._pending)]
         batch = bytearray(encode_batch(records, base_timestamp_ms=now_ms))
-        self.partition.append(memoryview(batch), now_ms=now_ms, is_client=False)
+        staged = self.partition.append(memoryview(batch), now_ms=now_ms, is_client=False)
         self._pending.clear()
+        self.partition.when_written(staged.last_offset + 1, self._written)
 
     def fail(self) -> None:
         """The append failed or leadership went: close the shard, it is not used afterwards."""
         self._pending.clear()
+        self._waiting.fail()
         send_replies(self.shard.close(), is_kept=True)
+
+    def _written(self, is_kept: bool) -> None:
+        self.has_lost_records |= not is_kept
 
     def _is_committed(self, end: int) -> bool:
         return self.partition.high_watermark >= end and not self.partition.is_gone
 
-    def _park(self, end: int, response: object) -> Parked:
-        parked = Parked(mutes=True)
+    def _when_committed(self, end: int, callback: Committed) -> None:
+        """Through a list of our own, so that `fail` can tell at once those who wait in vain."""
+        self._waiting.add(end, callback)
+        self.partition.when_committed(end, self._progressed)
 
-        def answer(is_kept: bool) -> None:
-            parked.complete(response if is_kept else NotCoordinator())
-
-        self.partition.when_committed(end, answer)
-        return parked
+    def _progressed(self, is_kept: bool) -> None:
+        if is_kept:
+            self._waiting.advance(self.partition.high_watermark)
+        else:
+            self._waiting.fail()
 
     def _replay_batches(self, view: memoryview) -> None:
         for at, header in iter_batches(view):
@@ -107,3 +120,7 @@ def send_replies(replies: Replies | Sequence[tuple[object, object]], is_kept: bo
     for token, response in replies:
         assert isinstance(token, Parked), "shards park with replication/waiting.py"
         token.complete(response if is_kept else NotCoordinator())
+
+
+def complete(parked: Parked, response: object) -> None:
+    parked.complete(response)

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from data_plane.log.failures import DiskFull
 from data_plane.log.partition_log import LogSlice, PartitionLog, StagedAppend, SyncTicket
+from data_plane.log.time_lookup import TimestampOffset
 from data_plane.metadata.records import CommitMode
 from data_plane.protocol.errors import (
     FencedLeaderEpoch,
@@ -36,6 +38,7 @@ class Partition:
         "index",
         "leader_epoch",
         "log",
+        "min_insync_replicas",
         "topic",
         "topic_id",
     )
@@ -49,6 +52,7 @@ class Partition:
         *,
         leader_epoch: int,
         commit_mode: int = CommitMode.SYNCED,
+        min_insync_replicas: int = 1,
     ) -> None:
         self.topic = topic
         self.index = index
@@ -56,9 +60,10 @@ class Partition:
         self.log = log
         self.leader_epoch = leader_epoch
         self.commit_mode = commit_mode
+        self.min_insync_replicas = min_insync_replicas
         self.committed = OffsetWaiters()  # wait for the high watermark
         self.high_watermark = log.log_start_offset
-        self._written: list[Written] = []  # wait for this turn's write
+        self._written: list[tuple[int, Written]] = []  # wait for this turn's write
         self._progress: dict[Woken, None] = {}  # parked fetches, in order of arrival
         self._is_gone = False
         self._advance()
@@ -107,25 +112,27 @@ class Partition:
             at_least_one=at_least_one,
         )
 
-    def write(self) -> None:
-        """Write what was staged this turn. An OSError is the caller's to judge and to report back
-        by `fail_written`."""
-        self.log.write()
+    def write(self) -> bool:
+        """Write what was staged this turn and tell who waits; False if the disk is full.
+
+        Raises LogFailure: the broker must stop, nobody is told anything.
+        """
+        is_whole = True
+        try:
+            self.log.write()
+        except DiskFull:
+            is_whole = False  # What had fitted is in the log; its end tells who is lucky.
+        end = self.log.log_end_offset
         written, self._written = self._written, []
-        for callback in written:
-            callback(True)
+        for wanted, callback in written:
+            callback(wanted <= end)
         if self.commit_mode == CommitMode.REPLICATED:
             self._advance()
+        return is_whole
 
-    def fail_written(self) -> None:
-        """This turn's write failed and was taken back: nobody gets an offset."""
-        written, self._written = self._written, []
-        for callback in written:
-            callback(False)
-
-    def when_written(self, callback: Written) -> None:
-        """Call back at the end of this turn: True, or False if the write failed."""
-        self._written.append(callback)
+    def when_written(self, end_offset: int, callback: Written) -> None:
+        """Call back at the end of this turn: True if the log then reaches `end_offset`."""
+        self._written.append((end_offset, callback))
 
     def when_committed(self, offset: int, callback: Committed) -> None:
         """Call back True once the high watermark is at least `offset`, False if it never will."""
@@ -141,6 +148,14 @@ class Partition:
     def remove_progress_waiter(self, woken: Woken) -> None:
         self._progress.pop(woken, None)
 
+    def offset_for_timestamp(self, timestamp_ms: int) -> TimestampOffset | None:
+        """The first record at or after a time, below the high watermark."""
+        return self.log.offset_for_timestamp(timestamp_ms, self.high_watermark)
+
+    def offset_of_max_timestamp(self) -> TimestampOffset | None:
+        """The first record with the latest time, below the high watermark (KIP-734)."""
+        return self.log.offset_of_max_timestamp(self.high_watermark)
+
     def complete_sync(self, ticket: SyncTicket) -> None:
         """A sync ended well; a stale ticket changes nothing (durability.md 2)."""
         if not self._is_gone and self.log.complete_sync(ticket):
@@ -149,7 +164,9 @@ class Partition:
     def leave(self) -> None:
         """The partition is deleted or led elsewhere: everyone who waits learns it now."""
         self._is_gone = True
-        self.fail_written()
+        written, self._written = self._written, []
+        for _, callback in written:
+            callback(False)
         self.committed.fail()
         self._wake()
 

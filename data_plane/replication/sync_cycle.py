@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from data_plane.log.partition_log import SyncTicket
+from data_plane.log.files import Files
+from data_plane.log.sync import SyncBatch, SyncTicket
 from data_plane.replication.executor import Executor
 from data_plane.replication.partition import Partition
 
@@ -20,11 +21,13 @@ class SyncCycle:
 
     def __init__(
         self,
+        files: Files,
         executor: Executor,
         *,
         on_synced: Callable[[], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
+        self._files = files
         self._executor = executor
         self._on_synced = on_synced
         self._on_failure = on_failure
@@ -47,9 +50,8 @@ class SyncCycle:
         dirty, self._dirty = self._dirty, {}
         work = [(one, one.log.sync_ticket()) for one in dirty if not one.is_gone]
         self._is_in_flight = True
-        self._executor.submit(
-            [ticket.run for _, ticket in work], lambda error: self._done(work, error)
-        )
+        batch = SyncBatch(self._files, [ticket for _, ticket in work])
+        self._executor.submit(batch.jobs if work else [], lambda error: self._done(work, error))
 
     def _done(self, work: Tickets, error: BaseException | None) -> None:
         self._is_in_flight = False

@@ -5,6 +5,7 @@ v8: earliest local offset, which is the log start without tiers.
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
+from data_plane.log.time_lookup import TimestampOffset
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.messages.list_offsets import (
     EARLIEST_LOCAL_TIMESTAMP,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from data_plane.broker.broker import Broker
 
 API_KEY, VERSIONS = 2, range(1, 9)
+
+NOT_FOUND = TimestampOffset(-1, -1, -1)
 
 
 def handle(
@@ -50,7 +53,7 @@ def _row(
         broker.check_topic(ctx, AclOperation.DESCRIBE, topic)
         partition = broker.partition(topic, index)
         partition.check_epoch(wanted.current_leader_epoch)
-        timestamp, offset, leader_epoch = find(partition, wanted.timestamp)
+        offset, timestamp, leader_epoch = find(partition, wanted.timestamp)
     except KafkaError as error:
         return ListOffsetsResponsePartition(partition_index=index, error_code=error.code)
     return ListOffsetsResponsePartition(
@@ -58,20 +61,18 @@ def _row(
     )
 
 
-def find(partition: Partition, timestamp_ms: int) -> tuple[int, int, int]:
-    """(timestamp, offset, leader epoch of that offset's own batch); -1 for what is not there.
+def find(partition: Partition, timestamp_ms: int) -> TimestampOffset:
+    """The offset, its timestamp, the leader epoch of its own batch; -1 for what is not there.
 
     timestamp_ms: Unix ms, or one of Kafka's negative names. Source: KIP-79, KIP-734.
     """
     if timestamp_ms == LATEST_TIMESTAMP:
-        return -1, partition.last_stable_offset, partition.leader_epoch
+        return TimestampOffset(partition.last_stable_offset, -1, partition.leader_epoch)
     if timestamp_ms in (EARLIEST_TIMESTAMP, EARLIEST_LOCAL_TIMESTAMP):
-        return -1, partition.log.log_start_offset, partition.epoch_at(partition.log.log_start_offset)
+        start = partition.log.log_start_offset
+        return TimestampOffset(start, -1, partition.log.epoch_at(start))
     if timestamp_ms == LATEST_TIERED_TIMESTAMP:
-        return -1, -1, -1
-    found = (
-        partition.max_timestamp()
-        if timestamp_ms == MAX_TIMESTAMP
-        else partition.offset_for_timestamp(timestamp_ms)
-    )
-    return (-1, -1, -1) if found is None else found
+        return NOT_FOUND
+    if timestamp_ms == MAX_TIMESTAMP:
+        return partition.offset_of_max_timestamp() or NOT_FOUND
+    return partition.offset_for_timestamp(timestamp_ms) or NOT_FOUND

@@ -2,7 +2,6 @@
 v7: zstd. v8: error message. v9: flexible.
 """
 
-import struct
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
@@ -14,11 +13,10 @@ from data_plane.protocol.hot.produce import (
     read_produce,
     write_produce,
 )
+from data_plane.log.validate import RefusedRecords
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import (
-    CorruptBatch,
     ErrorCode,
-    InvalidRecord,
     InvalidRequiredAcks,
     InvalidTopic,
     KafkaError,
@@ -36,12 +34,6 @@ from data_plane.protocol.records.batch import (
     ATTRIBUTES_AT,
     BATCH_HEADER_BYTES,
     COMPRESSION_MASK,
-    CONTROL,
-    LENGTH_AT,
-    LOG_OVERHEAD_BYTES,
-    MAGIC,
-    MAGIC_AT,
-    TRANSACTIONAL,
 )
 from data_plane.protocol.schema import decoder, encoder
 from data_plane.replication.waiting import Parked
@@ -57,8 +49,7 @@ VERSION_MIN = 3
 ZSTD = 4
 ZSTD_VERSION_MIN = 7
 ALL_REPLICAS, NO_REPLY, LEADER_ONLY = -1, 0, 1
-
-_LENGTH = struct.Struct(">i")
+NO_BATCH = memoryview(b"")  # null records: the log refuses them by the same code
 
 
 def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | Parked | None:
@@ -99,9 +90,11 @@ class PendingProduce(Parked):
         ):
             for (_, start, end), result in zip(partitions, results, strict=True):
                 try:
-                    self._append(name, result, body[start:end] if end >= 0 else None)
+                    self._append(name, result, body[start:end] if end >= 0 else NO_BATCH)
                 except KafkaError as error:
                     result.fail(error.code, error.message)
+                    if isinstance(error, RefusedRecords):
+                        result.record_errors = [(at, None) for at in error.record_indexes]
         self._complete_if_settled()
 
     def end_without_reply(self) -> None:
@@ -112,7 +105,7 @@ class PendingProduce(Parked):
                     error = ErrorCode(result.error_code).name
                     raise CloseConnection(f"produce without acks to {name} failed: {error}")
 
-    def _append(self, topic: str, result: PartitionResult, batch: memoryview | None) -> None:
+    def _append(self, topic: str, result: PartitionResult, batch: memoryview) -> None:
         broker, ctx = self._broker, self._ctx
         if self._acks not in (ALL_REPLICAS, NO_REPLY, LEADER_ONLY):
             raise InvalidRequiredAcks
@@ -120,8 +113,7 @@ class PendingProduce(Parked):
         partition = broker.partition(topic, result.index)
         if broker.is_internal(topic):
             raise InvalidTopic("internal topics are written by the broker alone")
-        check_shape(batch, ctx.api_version)
-        assert batch is not None, "check_shape refuses null records"
+        check_codec(batch, ctx.api_version)
         if self._acks == ALL_REPLICAS and partition.min_insync_replicas > 1:
             raise NotEnoughReplicas
         broker.check_disk()
@@ -145,7 +137,7 @@ class PendingProduce(Parked):
             else:
                 self._settle(result, is_kept)
 
-        partition.when_written(written)
+        partition.when_written(end, written)
 
     def _settle(self, result: PartitionResult, is_kept: bool) -> None:
         if result not in self._open:
@@ -166,27 +158,12 @@ class PendingProduce(Parked):
         return [write_produce(self._ctx.api_version, self._results)]
 
 
-def check_shape(batch: memoryview | None, version: int) -> None:
-    """What a request of v3+ must hold for one partition: exactly one v2 batch.
-
-    Raises InvalidRecord, CorruptBatch or UnsupportedCompression; CRC, offsets and sequences are the
-    log's affair (ProduceRequest.validateRecords).
-    """
-    if not batch:
-        raise InvalidRecord("a produce request has exactly one record batch per partition")
-    if len(batch) < BATCH_HEADER_BYTES:
-        raise CorruptBatch(f"{len(batch)} bytes are too few for a record batch")
-    if batch[MAGIC_AT] != MAGIC:
-        raise InvalidRecord(f"produce requests carry record batches of magic 2, not {batch[MAGIC_AT]}")
-    if _LENGTH.unpack_from(batch, LENGTH_AT)[0] + LOG_OVERHEAD_BYTES < len(batch):
-        raise InvalidRecord("a produce request has exactly one record batch per partition")
-    attributes = batch[ATTRIBUTES_AT + 1]
-    if attributes & COMPRESSION_MASK == ZSTD and version < ZSTD_VERSION_MIN:
+def check_codec(batch: memoryview, version: int) -> None:
+    """zstd came with Produce v7 (KIP-110); everything else about a batch is the log's affair."""
+    if version >= ZSTD_VERSION_MIN or len(batch) < BATCH_HEADER_BYTES:
+        return
+    if batch[ATTRIBUTES_AT + 1] & COMPRESSION_MASK == ZSTD:
         raise UnsupportedCompression
-    if attributes & CONTROL:
-        raise InvalidRecord("control batches are written by the broker alone")
-    if attributes & TRANSACTIONAL:
-        raise KafkaError("no transaction is open here", code=ErrorCode.INVALID_TXN_STATE)
 
 
 def _refuse_old(body: memoryview, version: int) -> Parts:

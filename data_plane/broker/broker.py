@@ -1,0 +1,281 @@
+"""One broker without sockets: logs, metadata, coordinators, and what waits for them."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Protocol, TypeVar
+
+from data_plane.broker.config import BrokerConfig
+from data_plane.broker.context import RequestContext
+from data_plane.broker.group_access import CoordinatorNode
+from data_plane.broker.group_coordinators import GroupCoordinators
+from data_plane.broker.internal_topics import decide_offsets_topic
+from data_plane.broker.metadata_host import MetadataHost
+from data_plane.broker.metrics import BrokerMetrics
+from data_plane.broker.partition_table import PartitionTable
+from data_plane.coordinator.group_config import GroupConfig
+from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for_group
+from data_plane.coordinator.groups_shard import GroupsShard
+from data_plane.log.log_dir import LogDir
+from data_plane.metadata.controller import Controller
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.effective_configs import ConfigScope
+from data_plane.metadata.image import MetadataImage
+from data_plane.protocol.errors import (
+    CoordinatorNotAvailable,
+    ErrorCode,
+    KafkaError,
+    StorageError,
+)
+from data_plane.replication.executor import Executor
+from data_plane.replication.partition import Partition
+from data_plane.replication.sync_cycle import SyncCycle
+from data_plane.replication.waiting import Deadlines, Parked
+from data_plane.security.acls import AclAuthorizer, AclOperation, ResourceType
+
+R = TypeVar("R")
+
+INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC})
+RETENTION_INTERVAL_MS = 300_000  # log.retention.check.interval.ms
+
+
+class TopicAuthorizationFailed(KafkaError):
+    default_code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+
+
+class Retryable(Protocol):
+    """A parked request that looks again when something it waits for has moved."""
+
+    def retry(self) -> None: ...
+
+
+class Broker:
+    """Composition of a broker; every method returns at once and is called on one thread.
+
+    A turn: any number of requests, then `end_turn`, which writes once per dirty partition and
+    starts what must be synced. Whoever waits is told through `Parked`.
+    on_failure: the disk failed; the caller marks it and ends the process (durability.md 2).
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        log_dir: LogDir,
+        controller: Controller,
+        executor: Executor,
+        *,
+        rng: Random,
+        now_ms: int,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self.config = config
+        self.log_dir = log_dir
+        self.controller = controller
+        self.rng = rng
+        self.metrics = BrokerMetrics()
+        self.now_ms = now_ms  # of the turn under way
+        self._executor = executor
+        self._on_failure = on_failure
+        self._deadlines = Deadlines()
+        self._dirty: dict[Partition, None] = {}
+        self._woken: dict[Retryable, None] = {}
+        self._retention_due_ms = now_ms + RETENTION_INTERVAL_MS
+        self._partitions = PartitionTable(log_dir, config.broker_id, config.static_configs)
+        self._syncs = SyncCycle(
+            log_dir.files, executor, on_synced=self._run_woken, on_failure=on_failure
+        )
+        self._metadata = MetadataHost(
+            controller,
+            executor,
+            on_image=self._on_image,
+            on_committed=self._run_woken,
+            on_failure=on_failure,
+        )
+        self._groups = GroupCoordinators(
+            GroupConfig(
+                initial_rebalance_delay_ms=int(
+                    config.static_configs.get("group.initial.rebalance.delay.ms", 0)
+                )
+            ),
+            rng,
+            self.partition,
+            self.mark_dirty,
+        )
+        self.authorizer = self._authorizer_of(self.image)
+        self._partitions.apply(self.image, lambda _: None)
+        self._groups.load_all(self.image, config.broker_id)
+
+    # --- what handlers ask ---------------------------------------------------------------------
+
+    @property
+    def image(self) -> MetadataImage:
+        """Committed metadata, all that clients may see."""
+        return self.controller.committed
+
+    @property
+    def config_scope(self) -> ConfigScope:
+        """Configs as decisions read them, the records not yet committed included."""
+        return ConfigScope(
+            self.controller.image, self.config.broker_id, self.config.static_configs
+        )
+
+    def is_internal(self, topic: str) -> bool:
+        return topic in INTERNAL_TOPICS
+
+    def check_topic(self, ctx: RequestContext, operation: AclOperation, topic: str) -> None:
+        """Raises TopicAuthorizationFailed, whether the topic exists or not."""
+        if not self.authorizer.allows(
+            ctx.principal, operation, ResourceType.TOPIC, topic, ctx.client_host
+        ):
+            raise TopicAuthorizationFailed
+
+    def check_disk(self) -> None:
+        """Raises StorageError while the disk is too full for client writes (durability.md 2)."""
+        if self.log_dir.is_refusing_writes:
+            raise StorageError("the disk is almost full; deleting topics and reading go on")
+
+    def partition(self, topic: str, index: int) -> Partition:
+        """A partition led here, opened at its first use.
+
+        Raises UnknownTopicOrPartition, NotLeaderOrFollower or StorageError.
+        """
+        return self._partitions.get(topic, index, self.now_ms)
+
+    # --- coordinators --------------------------------------------------------------------------
+
+    def group_coordinator(self, group_id: str, listener: str) -> CoordinatorNode:
+        """Who coordinates the group; has the offsets topic created if there is none.
+
+        Raises CoordinatorNotAvailable while the topic or its leader is not there yet.
+        """
+        topic = self.image.topic(OFFSETS_TOPIC)
+        if topic is None:
+            self._create_offsets_topic()
+            topic = self.image.topic(OFFSETS_TOPIC)
+        if topic is None:
+            raise CoordinatorNotAvailable("the offsets topic is being created; ask again")
+        leader = topic.partitions[partition_for_group(group_id, len(topic.partitions))].leader
+        broker = self.image.brokers.get(leader)
+        for one in () if broker is None else broker.listeners:
+            if one.name == listener:
+                return CoordinatorNode(leader, one.host, one.port)
+        raise CoordinatorNotAvailable
+
+    def group_shard(self, group_id: str) -> GroupsShard:
+        """The group's shard; raises NotCoordinator, CoordinatorNotAvailable or LoadInProgress."""
+        return self._groups.shard(self.image, group_id, self.config.broker_id)
+
+    def group_shards(self) -> Sequence[GroupsShard]:
+        """Every group shard led here; raises as `group_shard`."""
+        return self._groups.shards(self.image, self.config.broker_id)
+
+    def commit(self, shard: GroupsShard, decision: Decision[R]) -> R | Parked:
+        """Append a shard's records and replay them; answers once committed (durability.md 4)."""
+        return self._groups.commit(shard, decision)
+
+    def propose(self, decision: Decision[R]) -> R | Parked:
+        """Append metadata records; answers once committed. Raises NotController."""
+        return self._metadata.propose(decision)
+
+    def _create_offsets_topic(self) -> None:
+        if self.controller.image.topic(OFFSETS_TOPIC) is None:
+            self.propose(decide_offsets_topic(self.config_scope, self.controller.new_id()))
+
+    # --- waiting -------------------------------------------------------------------------------
+
+    def park(self, parked: Parked) -> None:
+        """Watch a parked request's deadline."""
+        self._deadlines.add(parked)
+
+    def wake(self, waiting: Retryable) -> None:
+        """Have a parked request look again at the end of this turn, once."""
+        self._woken[waiting] = None
+
+    def mark_dirty(self, partition: Partition) -> None:
+        """The partition has something staged, or someone who waits for this turn's write."""
+        self._dirty[partition] = None
+
+    # --- turns and time ------------------------------------------------------------------------
+
+    def end_turn(self, now_ms: int) -> None:
+        """Write what was staged, start syncs and persists, wake who waits."""
+        self.now_ms = now_ms
+        self._groups.flush(now_ms)
+        if self._dirty:
+            self._write()
+        self._metadata.pump()
+        self._syncs.start()
+        self._run_woken()
+
+    def tick(self, now_ms: int) -> None:
+        """Do what is due: deadlines, group timers, loading, retention; then end the turn."""
+        self.now_ms = now_ms
+        self._deadlines.expire(now_ms)
+        self._groups.step(now_ms)
+        self._groups.expire(now_ms)
+        if now_ms >= self._retention_due_ms:
+            self._retention_due_ms = now_ms + RETENTION_INTERVAL_MS
+            self.apply_retention()
+        self.end_turn(now_ms)
+
+    @property
+    def next_due_ms(self) -> int:
+        """When `tick` has something to do, Unix milliseconds; 0: at once."""
+        if self._groups.has_work:
+            return 0
+        due = (self._deadlines.next_due_ms, self._groups.next_due_ms(), self._retention_due_ms)
+        return min(one for one in due if one is not None)
+
+    def apply_retention(self) -> None:
+        """Drop expired segments of every partition; unlinking is the executor's work."""
+        for partition in self._partitions:
+            if self.log_dir.apply_retention(partition.log, self.now_ms, partition.high_watermark):
+                self._syncs.mark(partition)
+
+    @property
+    def is_idle(self) -> bool:
+        """Everything written is synced, every proposal committed."""
+        return self._syncs.is_idle and self.controller.committed is self.controller.image
+
+    def open_partitions(self) -> Sequence[Partition]:
+        return list(self._partitions)
+
+    def _write(self) -> None:
+        dirty, self._dirty = self._dirty, {}
+        is_full = False
+        for partition in dirty:
+            try:
+                is_full |= not partition.write()
+            except Exception as error:  # LogFailure, or worse: nothing may be acknowledged now.
+                self._on_failure(error)
+                raise
+            if partition.log.is_dirty:
+                self._syncs.mark(partition)
+        if is_full:
+            self.log_dir.check_space()
+            self._groups.check_written()
+
+    def _run_woken(self) -> None:
+        while self._woken:
+            woken, self._woken = self._woken, {}
+            for waiting in woken:
+                waiting.retry()
+
+    # --- metadata ------------------------------------------------------------------------------
+
+    def _on_image(self, before: MetadataImage, after: MetadataImage) -> None:
+        if before.acls is not after.acls:
+            self.authorizer = self._authorizer_of(after)
+        self._partitions.apply(after, self._forget_partition)
+        gone = [name for name in before.topics if name not in after.topics]
+        for name in gone:
+            self.metrics.forget_topic(name)
+            self._groups.forget_topic(name)
+        self._groups.load_all(after, self.config.broker_id)
+
+    def _forget_partition(self, partition: Partition) -> None:
+        self._dirty.pop(partition, None)
+
+    def _authorizer_of(self, image: MetadataImage) -> AclAuthorizer:
+        return AclAuthorizer(image.acls.values(), super_users=self.config.super_users)
+
+

@@ -1,0 +1,157 @@
+"""The group shards this broker leads: created with the offsets topic, loaded in slices, ticked."""
+
+from collections.abc import Callable
+from random import Random
+from typing import TypeVar
+
+from data_plane.broker.shard_host import ShardHost, send_replies
+from data_plane.coordinator.group_config import GroupConfig
+from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for_group
+from data_plane.coordinator.groups_shard import GroupsShard
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.image import MetadataImage
+from data_plane.protocol.errors import (
+    CoordinatorLoadInProgress,
+    CoordinatorNotAvailable,
+    KafkaError,
+    NotCoordinator,
+)
+from data_plane.replication.partition import Partition
+from data_plane.replication.waiting import Parked
+
+R = TypeVar("R")
+OpenPartition = Callable[[str, int], Partition]
+Host = ShardHost[GroupsShard]
+
+
+class GroupCoordinators:
+    """Shard i holds the groups of partition i of `__consumer_offsets`.
+
+    A shard that lost its log's trust (failed append) is thrown away and loaded anew at the next
+    request for it.
+    """
+
+    def __init__(
+        self,
+        config: GroupConfig,
+        rng: Random,
+        open_partition: OpenPartition,
+        mark_dirty: Callable[[Partition], None],
+    ) -> None:
+        self._config = config
+        self._rng = rng
+        self._open_partition = open_partition
+        self._mark_dirty = mark_dirty
+        self._hosts: dict[int, Host] = {}
+        self._host_of: dict[int, Host] = {}  # by id of the shard
+        self._loading: dict[int, Host] = {}
+        self._unflushed: dict[Host, None] = {}
+
+    @property
+    def has_work(self) -> bool:
+        """A shard is loading: `step` should be called again soon."""
+        return bool(self._loading)
+
+    def shard(self, image: MetadataImage, group_id: str, broker_id: int) -> GroupsShard:
+        """Raises NotCoordinator, CoordinatorNotAvailable or CoordinatorLoadInProgress."""
+        topic = image.topic(OFFSETS_TOPIC)
+        if topic is None:
+            raise CoordinatorNotAvailable
+        index = partition_for_group(group_id, len(topic.partitions))
+        if topic.partitions[index].leader != broker_id:
+            raise NotCoordinator
+        return self._loaded(index)
+
+    def shards(self, image: MetadataImage, broker_id: int) -> list[GroupsShard]:
+        topic = image.topic(OFFSETS_TOPIC)
+        if topic is None:
+            return []
+        led = [row.partition_index for row in topic.partitions if row.leader == broker_id]
+        return [self._loaded(index) for index in led]
+
+    def load_all(self, image: MetadataImage, broker_id: int) -> None:
+        """Begin to load every shard led here, so that the first request need not wait for it."""
+        topic = image.topic(OFFSETS_TOPIC)
+        for row in topic.partitions if topic is not None else ():
+            if row.leader == broker_id and row.partition_index not in self._hosts:
+                try:
+                    self._begin(row.partition_index)
+                except KafkaError:
+                    continue  # Quarantined: its groups are told, the others are served.
+
+    def commit(self, shard: GroupsShard, decision: Decision[R]) -> R | Parked:
+        host = self._host_of.get(id(shard))
+        if host is None:
+            send_replies(decision.replies, is_kept=False)
+            raise NotCoordinator
+        return host.commit(decision)
+
+    def flush(self, now_ms: int) -> None:
+        """Append each shard's records of this turn, one batch each."""
+        unflushed, self._unflushed = self._unflushed, {}
+        for host in unflushed:
+            try:
+                host.flush(now_ms)
+            except KafkaError:
+                self._drop(host)
+            else:
+                self._mark_dirty(host.partition)
+
+    def check_written(self) -> None:
+        """Throw away shards whose last write did not fit on the disk: they know too much."""
+        for host in list(self._hosts.values()):
+            if host.has_lost_records:
+                self._drop(host)
+
+    def step(self, now_ms: int) -> None:
+        """Load one slice of each loading shard."""
+        for index, host in list(self._loading.items()):
+            if host.load_step(now_ms):
+                del self._loading[index]
+
+    def expire(self, now_ms: int) -> None:
+        """Do what is due in every shard."""
+        for host in list(self._hosts.values()):
+            due_ms = host.shard.next_due_ms
+            if host.shard.is_loaded and due_ms is not None and due_ms <= now_ms:
+                host.commit(host.shard.expire(now_ms))
+
+    def next_due_ms(self) -> int | None:
+        due = [host.shard.next_due_ms for host in self._hosts.values()]
+        return min((one for one in due if one is not None), default=None)
+
+    def forget_topic(self, topic: str) -> None:
+        """A topic was deleted: its offsets go with it (durability.md 7)."""
+        for host in self._hosts.values():
+            if host.shard.is_loaded:
+                host.commit(host.shard.decide_forget_topic(topic))
+
+    def _loaded(self, index: int) -> GroupsShard:
+        host = self._hosts.get(index)
+        if host is None:
+            host = self._begin(index)
+        if index in self._loading:
+            raise CoordinatorLoadInProgress
+        return host.shard
+
+    def _begin(self, index: int) -> Host:
+        partition = self._open_partition(OFFSETS_TOPIC, index)
+        host: Host = ShardHost(
+            GroupsShard(self._config, self._rng), partition, self._mark_unflushed
+        )
+        self._hosts[index] = host
+        self._host_of[id(host.shard)] = host
+        self._loading[index] = host
+        return host
+
+    def _mark_unflushed(self, host: Host) -> None:
+        self._unflushed[host] = None
+
+    def _drop(self, host: Host) -> None:
+        index = host.partition.index
+        self._hosts.pop(index, None)
+        self._loading.pop(index, None)
+        self._unflushed.pop(host, None)
+        self._host_of.pop(id(host.shard), None)
+        host.fail()
+
