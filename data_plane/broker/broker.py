@@ -1,6 +1,8 @@
 """One broker without sockets: logs, metadata, coordinators, and what waits for them."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Protocol, TypeVar
 
@@ -15,7 +17,10 @@ from data_plane.broker.partition_table import PartitionTable
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for_group
 from data_plane.coordinator.groups_shard import GroupsShard
+from data_plane.log.disk_space import DiskMark
+from data_plane.log.failures import DamagedLog
 from data_plane.log.log_dir import LogDir
+from data_plane.log.manifest import PartitionKey
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
@@ -36,6 +41,9 @@ R = TypeVar("R")
 
 INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC})
 RETENTION_INTERVAL_MS = 300_000  # log.retention.check.interval.ms
+DISK_INTERVAL_MS = 1_000
+
+log = logging.getLogger(__name__)
 
 
 class TopicAuthorizationFailed(KafkaError):
@@ -79,6 +87,7 @@ class Broker:
         self._dirty: dict[Partition, None] = {}
         self._woken: dict[Retryable, None] = {}
         self._retention_due_ms = now_ms + RETENTION_INTERVAL_MS
+        self._disk_due_ms = now_ms
         self._partitions = PartitionTable(log_dir, config.broker_id, config.static_configs)
         self._syncs = SyncCycle(
             log_dir.files, executor, on_synced=self._run_woken, on_failure=on_failure
@@ -101,8 +110,12 @@ class Broker:
             self.mark_dirty,
         )
         self.authorizer = self._authorizer_of(self.image)
-        self._partitions.apply(self.image, lambda _: None)
-        self._groups.load_all(self.image, config.broker_id)
+        self._partitions.start(self.image)
+
+    def recover(self) -> Iterator[object]:
+        """After a stop that was not clean: each step reopens one partition; all before serving."""
+        yield from self.log_dir.recover(self._partitions.config_of, now_ms=self.now_ms)
+        self._groups.load_all(self.image, self.config.broker_id)
 
     # --- what handlers ask ---------------------------------------------------------------------
 
@@ -114,9 +127,7 @@ class Broker:
     @property
     def config_scope(self) -> ConfigScope:
         """Configs as decisions read them, the records not yet committed included."""
-        return ConfigScope(
-            self.controller.image, self.config.broker_id, self.config.static_configs
-        )
+        return ConfigScope(self.controller.image, self.config.broker_id, self.config.static_configs)
 
     def is_internal(self, topic: str) -> bool:
         return topic in INTERNAL_TOPICS
@@ -130,7 +141,7 @@ class Broker:
 
     def check_disk(self) -> None:
         """Raises StorageError while the disk is too full for client writes (durability.md 2)."""
-        if self.log_dir.is_refusing_writes:
+        if self.log_dir.disk_mark == DiskMark.FULL:
             raise StorageError("the disk is almost full; deleting topics and reading go on")
 
     def partition(self, topic: str, index: int) -> Partition:
@@ -139,6 +150,13 @@ class Broker:
         Raises UnknownTopicOrPartition, NotLeaderOrFollower or StorageError.
         """
         return self._partitions.get(topic, index, self.now_ms)
+
+    def quarantine(self, topic: str, index: int, error: DamagedLog) -> None:
+        """Take a partition out of service: its stored bytes are not what they were."""
+        partition = self.partition(topic, index)
+        log.error("partition %s-%d is quarantined: %s", topic, index, error)
+        self._partitions.drop(partition)
+        self.log_dir.quarantine(PartitionKey(partition.topic_id, index), str(error))
 
     # --- coordinators --------------------------------------------------------------------------
 
@@ -212,6 +230,9 @@ class Broker:
         self._deadlines.expire(now_ms)
         self._groups.step(now_ms)
         self._groups.expire(now_ms)
+        if now_ms >= self._disk_due_ms:
+            self._disk_due_ms = now_ms + DISK_INTERVAL_MS
+            self.log_dir.update_disk_mark()
         if now_ms >= self._retention_due_ms:
             self._retention_due_ms = now_ms + RETENTION_INTERVAL_MS
             self.apply_retention()
@@ -222,14 +243,26 @@ class Broker:
         """When `tick` has something to do, Unix milliseconds; 0: at once."""
         if self._groups.has_work:
             return 0
-        due = (self._deadlines.next_due_ms, self._groups.next_due_ms(), self._retention_due_ms)
+        due = (self._deadlines.next_due_ms, self._groups.next_due_ms(), self._disk_due_ms)
         return min(one for one in due if one is not None)
 
     def apply_retention(self) -> None:
-        """Drop expired segments of every partition; unlinking is the executor's work."""
+        """Drop expired segments of every open partition."""
         for partition in self._partitions:
-            if self.log_dir.apply_retention(partition.log, self.now_ms, partition.high_watermark):
-                self._syncs.mark(partition)
+            with suppress(StorageError):  # No room to roll now: tried again the next time.
+                if partition.log.apply_retention(self.now_ms, partition.high_watermark):
+                    self._syncs.mark(partition)
+        self._unlink_garbage()
+
+    def _unlink_garbage(self) -> None:
+        """Unlinking large files takes long: it is the executor's work."""
+        job = self.log_dir.garbage_job()
+        if job is not None:
+            self._executor.submit([job], self._unlinked)
+
+    def _unlinked(self, error: BaseException | None) -> None:
+        if error is not None:
+            log.warning("could not remove deleted files: %s", error)
 
     @property
     def is_idle(self) -> bool:
@@ -243,6 +276,8 @@ class Broker:
         dirty, self._dirty = self._dirty, {}
         is_full = False
         for partition in dirty:
+            if partition.is_gone:
+                continue
             try:
                 is_full |= not partition.write()
             except Exception as error:  # LogFailure, or worse: nothing may be acknowledged now.
@@ -251,7 +286,7 @@ class Broker:
             if partition.log.is_dirty:
                 self._syncs.mark(partition)
         if is_full:
-            self.log_dir.check_space()
+            self.log_dir.update_disk_mark()
             self._groups.check_written()
 
     def _run_woken(self) -> None:
@@ -265,17 +300,13 @@ class Broker:
     def _on_image(self, before: MetadataImage, after: MetadataImage) -> None:
         if before.acls is not after.acls:
             self.authorizer = self._authorizer_of(after)
-        self._partitions.apply(after, self._forget_partition)
-        gone = [name for name in before.topics if name not in after.topics]
-        for name in gone:
-            self.metrics.forget_topic(name)
-            self._groups.forget_topic(name)
+        self._partitions.apply(after)
+        for name in before.topics:
+            if name not in after.topics:
+                self.metrics.forget_topic(name)
+                self._groups.forget_topic(name)
+        self._unlink_garbage()
         self._groups.load_all(after, self.config.broker_id)
-
-    def _forget_partition(self, partition: Partition) -> None:
-        self._dirty.pop(partition, None)
 
     def _authorizer_of(self, image: MetadataImage) -> AclAuthorizer:
         return AclAuthorizer(image.acls.values(), super_users=self.config.super_users)
-
-

@@ -47,7 +47,8 @@ class BrokerConfig:
     data_dir: Path
     broker_id: int = 0
     cluster_id: str = ""  # empty: the data directory's, or a new one
-    rack: str | None = None
+    node_id: str = "local"  # the machine; replicas on one node share its fate
+    rack: str | None = None  # the zone; None: the node
     listeners: tuple[ListenerConfig, ...] = (ListenerConfig("PLAINTEXT"),)
     super_users: frozenset[str] = frozenset()
     metrics_port: int | None = None  # loopback only; 0: any free port; None: no endpoint

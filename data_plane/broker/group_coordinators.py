@@ -154,4 +154,3 @@ class GroupCoordinators:
         self._unflushed.pop(host, None)
         self._host_of.pop(id(host.shard), None)
         host.fail()
-

@@ -1,9 +1,12 @@
 """The partitions this broker leads: opened at first use, kept in step with the image."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from data_plane.log.log_config import LogConfig, log_config_from_topic
-from data_plane.log.log_dir import LogDir
+from data_plane.log.failures import DiskFull
+from data_plane.log.log_dir import LogDir, NewPartition
+from data_plane.log.manifest import PartitionKey
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import MetadataImage, TopicImage
 from data_plane.metadata.records import PartitionRecord
@@ -35,25 +38,73 @@ class PartitionTable:
         found = self._open.get((topic, index))
         return self._first_use(topic, index, now_ms) if found is None else found
 
-    def apply(self, image: MetadataImage, on_gone: Callable[[Partition], None]) -> None:
-        """Take up a committed image: partitions that went are left, changed ones told."""
+    def start(self, image: MetadataImage) -> None:
+        """Bring the directory in step with the image of a start.
+
+        What the manifest never knew was never written to, so it may be made now; what the image
+        does not know was deleted. Raises LogFailure.
+        """
+        self.image = image
+        wanted = {new.key: new for topic in image.topics.values() for new in self._new_in(topic)}
+        self._log_dir.delete_partitions(
+            [key for key in self._log_dir.partitions() if key not in wanted]
+        )
+        self._create(list(wanted.values()))
+
+    def config_of(self, key: PartitionKey) -> LogConfig:
+        """The settings of a partition the image knows."""
+        return log_config_from_topic(self._values(self.image.topic_names[key.topic_id]))
+
+    def apply(self, image: MetadataImage) -> None:
+        """Take up a committed image: make what is new, leave and delete what went, tell the rest.
+
+        Raises LogFailure.
+        """
         before, self.image = self.image, image
+        self._create(
+            [
+                new
+                for name, topic in image.topics.items()
+                if before.topics.get(name) is not topic
+                for new in self._new_in(topic)
+            ]
+        )
         for key, partition in list(self._open.items()):
-            topic, row = image.topic(key[0]), image.partition(*key)
-            if (
-                topic is None
-                or row is None
-                or topic.topic_id != partition.topic_id
-                or row.leader != self._broker_id
-            ):
+            row = image.partition(*key)
+            if row is None or row.topic_id != partition.topic_id or row.leader != self._broker_id:
                 del self._open[key]
                 partition.leave()
-                on_gone(partition)
             else:
                 partition.leader_epoch = row.leader_epoch
                 partition.commit_mode = row.commit_mode
+        self._log_dir.delete_partitions(
+            [
+                new.key
+                for topic_id, name in before.topic_names.items()
+                if topic_id not in image.topic_names
+                for new in self._new_in(before.topics[name])
+            ]
+        )
         if before.configs is not image.configs:
             self._apply_configs()
+
+    def drop(self, partition: Partition) -> None:
+        """Stop serving one partition; the next use tries to open it anew."""
+        self._open.pop((partition.topic, partition.index), None)
+        partition.leave()
+
+    def _new_in(self, topic: TopicImage) -> list[NewPartition]:
+        """The partitions of a topic that have a replica here."""
+        return [
+            NewPartition(PartitionKey(topic.topic_id, row.partition_index), topic.name)
+            for row in topic.partitions
+            if self._broker_id in row.replicas
+        ]
+
+    def _create(self, new: Sequence[NewPartition]) -> None:
+        """Without room now, each is made at its first use."""
+        with suppress(DiskFull):
+            self._log_dir.create_partitions(new)
 
     def _first_use(self, topic_name: str, index: int, now_ms: int) -> Partition:
         topic, row = self.image.topic(topic_name), self.image.partition(topic_name, index)
@@ -67,9 +118,9 @@ class PartitionTable:
 
     def _opened(self, topic: TopicImage, row: PartitionRecord, now_ms: int) -> Partition:
         values = self._values(topic.name)
-        log = self._log_dir.open_log(
-            topic.topic_id, row.partition_index, log_config_from_topic(values), now_ms=now_ms
-        )
+        key = PartitionKey(topic.topic_id, row.partition_index)
+        self._log_dir.create_partitions([NewPartition(key, topic.name)])
+        log = self._log_dir.open_partition(key, log_config_from_topic(values), now_ms=now_ms)
         return Partition(
             topic.name,
             row.partition_index,

@@ -14,7 +14,9 @@ from data_plane.replication.waiting import Committed, OffsetWaiters, Parked
 S = TypeVar("S", bound=Shard)
 R = TypeVar("R")
 
-LOAD_STEP_BYTES = 256 * 1024  # about 5 ms of replay: no callback may hold the loop (durability.md 5)
+LOAD_STEP_BYTES = (
+    256 * 1024
+)  # about 5 ms of replay: no callback may hold the loop (durability.md 5)
 
 
 class ShardHost(Generic[S]):

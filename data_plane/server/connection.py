@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from data_plane.broker.config import Limits
 from data_plane.broker.dispatch import CloseConnection, Reply, Session, dispatch
@@ -14,7 +14,18 @@ from data_plane.server.turns import Turns
 
 log = logging.getLogger(__name__)
 
-JOINED_BYTES_MAX = 128 * 1024  # larger replies are not joined: glibc maps such blocks anew each time
+JOINED_BYTES_MAX = (
+    128 * 1024
+)  # larger replies are not joined: glibc maps such blocks anew each time
+
+
+class Gate(Protocol):
+    """What a listener decides about a new connection, and hears when it has gone."""
+
+    def enter(self, connection: "Connection", transport: asyncio.Transport) -> Session | None:
+        """Who this is, or None to refuse it."""
+
+    def leave(self, connection: "Connection") -> None: ...
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -25,10 +36,10 @@ class Connection(asyncio.BufferedProtocol):
     its replies.
     """
 
-    def __init__(self, turns: Turns, limits: Limits, accept: "Accept") -> None:
+    def __init__(self, turns: Turns, limits: Limits, gate: Gate) -> None:
         self._turns = turns
         self._limits = limits
-        self._accept = accept
+        self._gate = gate
         self._buffer = ReceiveBuffer()
         self._queue: deque[Reply] = deque()
         self._inflight_bytes = 0
@@ -43,7 +54,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._session = self._accept(self, self._transport)
+        self._session = self._gate.enter(self, self._transport)
         if self._session is None:
             self._transport.abort()
             return
@@ -51,7 +62,7 @@ class Connection(asyncio.BufferedProtocol):
             self._limits.write_buffer_bytes_max, self._limits.write_buffer_bytes_low
         )
 
-    def get_buffer(self, sizehint: int) -> Any:
+    def get_buffer(self, sizehint: int) -> Any:  # noqa: ARG002
         return self._buffer.space()
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -67,14 +78,14 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         for reply in self._queue:
             if reply.parked is not None:
                 reply.parked.abandon()
         self._queue.clear()
         self._turns.forget(self)
         if self._session is not None:
-            self._accept.left(self)
+            self._gate.leave(self)
         self._session = self._transport = None
 
     def pause_writing(self) -> None:
@@ -215,14 +226,3 @@ class Connection(asyncio.BufferedProtocol):
 
     def shrink_if_idle(self) -> None:
         self._buffer.shrink_if_idle()
-
-
-class Accept:
-    """What a listener decides about a new connection, and hears when it has gone."""
-
-    def __call__(self, connection: Connection, transport: asyncio.Transport) -> Session | None:
-        """Who this is, or None to refuse it."""
-        raise NotImplementedError
-
-    def left(self, connection: Connection) -> None:
-        raise NotImplementedError

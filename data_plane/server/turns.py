@@ -1,5 +1,6 @@
 """The end of a loop turn: one write per dirty partition, then the replies it released."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from data_plane.broker.broker import Broker
@@ -17,6 +18,7 @@ class Turns:
     def __init__(self, broker: Broker, clock: Clock) -> None:
         self.broker = broker
         self.clock = clock
+        self.after: Callable[[], None] = nothing  # behind each turn: the ticker looks at its timer
         self._ready: dict[Flushable, None] = {}
         self._is_ending = False
 
@@ -41,3 +43,8 @@ class Turns:
                 self.broker.end_turn(self.clock.now_ms())
         finally:
             self._is_ending = False
+        self.after()
+
+
+def nothing() -> None:
+    """Until a ticker is there."""

@@ -16,7 +16,8 @@ from data_plane.protocol.hot.fetch import (
     write_result,
     write_topic,
 )
-from data_plane.log.partition_log import LogSlice
+from data_plane.log.failures import DamagedLog
+from data_plane.log.partition_log import EMPTY_SLICE, LogSlice
 from data_plane.protocol.errors import ErrorCode, KafkaError, UnsupportedCompression
 from data_plane.protocol.primitives import Buffer
 from data_plane.protocol.records.batch import read_header
@@ -34,7 +35,7 @@ ZSTD = 4
 ZSTD_VERSION_MIN = 10
 CONSUMER = -1
 
-Row = tuple[FetchResult, LogSlice | None]
+Row = tuple[FetchResult, LogSlice]
 
 
 def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | Parked:
@@ -92,16 +93,29 @@ class ParkedFetch(Parked):
         for name, rows in self._rows:
             write_topic(out, version, name, len(rows))
             for result, part in rows:
-                size_bytes = 0 if part is None else part.size_bytes
-                write_result(out, version, result, size_bytes)
-                if part is not None and size_bytes:
-                    parts += (bytes(out), part.read_bytes())
+                found, records = self._records(name, result, part)
+                write_result(out, version, found, len(records))
+                if records:
+                    parts += (bytes(out), records)
                     out.clear()
-                    self._broker.metrics.topic(name).bytes_out += size_bytes
                 write_end(out, version)
             write_end(out, version)
         self._rows = []
         return [*parts, *_ended(out, version)]
+
+    def _records(
+        self, topic: str, result: FetchResult, part: LogSlice
+    ) -> tuple[FetchResult, bytes]:
+        """Read what was found; damage found only now is that partition's own error."""
+        if not part.size_bytes:
+            return result, b""
+        try:
+            records = part.read_bytes()
+        except DamagedLog as error:
+            self._broker.quarantine(topic, result.partition, error)
+            return FetchResult(result.partition, error.code), b""
+        self._broker.metrics.topic(topic).bytes_out += len(records)
+        return result, records
 
     def complete(self, response: object) -> bool:
         self._leave()
@@ -134,9 +148,8 @@ class ParkedFetch(Parked):
                 row, partition = self._read_one(name, wanted, left, at_least_one=not total)
                 rows.append(row)
                 has_error |= bool(row[0].error_code)
-                if row[1] is not None:
-                    total += row[1].size_bytes
-                    left -= row[1].size_bytes
+                total += row[1].size_bytes
+                left -= row[1].size_bytes
                 if partition is not None and is_first_read:
                     self._partitions.append(partition)
             self._rows.append((name, rows))
@@ -160,7 +173,7 @@ class ParkedFetch(Parked):
                 refuse_zstd(part)
         except KafkaError as error:
             # Watermarks are told even then: lag tools and resets depend on them.
-            return (result_of(wanted.partition, error.code, partition), None), None
+            return (result_of(wanted.partition, error.code, partition), EMPTY_SLICE), None
         return (result_of(wanted.partition, ErrorCode.NONE, partition), part), partition
 
 

@@ -85,9 +85,7 @@ class PendingProduce(Parked):
         ]
 
     def append_all(self, body: memoryview) -> None:
-        for (name, partitions), (_, results) in zip(
-            self._call.topics, self._results, strict=True
-        ):
+        for (name, partitions), (_, results) in zip(self._call.topics, self._results, strict=True):
             for (_, start, end), result in zip(partitions, results, strict=True):
                 try:
                     self._append(name, result, body[start:end] if end >= 0 else NO_BATCH)

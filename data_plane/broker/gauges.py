@@ -1,0 +1,47 @@
+"""Momentary readings of a broker, beside its counters, under the catalogue's names."""
+
+from data_plane.broker.broker import Broker
+from data_plane.broker.metrics import Labels, exposition
+
+Samples = dict[str, list[tuple[Labels, float]]]
+
+
+def metrics_text(broker: Broker, *, connections: int, resident_bytes: int) -> str:
+    """Everything there is to read, as Prometheus text."""
+    samples = counters(broker) | gauges(broker)
+    samples["connections"] = [({}, connections)]
+    if resident_bytes:
+        samples["resident_bytes"] = [({}, resident_bytes)]
+    return exposition(samples)
+
+
+def counters(broker: Broker) -> Samples:
+    """Each over the whole broker, then by topic; internal topics are in neither."""
+    topics = {
+        name: topic for name, topic in broker.metrics.topics.items() if not broker.is_internal(name)
+    }
+    values = {
+        "bytes_in_total": {name: topic.bytes_in for name, topic in topics.items()},
+        "bytes_out_total": {name: topic.bytes_out for name, topic in topics.items()},
+        "messages_in_total": {name: topic.messages_in for name, topic in topics.items()},
+    }
+    samples: Samples = {
+        metric: [({}, sum(by_topic.values()))]
+        + [({"topic": name}, value) for name, value in sorted(by_topic.items())]
+        for metric, by_topic in values.items()
+    }
+    samples["requests_total"] = [({}, broker.metrics.requests)]
+    return samples
+
+
+def gauges(broker: Broker) -> Samples:
+    topics = [topic for topic in broker.image.topics.values() if not topic.is_internal]
+    rows = [row for topic in topics for row in topic.partitions]
+    hosted = sum(broker.config.broker_id in row.replicas for row in rows)
+    without_leader = sum(row.leader < 0 for row in rows)
+    return {
+        "topics": [({}, len(topics))],
+        "partition_replicas": [({}, hosted)],
+        "log_size_bytes": [({}, broker.log_dir.used_bytes)],
+        "offline_partitions": [({}, without_leader + len(broker.log_dir.quarantined))],
+    }

@@ -1,0 +1,96 @@
+"""Open a broker from its data directory, in the order durability.md 3 asks for."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import PurePath
+from random import Random
+from uuid import UUID
+
+from data_plane.broker.broker import Broker
+from data_plane.broker.config import BrokerConfig
+from data_plane.log.failures import DirectoryRefused
+from data_plane.log.files import Files
+from data_plane.log.identity import Identity, read_identity
+from data_plane.log.log_dir import LogDir
+from data_plane.metadata.brokers import decide_register_broker
+from data_plane.metadata.controller import Controller
+from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord
+from data_plane.replication.executor import Executor
+
+METADATA_DIRECTORY = "metadata"
+
+
+def open_broker(
+    config: BrokerConfig,
+    files: Files,
+    executor: Executor,
+    *,
+    listeners: tuple[BrokerListener, ...],
+    rng: Random,
+    now_ms: int,
+    boot_id: str,
+    on_failure: Callable[[BaseException], None],
+) -> Broker:
+    """Claim the directory, replay the metadata, register, recover; then the broker may serve.
+
+    listeners: as advertised. Blocks. Raises DirectoryRefused, DamagedLog or LogFailure.
+    """
+    root = PurePath(config.data_dir)
+    config = replace(config, cluster_id=cluster_id_of(config, files, root, rng))
+    identity = Identity(config.cluster_id, config.broker_id, new_id(rng))
+    log_dir = LogDir.open(
+        files, root, identity, boot_id=boot_id, disk_bytes_max=config.disk_bytes_max
+    )
+    try:
+        controller = Controller.open(
+            files, root / METADATA_DIRECTORY, voter_id=config.broker_id, rng=rng
+        )
+        if log_dir.partitions() and not controller.committed.brokers:
+            raise DirectoryRefused(
+                f"{root} holds partitions but its metadata log is missing or empty; restore "
+                f"{METADATA_DIRECTORY}/ or start with another directory"
+            )
+        register(config, controller, log_dir, listeners, rng)
+        broker = Broker(
+            config, log_dir, controller, executor, rng=rng, now_ms=now_ms, on_failure=on_failure
+        )
+        for _ in broker.recover():
+            pass
+    except BaseException:
+        log_dir.close(is_clean=False)
+        raise
+    return broker
+
+
+def cluster_id_of(config: BrokerConfig, files: Files, root: PurePath, rng: Random) -> str:
+    """The configured cluster, else the directory's own, else a new one."""
+    if config.cluster_id:
+        return config.cluster_id
+    found = read_identity(files, root)
+    return str(new_id(rng)) if found is None else found.cluster_id
+
+
+def register(
+    config: BrokerConfig,
+    controller: Controller,
+    log_dir: LogDir,
+    listeners: tuple[BrokerListener, ...],
+    rng: Random,
+) -> None:
+    """Make this incarnation known; nothing is served before the record is committed."""
+    record = RegisterBrokerRecord(
+        broker_id=config.broker_id,
+        incarnation_id=new_id(rng),
+        broker_epoch=-1,
+        directory_id=log_dir.identity.directory_id,
+        node_id=config.node_id,
+        rack=config.rack or config.node_id,
+        listeners=listeners,
+    )
+    decision = decide_register_broker(controller.image, record, next_offset=controller.next_offset)
+    controller.append(decision.records)
+    controller.drive()
+
+
+def new_id(rng: Random) -> UUID:
+    return UUID(int=rng.getrandbits(128), version=4)

@@ -1,0 +1,184 @@
+"""Listening sockets: bound before anything else, opened when the broker may serve."""
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import socket
+from typing import Any
+
+from data_plane.broker.config import Limits, ListenerConfig
+from data_plane.broker.dispatch import Session
+from data_plane.metadata.records import BrokerListener
+from data_plane.security.certificates import ForeignCertificate, principal_from_certificate
+from data_plane.security.principals import ANONYMOUS
+from data_plane.server.connection import Connection
+from data_plane.server.tls import server_context
+from data_plane.server.turns import Turns
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 4096
+HANDSHAKE_TIMEOUT_S = 20.0
+
+
+class ListenerRefused(Exception):
+    """A listener cannot be had as configured; the text says what to change."""
+
+
+def is_loopback(host: str) -> bool:
+    """True for addresses and names that never leave the machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Listener:
+    """One listener of this broker: its socket, and the sessions of those who come by it."""
+
+    def __init__(self, config: ListenerConfig, *, cluster_id: str = "") -> None:
+        """Bind. Raises ListenerRefused: plaintext off loopback, or the port is taken."""
+        if config.tls is None and not is_loopback(config.bind):
+            raise ListenerRefused(
+                f"listener {config.name} on {config.bind} has no TLS: plaintext is served on "
+                "loopback only; configure tls or bind 127.0.0.1"
+            )
+        self.config = config
+        self.cluster_id = cluster_id
+        self._context = None if config.tls is None else server_context(config.tls)
+        self._socket = bound_socket(config)
+        self._server: asyncio.Server | None = None
+
+    @property
+    def host(self) -> str:
+        return self.config.bind
+
+    @property
+    def port(self) -> int:
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    @property
+    def advertised(self) -> BrokerListener:
+        """What clients are told (durability.md 8)."""
+        return BrokerListener(
+            self.config.name,
+            self.config.advertised_host or self.config.bind,
+            self.config.advertised_port or self.port,
+        )
+
+    async def open(self, turns: Turns, limits: Limits, connections: "Connections") -> None:
+        """Begin to accept."""
+        loop = asyncio.get_running_loop()
+        tls: dict[str, Any] = {}
+        if self._context is not None:
+            tls = {"ssl": self._context, "ssl_handshake_timeout": HANDSHAKE_TIMEOUT_S}
+        self._server = await loop.create_server(
+            lambda: Connection(turns, limits, Door(self, connections)),
+            sock=self._socket,
+            backlog=BACKLOG,
+            **tls,
+        )
+
+    def close(self) -> None:
+        """Accept no more; what is connected stays."""
+        if self._server is not None:
+            self._server.close()
+        self._socket.close()
+
+    def session(self, transport: asyncio.Transport) -> Session:
+        """Who came. Raises ForeignCertificate."""
+        peer = transport.get_extra_info("peername")
+        host = str(peer[0]) if peer else ""
+        principal = ANONYMOUS
+        if self._context is not None:
+            principal = principal_from_certificate(
+                transport.get_extra_info("peercert"), cluster_id=self.cluster_id
+            )
+        return Session(listener=self.config.name, principal=principal, client_host=host)
+
+
+class Connections:
+    """All open connections of the process, counted against one limit."""
+
+    def __init__(self, connections_max: int) -> None:
+        self._connections_max = connections_max
+        self._open: set[Connection] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Connection) -> bool:
+        """False: there are too many already."""
+        if len(self._open) >= self._connections_max:
+            return False
+        self._open.add(connection)
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        self._open.discard(connection)
+
+    def shrink_idle(self) -> None:
+        """Give back buffers that a burst had made large."""
+        for connection in self._open:
+            connection.shrink_if_idle()
+
+    def close_all(self) -> None:
+        for connection in list(self._open):
+            connection.close()
+
+
+class Door:
+    """Lets one connection in by one listener, and sees it out."""
+
+    def __init__(self, listener: Listener, connections: Connections) -> None:
+        self._listener = listener
+        self._connections = connections
+
+    def enter(self, connection: Connection, transport: asyncio.Transport) -> Session | None:
+        """The session of a connection that may stay, else None."""
+        if not self._connections.add(connection):
+            log.warning("too many connections: one more on %s refused", self._listener.config.name)
+            return None
+        try:
+            session = self._listener.session(transport)
+        except ForeignCertificate as error:
+            log.warning("connection on %s refused: %s", self._listener.config.name, error)
+            self._connections.remove(connection)
+            return None
+        nodelay(transport)
+        return session
+
+    def leave(self, connection: Connection) -> None:
+        self._connections.remove(connection)
+
+
+def bound_socket(config: ListenerConfig) -> socket.socket:
+    """Raises ListenerRefused, which names address and port."""
+    family = socket.AF_INET6 if ":" in config.bind else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((config.bind, config.port))
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        where = f"{config.bind}:{config.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise ListenerRefused(
+                f"port {config.port} on {config.bind} is taken by another process; stop it or "
+                "choose another port"
+            ) from error
+        raise ListenerRefused(f"cannot listen on {where}: {error.strerror}") from error
+    made.setblocking(False)
+    return made
+
+
+def nodelay(transport: asyncio.Transport) -> None:
+    """Replies are whole; nothing is gained by waiting for more."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,41 @@
+"""Calls the broker when something is due: deadlines, group timers, loading, retention."""
+
+import asyncio
+
+from data_plane.server.turns import Turns
+
+TICK_MS_MAX = 1_000  # also how often the wall clock and idle buffers are looked at
+TICK_MS_MIN = 1
+
+
+class Ticker:
+    """One timer for everything; it is set anew behind each turn, and fires early at worst."""
+
+    def __init__(self, turns: Turns, loop: asyncio.AbstractEventLoop) -> None:
+        self._turns = turns
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+        self._fires_ms = 0
+
+    def arm(self) -> None:
+        """Fire when the broker is due next; a timer that fires before then is left as it is."""
+        now_ms = self._turns.clock.now_ms()
+        due_ms = min(self._turns.broker.next_due_ms, now_ms + TICK_MS_MAX)
+        if self._handle is not None:
+            if self._fires_ms <= due_ms:
+                return
+            self._handle.cancel()
+        wait_ms = max(due_ms - now_ms, TICK_MS_MIN)
+        self._fires_ms = now_ms + wait_ms
+        self._handle = self._loop.call_later(wait_ms / 1000, self._fire)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _fire(self) -> None:
+        self._handle = None
+        self._turns.clock.follow_wall()
+        self._turns.broker.tick(self._turns.clock.now_ms())
+        self._turns.end()

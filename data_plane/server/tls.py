@@ -1,0 +1,28 @@
+"""TLS of a listener: our certificate, client certificates demanded and checked (mTLS)."""
+
+import ssl
+
+from data_plane.broker.config import TlsConfig
+
+
+class TlsRefused(Exception):
+    """A certificate, key or trust file cannot be used; the text names the file."""
+
+
+def server_context(tls: TlsConfig) -> ssl.SSLContext:
+    """A context of TLS 1.2 and up that lets in only clients with a certificate of our CA.
+
+    Raises TlsRefused.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_cert_chain(tls.certificate_file, tls.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise TlsRefused(f"certificate {tls.certificate_file} or its key: {error}") from error
+    try:
+        context.load_verify_locations(cafile=tls.client_ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise TlsRefused(f"client CA {tls.client_ca_file}: {error}") from error
+    return context
