@@ -6,6 +6,7 @@ from contextlib import suppress
 from random import Random
 from typing import Protocol, TypeVar
 
+from data_plane.broker.admin_access import broker_number, config_scope
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
 from data_plane.broker.group_access import CoordinatorNode
@@ -14,6 +15,7 @@ from data_plane.broker.internal_topics import decide_offsets_topic
 from data_plane.broker.metadata_host import MetadataHost
 from data_plane.broker.metrics import BrokerMetrics
 from data_plane.broker.partition_table import PartitionTable
+from data_plane.broker.static_configs import static_configs
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for_group
 from data_plane.coordinator.groups_shard import GroupsShard
@@ -24,7 +26,7 @@ from data_plane.log.manifest import PartitionKey
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
-from data_plane.metadata.image import MetadataImage
+from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage
 from data_plane.protocol.errors import (
     CoordinatorNotAvailable,
     ErrorCode,
@@ -39,7 +41,6 @@ from data_plane.security.acls import AclAuthorizer, AclOperation, ResourceType
 
 R = TypeVar("R")
 
-INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC})
 RETENTION_INTERVAL_MS = 300_000  # log.retention.check.interval.ms
 DISK_INTERVAL_MS = 1_000
 
@@ -88,7 +89,7 @@ class Broker:
         self._woken: dict[Retryable, None] = {}
         self._retention_due_ms = now_ms + RETENTION_INTERVAL_MS
         self._disk_due_ms = now_ms
-        self._partitions = PartitionTable(log_dir, config.broker_id, config.static_configs)
+        self._partitions = PartitionTable(log_dir, config.broker_id, static_configs(config))
         self._syncs = SyncCycle(
             log_dir.files, executor, on_synced=self._run_woken, on_failure=on_failure
         )
@@ -100,11 +101,7 @@ class Broker:
             on_failure=on_failure,
         )
         self._groups = GroupCoordinators(
-            GroupConfig(
-                initial_rebalance_delay_ms=int(
-                    config.static_configs.get("group.initial.rebalance.delay.ms", 0)
-                )
-            ),
+            group_config(config_scope(self, self.image)),
             rng,
             self.partition,
             self.mark_dirty,
@@ -125,9 +122,8 @@ class Broker:
         return self.controller.committed
 
     @property
-    def config_scope(self) -> ConfigScope:
-        """Configs as decisions read them, the records not yet committed included."""
-        return ConfigScope(self.controller.image, self.config.broker_id, self.config.static_configs)
+    def cluster_id(self) -> str:
+        return self.config.cluster_id
 
     def is_internal(self, topic: str) -> bool:
         return topic in INTERNAL_TOPICS
@@ -196,7 +192,8 @@ class Broker:
 
     def _create_offsets_topic(self) -> None:
         if self.controller.image.topic(OFFSETS_TOPIC) is None:
-            self.propose(decide_offsets_topic(self.config_scope, self.controller.new_id()))
+            scope = config_scope(self, self.controller.image)
+            self.propose(decide_offsets_topic(scope, self.controller.new_id()))
 
     # --- waiting -------------------------------------------------------------------------------
 
@@ -269,6 +266,11 @@ class Broker:
         """Everything written is synced, every proposal committed."""
         return self._syncs.is_idle and self.controller.committed is self.controller.image
 
+    def close(self) -> None:
+        """A clean stop; `is_idle` should be true. Raises LogFailure."""
+        self._groups.close()
+        self.log_dir.close(is_clean=True)
+
     def open_partitions(self) -> Sequence[Partition]:
         return list(self._partitions)
 
@@ -310,3 +312,13 @@ class Broker:
 
     def _authorizer_of(self, image: MetadataImage) -> AclAuthorizer:
         return AclAuthorizer(image.acls.values(), super_users=self.config.super_users)
+
+
+def group_config(scope: ConfigScope) -> GroupConfig:
+    """The group coordinator's settings in force."""
+    return GroupConfig(
+        initial_rebalance_delay_ms=broker_number(scope, "group.initial.rebalance.delay.ms"),
+        session_timeout_ms_min=broker_number(scope, "group.min.session.timeout.ms"),
+        session_timeout_ms_max=broker_number(scope, "group.max.session.timeout.ms"),
+        offsets_retention_ms=broker_number(scope, "offsets.retention.minutes") * 60_000,
+    )

@@ -126,6 +126,11 @@ class GroupCoordinators:
             if host.shard.is_loaded:
                 host.commit(host.shard.decide_forget_topic(topic))
 
+    def close(self) -> None:
+        """The broker stops: whoever is parked in a group is told to look for another."""
+        for host in list(self._hosts.values()):
+            self._drop(host)
+
     def _loaded(self, index: int) -> GroupsShard:
         host = self._hosts.get(index)
         if host is None:

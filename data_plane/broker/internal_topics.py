@@ -21,12 +21,12 @@ OFFSETS_CONFIGS = {
 
 
 def decide_offsets_topic(scope: ConfigScope, topic_id: UUID) -> Decision[None]:
-    """Create `__consumer_offsets`; the partition count is fixed from then on, clients hash by it."""
+    """Create `__consumer_offsets`; its partition count is fixed then, since clients hash by it."""
     image = scope.image
     brokers = [broker.broker_id for broker in image.live_brokers()]
     count = PARTITIONS_ON_ONE_BROKER if len(brokers) == 1 else PARTITIONS_OTHERWISE
     values = scope.topic_values(OFFSETS_CONFIGS)
-    records: list[MetadataRecord] = [TopicRecord(OFFSETS_TOPIC, topic_id, is_internal=True)]
+    records: list[MetadataRecord] = [TopicRecord(OFFSETS_TOPIC, topic_id)]
     for index in range(count):
         replicas = [
             brokers[(index + step) % len(brokers)]

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from data_plane.log.log_config import LogConfig, log_config_from_topic
 from data_plane.log.failures import DiskFull
+from data_plane.log.log_config import LogConfig, log_config_from_topic
 from data_plane.log.log_dir import LogDir, NewPartition
 from data_plane.log.manifest import PartitionKey
 from data_plane.metadata.effective_configs import ConfigScope

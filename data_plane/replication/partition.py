@@ -4,7 +4,8 @@ from collections.abc import Callable
 from uuid import UUID
 
 from data_plane.log.failures import DiskFull
-from data_plane.log.partition_log import LogSlice, PartitionLog, StagedAppend, SyncTicket
+from data_plane.log.partition_log import LogSlice, PartitionLog, StagedAppend
+from data_plane.log.sync import SyncTicket
 from data_plane.log.time_lookup import TimestampOffset
 from data_plane.metadata.records import CommitMode
 from data_plane.protocol.errors import (

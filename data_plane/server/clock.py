@@ -7,7 +7,7 @@ JUMP_MS = 1_000  # A wall clock further ahead than this was set, or the machine 
 
 
 class Clock:
-    """Wall time at the start plus monotonic time since, moved forward where the wall clock is ahead.
+    """Wall time at the start plus monotonic time since; moved forward where the wall is ahead.
 
     A wall clock set back would stretch every deadline and reorder timestamps, so it is ignored.
     """

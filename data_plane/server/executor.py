@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 from data_plane.replication.executor import Done, Work
+from data_plane.server.turns import nothing
 
 THREADS_MAX = 8  # More dirty files at once gain nothing (durability.md 2).
 
@@ -13,12 +14,12 @@ THREADS_MAX = 8  # More dirty files at once gain nothing (durability.md 2).
 class ThreadExecutor:
     """The edge's Executor: threads for calls that release the interpreter's lock.
 
-    after: called on the loop behind each `done`, to end that turn.
+    after: called on the loop behind each `done`, to end that turn; set once there are turns.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, after: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.after: Callable[[], None] = nothing
         self._loop = loop
-        self._after = after
         self._pool = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="sync")
 
     def submit(self, work: Sequence[Work], done: Done) -> None:
@@ -38,7 +39,7 @@ class ThreadExecutor:
 
     def _finish(self, done: Done, error: BaseException | None) -> None:
         done(error)
-        self._after()
+        self.after()
 
 
 class _Gathered:

@@ -23,7 +23,7 @@ NAMED_FROM = 3
 
 
 def handle(
-    broker: "Broker", ctx: RequestContext, request: ApiVersionsRequest
+    _broker: "Broker", ctx: RequestContext, request: ApiVersionsRequest
 ) -> ApiVersionsResponse:
     """Say what is served: exactly what has a handler."""
     if ctx.api_version >= NAMED_FROM and not (

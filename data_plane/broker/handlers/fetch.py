@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.dispatch import Parts
+from data_plane.log.failures import DamagedLog
+from data_plane.log.partition_log import EMPTY_SLICE, LogSlice
+from data_plane.protocol.errors import ErrorCode, KafkaError, UnsupportedCompression
 from data_plane.protocol.hot.fetch import (
     FetchCall,
     FetchPartition,
@@ -16,9 +19,6 @@ from data_plane.protocol.hot.fetch import (
     write_result,
     write_topic,
 )
-from data_plane.log.failures import DamagedLog
-from data_plane.log.partition_log import EMPTY_SLICE, LogSlice
-from data_plane.protocol.errors import ErrorCode, KafkaError, UnsupportedCompression
 from data_plane.protocol.primitives import Buffer
 from data_plane.protocol.records.batch import read_header
 from data_plane.replication.partition import Partition

@@ -6,13 +6,6 @@ from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.dispatch import CloseConnection, Parts
-from data_plane.protocol.hot.produce import (
-    PartitionResult,
-    ProduceCall,
-    Results,
-    read_produce,
-    write_produce,
-)
 from data_plane.log.validate import RefusedRecords
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import (
@@ -22,7 +15,13 @@ from data_plane.protocol.errors import (
     KafkaError,
     NotEnoughReplicas,
     UnsupportedCompression,
-    UnsupportedVersion,
+)
+from data_plane.protocol.hot.produce import (
+    PartitionResult,
+    ProduceCall,
+    Results,
+    read_produce,
+    write_produce,
 )
 from data_plane.protocol.messages.produce import (
     ProduceRequest,
@@ -60,7 +59,8 @@ def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | P
     pending = PendingProduce(broker, ctx, call)
     pending.append_all(body)
     if call.acks == NO_REPLY:
-        return pending.end_without_reply()
+        pending.check_without_reply()
+        return None
     return pending
 
 
@@ -95,7 +95,7 @@ class PendingProduce(Parked):
                         result.record_errors = [(at, None) for at in error.record_indexes]
         self._complete_if_settled()
 
-    def end_without_reply(self) -> None:
+    def check_without_reply(self) -> None:
         """acks=0: an error closes the connection, which is all a client can notice."""
         for name, results in self._results:
             for result in results:

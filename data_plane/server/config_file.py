@@ -1,0 +1,102 @@
+"""`--config FILE.json`: what an agent writes for a broker, checked field by field."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from data_plane.broker.config import BrokerConfig, ListenerConfig, TlsConfig
+
+
+class ConfigRefused(Exception):
+    """The file cannot be used; the text names the field."""
+
+
+def read_config(path: Path) -> BrokerConfig:
+    """Raises ConfigRefused: unreadable, an unknown field, or a value of the wrong type."""
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigRefused(f"{path}: {error}") from error
+    fields = Fields(document, str(path))
+    config = BrokerConfig(
+        data_dir=Path(fields.take("data_dir", str)),
+        broker_id=fields.take("broker_id", int, 0),
+        cluster_id=fields.take("cluster_id", str, ""),
+        node_id=fields.take("node_id", str, "local"),
+        rack=fields.take_optional("rack", str),
+        listeners=tuple(
+            listener(one, f"{path}: listeners[{at}]")
+            for at, one in enumerate(fields.take("listeners", list))
+        ),
+        super_users=frozenset(map(str, fields.take("super_users", list, []))),
+        metrics_port=fields.take_optional("metrics_port", int),
+        disk_bytes_max=fields.take_optional("disk_bytes_max", int),
+        auto_create_topics=fields.take("auto_create_topics", bool, False),
+        default_partitions=fields.take("default_partitions", int, 1),
+        static_configs={
+            str(name): str(value) for name, value in fields.take("static_configs", dict, {}).items()
+        },
+    )
+    fields.end()
+    return config
+
+
+def listener(document: object, where: str) -> ListenerConfig:
+    fields = Fields(document, where)
+    tls = fields.take_optional("tls", dict)
+    made = ListenerConfig(
+        name=fields.take("name", str),
+        bind=fields.take("bind", str, "127.0.0.1"),
+        port=fields.take("port", int, 0),
+        advertised_host=fields.take("advertised_host", str, ""),
+        advertised_port=fields.take("advertised_port", int, 0),
+        tls=None if tls is None else tls_files(tls, f"{where}.tls"),
+    )
+    fields.end()
+    return made
+
+
+def tls_files(document: object, where: str) -> TlsConfig:
+    fields = Fields(document, where)
+    made = TlsConfig(
+        certificate_file=Path(fields.take("certificate_file", str)),
+        key_file=Path(fields.take("key_file", str)),
+        client_ca_file=Path(fields.take("client_ca_file", str)),
+    )
+    fields.end()
+    return made
+
+
+REQUIRED: Any = object()
+
+
+class Fields:
+    """The fields of one JSON object, taken one by one; what is left at the end is refused."""
+
+    def __init__(self, document: object, where: str) -> None:
+        if not isinstance(document, Mapping):
+            raise ConfigRefused(f"{where}: expected an object")
+        self._left: dict[str, Any] = dict(document)
+        self._where = where
+
+    def take(self, name: str, kind: type, default: Any = REQUIRED) -> Any:
+        if name not in self._left and default is REQUIRED:
+            raise ConfigRefused(f"{self._where}: {name} is missing")
+        value = self._left.pop(name, default)
+        is_wrong_bool = isinstance(value, bool) and kind is not bool
+        if not isinstance(value, kind) or is_wrong_bool:
+            raise ConfigRefused(f"{self._where}: {name} must be of type {kind.__name__}")
+        return value
+
+    def take_optional(self, name: str, kind: type) -> Any:
+        """None where the field is missing or null."""
+        if self._left.get(name) is None:
+            self._left.pop(name, None)
+            return None
+        return self.take(name, kind)
+
+    def end(self) -> None:
+        if self._left:
+            names = ", ".join(sorted(self._left))
+            raise ConfigRefused(f"{self._where}: unknown field {names}")

@@ -1,0 +1,193 @@
+"""The broker process: bind, open, serve, stop. Exit codes after sysexits.h."""
+
+import asyncio
+import gc
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from random import SystemRandom
+
+from data_plane.broker.broker import Broker
+from data_plane.broker.config import BrokerConfig
+from data_plane.broker.gauges import metrics_text
+from data_plane.broker.startup import cluster_id_of, open_broker
+from data_plane.log.failures import LogFailure
+from data_plane.log.files import DiskFiles
+from data_plane.server.clock import Clock
+from data_plane.server.executor import ThreadExecutor
+from data_plane.server.listener import Connections, Listener
+from data_plane.server.metrics_endpoint import Page, open_metrics
+from data_plane.server.ticker import Ticker
+from data_plane.server.turns import Turns, nothing
+
+log = logging.getLogger(__name__)
+
+EXIT_IO_FAILURE = 74
+OPEN_FILES_WANTED = 65_536
+SWITCH_INTERVAL_S = 0.0005  # a sync that has ended must not wait 5 ms for a busy loop
+CLOSING_SECONDS_MAX = 5.0
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+
+class BrokerProcess:
+    """One broker and everything around it; `run` returns when it was told to stop."""
+
+    def __init__(self, config: BrokerConfig) -> None:
+        self._config = config
+        self._files = DiskFiles()
+        self._rng = SystemRandom()
+        self._clock = Clock()
+        self._stop = asyncio.Event()
+        self._connections = Connections(config.limits.connections_max)
+        self._is_ready = False
+
+    async def run(self, announce: Callable[[str, int], None]) -> None:
+        """Serve until SIGTERM or SIGINT, then stop cleanly.
+
+        announce: called with host and port of the first listener once requests are answered.
+        Raises ListenerRefused, DirectoryRefused, DamagedLog, LogFailure, TlsRefused.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        prepare_process()
+        root = self._config.data_dir
+        config = replace(
+            self._config,
+            cluster_id=cluster_id_of(self._config, self._files, root, self._rng),
+        )
+        listeners = [Listener(one, cluster_id=config.cluster_id) for one in config.listeners]
+        try:
+            executor = ThreadExecutor(loop)
+            broker = open_broker(
+                config,
+                self._files,
+                executor,
+                listeners=tuple(one.advertised for one in listeners),
+                rng=self._rng,
+                now_ms=self._clock.now_ms(),
+                boot_id=boot_id(root),
+                on_failure=lambda error: self._fail(broker, error),
+            )
+            turns = Turns(broker, self._clock)
+            executor.after = turns.end
+            await self._serve(broker, turns, executor, listeners, announce)
+        finally:
+            for one in listeners:
+                one.close()
+
+    async def _serve(
+        self,
+        broker: Broker,
+        turns: Turns,
+        executor: ThreadExecutor,
+        listeners: list[Listener],
+        announce: Callable[[str, int], None],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        ticker = Ticker(turns, loop)
+        turns.after = ticker.arm
+        turns.end()
+        metrics = None
+        if self._config.metrics_port is not None:
+            metrics = await open_metrics(self._config.metrics_port, self._pages(broker))
+        for one in listeners:
+            await one.open(turns, self._config.limits, self._connections)
+        gc.collect()
+        gc.freeze()  # What lives as long as the process need not be walked again.
+        self._is_ready = True
+        log.info(
+            "broker %d of cluster %s serves %s after %s",
+            broker.config.broker_id,
+            broker.cluster_id,
+            ", ".join(f"{one.config.name}://{one.host}:{one.port}" for one in listeners),
+            broker.log_dir.restart_kind.value,
+        )
+        announce(listeners[0].host, listeners[0].port)
+        shrinking = loop.create_task(self._shrink_idle())
+        await self._stop.wait()
+        log.info("stopping")
+        self._is_ready = False
+        shrinking.cancel()
+        if metrics is not None:
+            metrics.close()
+        for one in listeners:
+            one.close()
+        await self._close(broker, turns, ticker, executor)
+
+    async def _close(
+        self, broker: Broker, turns: Turns, ticker: Ticker, executor: ThreadExecutor
+    ) -> None:
+        """Finish what was accepted, sync, mark the directory clean."""
+        drained = asyncio.Event()
+        ticker.stop()
+        turns.after = lambda: drained.set() if broker.is_idle else None
+        turns.end()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(drained.wait(), CLOSING_SECONDS_MAX)
+        turns.after = nothing
+        self._connections.close_all()
+        await asyncio.sleep(0)
+        executor.close()
+        broker.close()
+        log.info("stopped cleanly")
+
+    async def _shrink_idle(self) -> None:
+        while True:
+            await asyncio.sleep(30)
+            self._connections.shrink_idle()
+
+    def _pages(self, broker: Broker) -> dict[str, Page]:
+        def metrics() -> tuple[int, str]:
+            text = metrics_text(
+                broker, connections=len(self._connections), resident_bytes=resident_bytes()
+            )
+            return 200, text
+
+        def ready() -> tuple[int, str]:
+            return (200, "ready\n") if self._is_ready else (503, "not ready\n")
+
+        return {"/metrics": metrics, "/ready": ready}
+
+    def _fail(self, broker: Broker, error: BaseException) -> None:
+        """Storage broke its promise: mark it and end at once, before anything is acknowledged."""
+        log.critical("storage failed, ending: %s", error)
+        if isinstance(error, LogFailure):
+            broker.log_dir.mark_failure(error)
+        logging.shutdown()
+        os._exit(EXIT_IO_FAILURE)
+
+
+def prepare_process() -> None:
+    """Raise the limit of open files and let threads hand over sooner."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_WANTED if hard == resource.RLIM_INFINITY else min(OPEN_FILES_WANTED, hard)
+    if soft < wanted:
+        with suppress(OSError, ValueError):  # Not allowed here: serve with what there is.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def boot_id(root: Path) -> str:
+    """Which boot of the machine and which mount this is, or "" where nobody knows."""
+    try:
+        boot = BOOT_ID_FILE.read_text().strip()
+        existing = next(path for path in (root, *root.parents) if path.exists())
+        return f"{boot}/{os.stat(existing).st_dev}"
+    except OSError:
+        return ""
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process, 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * resource.getpagesize()
