@@ -1,0 +1,67 @@
+"""The embedded engine's files: in full, the same each time, the key in none but its own."""
+
+import json
+import uuid
+from pathlib import Path, PurePath
+
+from data_plane.agent.engines.base import BrokerPlace
+from data_plane.agent.engines.embedded import EmbeddedEngine
+from data_plane.agent.ports import BrokerPorts
+from data_plane.agent.storage import BrokerStorage
+from data_plane.contract.spec import BrokerSpec, ClusterSpec, SealedSecret
+
+SEALED = SealedSecret(ephemeral_public_key="", nonce="", ciphertext="")
+BROKER = BrokerSpec(
+    broker_id=3, advertised_host="kafka.example", certificate_pem="chain", key=SEALED, rack="r1"
+)
+CLUSTER = ClusterSpec(
+    cluster_id=str(uuid.uuid4()),
+    generation=1,
+    trusted_ca_pem="ca",
+    admin_principal="User:CN=admin,O=x",
+    brokers=[BROKER],
+    disk_bytes_max=10**9,
+    broker_configs={"log.retention.ms": "1"},
+)
+
+
+def place(tmp_path: Path) -> BrokerPlace:
+    return BrokerPlace(BrokerStorage(tmp_path, 3), BrokerPorts(20000, 30001, 30002), "0.0.0.0")
+
+
+def test_files_say_what_the_broker_needs(tmp_path: Path) -> None:
+    files = EmbeddedEngine().files(CLUSTER, BROKER, b"the key", place(tmp_path))
+    config = json.loads(files[PurePath("broker.json")])
+    listeners = {listener["name"]: listener for listener in config["listeners"]}
+    client, agent = listeners["CLIENT"], listeners["AGENT"]
+    assert (client["bind"], client["port"]) == ("0.0.0.0", 20000)
+    assert (client["advertised_host"], client["advertised_port"]) == ("kafka.example", 20000)
+    assert (agent["bind"], agent["port"], agent["advertised_host"]) == (
+        "127.0.0.1",
+        30001,
+        "127.0.0.1",
+    )
+    assert client["tls"] == agent["tls"]  # nothing is served in the clear, not even on loopback
+    assert config["super_users"] == ["User:CN=admin,O=x"]
+    assert config["static_configs"] == {"log.retention.ms": "1"}
+    assert (config["metrics_port"], config["disk_bytes_max"]) == (30002, 10**9)
+    assert files[PurePath("server.key")] == b"the key"
+    assert [name for name, content in files.items() if b"the key" in content] == [
+        PurePath("server.key")
+    ]
+
+
+def test_the_same_spec_gives_the_same_bytes(tmp_path: Path) -> None:
+    engine = EmbeddedEngine()
+    first = engine.files(CLUSTER, BROKER, b"k", place(tmp_path))
+    assert first == engine.files(CLUSTER.model_copy(deep=True), BROKER, b"k", place(tmp_path))
+    topics_only = CLUSTER.model_copy(update={"generation": 2, "topics": []})
+    assert first == engine.files(topics_only, BROKER, b"k", place(tmp_path))
+
+
+def test_the_command_line_names_the_configuration_and_no_secret(tmp_path: Path) -> None:
+    engine = EmbeddedEngine()
+    argv = engine.argv(place(tmp_path))
+    assert argv[1:] == ["-m", "data_plane.server.main", "run", "--config", argv[-1]]
+    assert argv[-1] == engine.marker(BrokerStorage(tmp_path, 3))
+    assert str(tmp_path) in argv[-1]

@@ -1,0 +1,133 @@
+"""Topics and ACLs: what the spec says is what the brokers hold afterwards, and no more."""
+
+import uuid
+
+import pytest
+
+from data_plane.agent.admin_state import (
+    AdminFailed,
+    ObservedTopic,
+    apply,
+    bindings_of,
+    config_changes,
+    topic_changes,
+)
+from data_plane.contract.spec import AclSpec, ClusterSpec, PrincipalSpec, TopicSpec
+from tests.fakes.memory_admin import MemoryAdmin
+
+
+def topic(name: str, partitions: int = 1, factor: int = 1, **configs: str) -> TopicSpec:
+    named = {key.replace("_", "."): value for key, value in configs.items()}
+    return TopicSpec(
+        name=name, partition_count=partitions, replication_factor=factor, configs=named
+    )
+
+
+def principal(name: str, *operations: str) -> PrincipalSpec:
+    acls = [
+        AclSpec(resource_type="TOPIC", resource_name="*", operation=each) for each in operations
+    ]
+    return PrincipalSpec(name=name, acls=acls)
+
+
+def cluster(*topics: TopicSpec, principals: tuple[PrincipalSpec, ...] = ()) -> ClusterSpec:
+    return ClusterSpec(
+        cluster_id=str(uuid.uuid4()),
+        generation=1,
+        topics=list(topics),
+        principals=list(principals),
+    )
+
+
+def test_everything_is_made_and_the_second_time_nothing() -> None:
+    admin = MemoryAdmin()
+    spec = cluster(
+        topic("flights", 8, retention_ms="1000"), principals=(principal("User:CN=a", "READ"),)
+    )
+    first = apply(admin, spec)
+    assert (first.is_whole, first.changes) == (True, 2)
+    assert admin.held == {"flights": ObservedTopic(8, 1, {"retention.ms": "1000"})}
+    assert admin.bindings == bindings_of(spec.principals)
+    second = apply(admin, spec)
+    assert (second.is_whole, second.changes, admin.calls) == (
+        True,
+        0,
+        ["create_topics", "create_acls"],
+    )
+    assert [(each.name, each.partition_count) for each in second.topics] == [("flights", 8)]
+
+
+def test_what_the_spec_lacks_goes() -> None:
+    admin = MemoryAdmin()
+    apply(admin, cluster(topic("a"), topic("b"), principals=(principal("User:CN=a", "READ"),)))
+    apply(admin, cluster(topic("b"), principals=(principal("User:CN=b", "WRITE"),)))
+    assert list(admin.held) == ["b"]
+    assert {binding.principal for binding in admin.bindings} == {"User:CN=b"}
+
+
+def test_rights_are_taken_before_and_given_after_the_rest() -> None:
+    admin = MemoryAdmin()
+    apply(admin, cluster(principals=(principal("User:CN=a", "READ"),)))
+    admin.calls.clear()
+    apply(admin, cluster(topic("t"), principals=(principal("User:CN=b", "READ"),)))
+    assert admin.calls == ["delete_acls", "create_topics", "create_acls"]
+
+
+def test_partitions_grow_and_configs_follow() -> None:
+    admin = MemoryAdmin()
+    apply(admin, cluster(topic("t", 2, retention_ms="1", cleanup_policy="delete")))
+    apply(admin, cluster(topic("t", 4, retention_ms="2")))
+    assert admin.held["t"] == ObservedTopic(4, 1, {"retention.ms": "2"})
+
+
+@pytest.mark.parametrize(
+    ("wished", "why"),
+    [
+        (topic("t", 2), "the number of partitions cannot shrink from 4 to 2"),
+        (topic("t", 4, factor=3), "the replication factor cannot be changed from 1 to 3"),
+    ],
+)
+def test_the_impossible_is_said_and_not_tried(wished: TopicSpec, why: str) -> None:
+    admin = MemoryAdmin()
+    apply(admin, cluster(topic("t", 4)))
+    admin.calls.clear()
+    outcome = apply(admin, cluster(wished))
+    assert not outcome.is_whole
+    assert why in outcome.topic_errors[0]
+    assert admin.calls == []
+    assert outcome.topics[0].partition_count == 4
+
+
+def test_one_refused_topic_does_not_stop_the_others() -> None:
+    admin = MemoryAdmin()
+    admin.refusals["bad"] = "no such config"
+    outcome = apply(admin, cluster(topic("bad"), topic("good")))
+    assert outcome.topic_errors == ["bad: no such config"]
+    assert list(admin.held) == ["good"]
+
+
+def test_a_topic_that_is_not_described_yet_is_not_applied() -> None:
+    class Slow(MemoryAdmin):
+        def topics(self) -> dict[str, ObservedTopic]:
+            return {}
+
+    outcome = apply(Slow(), cluster(topic("t")))
+    assert not outcome.is_whole
+    assert outcome.topic_errors == ["t: not visible yet"]
+
+
+def test_a_failed_admin_call_is_passed_on() -> None:
+    admin = MemoryAdmin()
+    admin.is_gone = True
+    with pytest.raises(AdminFailed):
+        apply(admin, cluster(topic("t")))
+
+
+def test_config_changes_set_and_remove() -> None:
+    assert config_changes({"a": "1", "b": "2"}, {"b": "2", "c": "3"}) == {"a": "1", "c": None}
+    assert config_changes({"a": "1"}, {"a": "1"}) == {}
+
+
+def test_topic_changes_are_false_when_nothing_can_be_done() -> None:
+    assert not topic_changes([topic("t", 1)], {"t": ObservedTopic(4, 1)})
+    assert topic_changes([], {"t": ObservedTopic(4, 1)}).delete == ["t"]

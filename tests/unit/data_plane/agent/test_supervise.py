@@ -1,0 +1,55 @@
+"""A broker's log and environment: bounded, and without secrets."""
+
+from pathlib import Path
+
+from data_plane.agent.storage import BrokerStorage
+from data_plane.agent.supervise import PACKAGE_ROOT, bound_log, environment, last_log_line
+
+
+def storage(tmp_path: Path, text: str) -> BrokerStorage:
+    broker = BrokerStorage(tmp_path, 0)
+    broker.create()
+    broker.log.write_text(text)
+    return broker
+
+
+def test_the_last_line_is_the_last_that_says_something(tmp_path: Path) -> None:
+    assert last_log_line(storage(tmp_path, "first\nthe reason \n\n  \n")) == "the reason"
+    assert last_log_line(storage(tmp_path, "")) == ""
+    assert last_log_line(BrokerStorage(tmp_path / "none", 0)) == ""
+
+
+def test_what_looks_like_a_secret_is_left_out(tmp_path: Path) -> None:
+    token = "Zm9v" * 20
+    said = last_log_line(storage(tmp_path, f"cannot parse {token} in line 3"))
+    assert said == "cannot parse [...] in line 3"
+    pem = last_log_line(storage(tmp_path, "bad -----BEGIN PRIVATE KEY----- abc"))
+    assert pem == "bad [...]"
+
+
+def test_a_long_line_is_cut(tmp_path: Path) -> None:
+    assert len(last_log_line(storage(tmp_path, "word " * 10_000))) == 300
+
+
+def test_a_grown_log_is_moved_and_its_writer_goes_on(tmp_path: Path) -> None:
+    broker = storage(tmp_path, "")
+    with broker.log.open("ab", buffering=0) as writer:
+        writer.write(b"x" * 100)
+        bound_log(broker, 100)
+        assert broker.log.stat().st_size == 100
+        writer.write(b"y")
+        bound_log(broker, 100)
+        assert broker.log.stat().st_size == 0
+        writer.write(b"new")
+    assert broker.log.read_bytes() == b"new"
+    assert (tmp_path / "broker.log.1").read_bytes() == b"x" * 100 + b"y"
+
+
+def test_a_broker_gets_no_settings_of_others() -> None:
+    given = environment(
+        {"PATH": "/bin", "SECRET_KEY": "k", "OTTLA_AGENT_TOKEN_FILE": "t", "PYTHONPATH": "/more"}
+    )
+    assert given["PATH"] == "/bin"
+    assert given["PYTHONPATH"] == f"{PACKAGE_ROOT}:/more"
+    assert not {"SECRET_KEY", "OTTLA_AGENT_TOKEN_FILE"} & given.keys()
+    assert environment({})["PYTHONPATH"] == str(PACKAGE_ROOT)
