@@ -21,8 +21,8 @@ TIB = 1 << 40
 class Fault:
     """The next `times` calls of `operation` on a path that contains `path_part` fail.
 
-    operation: append, sync, truncate, sync_directory, read or rename. An append writes
-    `bytes_before` bytes first, as a real short write does.
+    operation: append, sync, truncate, sync_directory, sync_file_system, read or rename. An append
+    writes `bytes_before` bytes first, as a real short write does.
     """
 
     operation: str
@@ -116,6 +116,7 @@ class MemoryFiles:
     def __init__(self, capacity_bytes: int = TIB) -> None:
         self.capacity_bytes = capacity_bytes
         self.faults: list[Fault] = []
+        self.has_syncfs = True
         self.sync_count = 0
         self._files: dict[PurePath, MemoryFile] = {}
         self._durable_names: dict[PurePath, MemoryFile] = {}
@@ -244,6 +245,8 @@ class MemoryFiles:
         }
 
     def sync_file_system(self, directory: PurePath) -> bool:
+        if not self.has_syncfs:
+            return False
         self.trip("sync_file_system", directory)
         for file in self._files.values():
             file.sync()

@@ -39,15 +39,19 @@ class OffsetIndex:
         self._offsets.append(relative_offset)
         self._positions.append(position)
 
-    def floor_offset(self, relative_offset: int) -> int:
-        """Return where to start looking for an offset: a batch start at or before its batch."""
-        i = bisect_right(self._offsets, relative_offset) - 1
-        return self._positions[i] if i >= 0 else 0
+    def floor_offset(self, relative_offset: int) -> tuple[int, int]:
+        """Return the last entry at or before an offset, (-1, 0) if there is none.
 
-    def floor_position(self, position: int) -> int:
-        """Return the last indexed batch start at or before a position, 0 if there is none."""
-        i = bisect_right(self._positions, position) - 1
-        return self._positions[i] if i >= 0 else 0
+        Its position is where to start looking: a batch start at or before the offset's batch.
+        """
+        return self._entry(bisect_right(self._offsets, relative_offset) - 1)
+
+    def floor_position(self, position: int) -> tuple[int, int]:
+        """Return the last entry at or before a position, (-1, 0) if there is none."""
+        return self._entry(bisect_right(self._positions, position) - 1)
+
+    def _entry(self, i: int) -> tuple[int, int]:
+        return (self._offsets[i], self._positions[i]) if i >= 0 else (-1, 0)
 
     def truncate(self, size_bytes: int) -> None:
         """Drop the entries of batches that start at or after `size_bytes` of the log file."""

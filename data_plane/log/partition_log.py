@@ -273,6 +273,8 @@ class PartitionLog:
         """Say whether batches may join the active segment."""
         active, config = self._active, self.config
         size_bytes = active.size_bytes + sum([b.size_bytes for b in batches])
+        if not active.size_bytes and len(batches) == 1:
+            size_bytes = 0  # A batch larger than a segment gets one of its own.
         is_due = active.size_bytes and self._now_ms - active.created_ms >= config.segment_ms
         return not is_due and active.has_room(
             batches[-1].last_offset, size_bytes, config.segment_bytes, config.index_bytes_max
@@ -325,9 +327,17 @@ class PartitionLog:
         """Write the active segment's indexes, a producer snapshot at the end, and the epochs."""
         return [
             *self._active.write_indexes(),
-            write_snapshot(self._files, self.directory, self.log_end_offset, self._producers),
+            write_snapshot(self._files, self.directory, self.log_end_offset, self._written()),
             write_epochs(self._files, self.directory, self._epochs),
         ]
+
+    def _written(self) -> ProducerStates:
+        """Return the producers as of the log end, without what this turn has yet to write."""
+        producers = self._producers.copy()
+        for base_offset, producer_id, before in reversed(self._undo):
+            if base_offset >= self.log_end_offset:
+                producers.restore(producer_id, before)
+        return producers
 
     def _begin_segment(self, base: int) -> None:
         segment = Segment(

@@ -56,6 +56,11 @@ class ProducerStates:
     def __len__(self) -> int:
         return len(self._producers)
 
+    def copy(self) -> "ProducerStates":
+        twin = ProducerStates()
+        twin._producers = dict(self._producers)
+        return twin
+
     def get(self, producer_id: int) -> Producer | None:
         return self._producers.get(producer_id)
 

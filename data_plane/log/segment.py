@@ -61,6 +61,7 @@ class Segment:
         "_directory",
         "_files",
         "_hints",
+        "_is_from_files",
         "_max_offset",
         "_max_timestamp_ms",
         "_offset_index",
@@ -98,6 +99,7 @@ class Segment:
         self._max_timestamp_ms = NO_TIMESTAMP
         self._max_offset = base_offset
         self._bytes_since_entry = 0
+        self._is_from_files = False  # Then its entries are compared with the log when used.
         self._hints: dict[int, int] = {}  # offset -> position of the batch that starts there
 
     @property
@@ -132,11 +134,9 @@ class Segment:
     def has_room(
         self, last_offset: int, size_bytes: int, segment_bytes: int, index_bytes_max: int
     ) -> bool:
-        """Say whether it may grow to an offset and a size; an empty segment takes any size."""
+        """Say whether it may grow to an offset and a size."""
         if last_offset - self.base_offset > RELATIVE_OFFSET_MAX:
             return False
-        if self.size_bytes == 0:
-            return True
         index_bytes = self.offset_index.size_bytes + ENTRY_BYTES
         return size_bytes <= segment_bytes and index_bytes <= index_bytes_max
 
@@ -180,6 +180,7 @@ class Segment:
     def begin_indexes(self) -> None:
         """Start with empty indexes: a new segment, or one that is scanned again."""
         self._offset_index, self._time_index = OffsetIndex(), TimeIndex()
+        self._is_from_files = False
         self._max_timestamp_ms, self._max_offset = NO_TIMESTAMP, self.base_offset
         self._bytes_since_entry = 0
         self._hints.clear()
@@ -232,19 +233,39 @@ class Segment:
     def _load_indexes(self) -> None:
         """Read the index files of a segment that is not active; rebuild them if they are off."""
         try:
-            offsets = self._read_index(INDEX)
-            times = self._read_index(TIME_INDEX)
+            offsets, times = self._read_index(INDEX), self._read_index(TIME_INDEX)
             index = decode_offset_index(offsets, self.size_bytes)
             time_index = decode_time_index(times, self.next_offset - self.base_offset)
-            self._check_last_entry(index)
-            if time_index.last is None and self.size_bytes:
-                raise ValueError("a segment with records has a latest timestamp")
-        except (ValueError, DamagedLog):
+        except ValueError:
             self.rebuild()
             return
         self._offset_index, self._time_index = index, time_index
+        self._is_from_files = True
         self._take_maximum()
         self._bytes_since_entry = self.size_bytes - (index.last[1] if index.last else 0)
+        has_maximum = time_index.last is not None or not self.size_bytes
+        if not (self._is_entry(index.last) and has_maximum and self._is_time(time_index.last)):
+            self.rebuild()
+
+    def _is_entry(self, entry: tuple[int, int] | None) -> bool:
+        """Compare an index entry with the batch it names: entries carry no checksum."""
+        if entry is None or entry[0] < 0:
+            return True
+        try:
+            _, header = next(headers(self.file(), entry[1], self.size_bytes))
+        except DamagedLog:
+            return False
+        return header.last_offset == self.base_offset + entry[0]
+
+    def _is_time(self, entry: tuple[int, int] | None) -> bool:
+        """Compare a time index entry with the batch it names."""
+        if entry is None:
+            return True
+        try:
+            found = self.find(self.base_offset + entry[1])
+        except DamagedLog:
+            return False
+        return found is not None and found[1].max_timestamp == entry[0]
 
     def _read_index(self, suffix: str) -> bytes:
         content = read_whole(self._files, segment_path(self._directory, self.base_offset, suffix))
@@ -252,20 +273,27 @@ class Segment:
             raise ValueError("the index file is missing")
         return content
 
-    def _check_last_entry(self, index: OffsetIndex) -> None:
-        """Compare the last entry with the batch it names: entries carry no checksum."""
-        if index.last is not None:
-            relative_offset, position = index.last
-            _, header = next(headers(self.file(), position, self.size_bytes))
-            if header.last_offset != self.base_offset + relative_offset:
-                raise ValueError("the index names another batch than the log holds")
-
     # Reading.
+
+    def start_for(self, offset: int) -> int:
+        """Return the position of a batch at or shortly before the one that holds `offset`."""
+        entry = self.offset_index.floor_offset(offset - self.base_offset)
+        if self._is_from_files and not self._is_entry(entry):
+            self.rebuild()
+            entry = self.offset_index.floor_offset(offset - self.base_offset)
+        return entry[1]
+
+    def start_for_time(self, timestamp_ms: int) -> int:
+        """Return the position of a batch before which every record is earlier than a time."""
+        entry = self.time_index.floor_time(timestamp_ms)
+        if self._is_from_files and not self._is_time(entry):
+            self.rebuild()
+            entry = self.time_index.floor_time(timestamp_ms)
+        return 0 if entry is None else self.start_for(self.base_offset + entry[1])
 
     def find(self, offset: int) -> tuple[int, BatchHeader] | None:
         """Return (position, header) of the first batch that ends at or after `offset`."""
-        start = self.offset_index.floor_offset(offset - self.base_offset)
-        for position, header in headers(self.file(), start, self.size_bytes):
+        for position, header in headers(self.file(), self.start_for(offset), self.size_bytes):
             if header.last_offset >= offset:
                 return position, header
         return None
@@ -293,7 +321,11 @@ class Segment:
 
     def _aligned_end(self, start: int, wanted: int, end: int, at_least_one: bool) -> int:
         """Return the last batch boundary up to `wanted`, but behind the first batch if need be."""
-        aligned = max(start, self.offset_index.floor_position(wanted))
+        entry = self.offset_index.floor_position(wanted)
+        if self._is_from_files and not self._is_entry(entry):
+            self.rebuild()
+            entry = self.offset_index.floor_position(wanted)
+        aligned = max(start, entry[1])
         for position, header in headers(self.file(), aligned, end):
             after = position + header.size_bytes
             if after > wanted and not (at_least_one and position == start):

@@ -35,13 +35,13 @@ class TimeIndex:
             self._timestamps.append(timestamp_ms)
             self._offsets.append(relative_offset)
 
-    def offset_before(self, timestamp_ms: int) -> int:
-        """Return a relative offset up to which every record is earlier than the timestamp.
+    def floor_time(self, timestamp_ms: int) -> tuple[int, int] | None:
+        """Return the last (timestamp, relative offset) that is earlier than a timestamp.
 
-        -1: none is known to be, so a search starts at the segment's first batch.
+        Up to that offset every record is earlier. None: a search starts at the first batch.
         """
         i = bisect_left(self._timestamps, timestamp_ms) - 1
-        return self._offsets[i] if i >= 0 else -1
+        return (self._timestamps[i], self._offsets[i]) if i >= 0 else None
 
     def floor_offset(self, relative_offset: int) -> tuple[int, int] | None:
         """Return the last (timestamp, relative offset) at or before an offset."""

@@ -29,8 +29,7 @@ def first_at_or_after(
             return None
         if segment.max_timestamp_ms < timestamp_ms or segment.next_offset <= offset_start:
             continue
-        earlier = segment.base_offset + segment.time_index.offset_before(timestamp_ms)
-        start = segment.offset_index.floor_offset(max(earlier, offset_start) - segment.base_offset)
+        start = max(segment.start_for_time(timestamp_ms), segment.start_for(offset_start))
         for position, header in headers(segment.file(), start, segment.size_bytes):
             if header.base_offset >= offset_limit:
                 return None
@@ -74,13 +73,13 @@ def _max_timestamp_ms(segment: Segment, offset_start: int, offset_limit: int) ->
     start, latest_ms = 0, NO_TIMESTAMP
     if offset_start <= segment.base_offset:
         # Up to an indexed batch the time index tells; only what follows must be looked at.
-        start = segment.offset_index.floor_offset(offset_limit - 1 - segment.base_offset)
+        start = segment.start_for(offset_limit - 1)
         _, header = next(headers(segment.file(), start, segment.size_bytes))
         known = segment.time_index.floor_offset(header.last_offset - segment.base_offset)
         if known is not None and header.last_offset < offset_limit:
             latest_ms = known[0]
     else:
-        start = segment.offset_index.floor_offset(offset_start - segment.base_offset)
+        start = segment.start_for(offset_start)
     for _, header in headers(segment.file(), start, segment.size_bytes):
         if header.last_offset >= offset_limit:
             break
