@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from data_plane.coordinator.shard import Replies, Shard
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import NotCoordinator
-from data_plane.protocol.records.batch import iter_batches
+from data_plane.protocol.records.batch import BATCH_HEADER_BYTES, iter_batches
 from data_plane.protocol.records.record import Record, decode_records, encode_batch
 from data_plane.replication.partition import Partition
 from data_plane.replication.waiting import Committed, OffsetWaiters, Parked
@@ -42,15 +42,18 @@ class ShardHost(Generic[S]):
         return self.partition.log.log_end_offset + len(self._pending)
 
     def load_step(self, now_ms: int) -> bool:
-        """Replay a slice of the log; True when the shard serves."""
+        """Replay a slice of the log; True when the shard serves.
+
+        To the log's end and not only to the high watermark: what is not committed yet will be, and
+        a shard that had not replayed it would decide without it.
+        """
         partition = self.partition
-        if self._load_offset < partition.high_watermark:
+        if self._load_offset < partition.log.log_end_offset:
             part = partition.read(
                 self._load_offset, bytes_max=LOAD_STEP_BYTES, at_least_one=True
             ).read_bytes()
-            if part:
-                self._replay_batches(memoryview(part))
-                return False
+            self._replay_batches(memoryview(part))
+            return False
         self.shard.finish_load(now_ms)
         return True
 
@@ -112,7 +115,7 @@ class ShardHost(Generic[S]):
             self._load_offset = header.next_offset
             if header.is_control:
                 continue
-            payload = view[at : at + header.size_bytes]
+            payload = view[at + BATCH_HEADER_BYTES : at + header.size_bytes]
             for record in decode_records(header, payload):
                 self.shard.replay_bytes(record.key, record.value)
 
