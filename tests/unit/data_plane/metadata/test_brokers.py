@@ -1,0 +1,22 @@
+"""Registration: the epoch is the record's offset, and everything led gets a new leader epoch."""
+
+from data_plane.metadata.brokers import decide_register_broker
+from tests.unit.data_plane.metadata.worlds import after, broker, cluster, topic, with_topics
+
+
+def test_the_epoch_of_an_incarnation_is_the_offset_of_its_record() -> None:
+    decision = decide_register_broker(cluster(), broker(1), next_offset=42)
+    assert decision.response == 42
+    assert after(cluster(), decision).brokers[1].broker_epoch == 42
+
+
+def test_what_the_broker_led_gets_a_new_leader_epoch_and_the_rest_stays() -> None:
+    image = with_topics(cluster(broker(1), broker(2)), topic("a", 4))
+    again = after(image, decide_register_broker(image, broker(1), next_offset=9))
+    pairs = list(zip(image.topics["a"].partitions, again.topics["a"].partitions, strict=True))
+    assert {before.leader for before, _ in pairs} == {1, 2}
+    for before, now in pairs:
+        bump = int(before.leader == 1)
+        assert now.leader_epoch == before.leader_epoch + bump
+        assert now.partition_epoch == before.partition_epoch + bump
+        assert now.isr == before.isr
