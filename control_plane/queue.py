@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 RUN_OPERATION = "operations.run"
 # After a failed send, requests do not wait for a dead Redis again for this long.
-_PAUSE_AFTER_FAILURE_S = 2.0
+_PAUSE_AFTER_FAILURE_S = 5.0
 _paused_until = 0.0
 
 

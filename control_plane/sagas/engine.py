@@ -105,7 +105,11 @@ class Saga:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Where sagas run. `seam` is called around each effect, so that tests may end the process."""
+    """Where sagas run.
+
+    `seam` is called before an effect, after it, and after its record, with the step's label, so
+    that tests may end the process there.
+    """
 
     sagas: Mapping[str, Saga]
     sessions: sessionmaker[Session]
@@ -139,8 +143,6 @@ def advance(runtime: Runtime, lease: Lease) -> Lease | None:
     except StaleLease as lost:
         log.info("%s: outcome dropped", lost)
         return None
-    if kept is not None:
-        runtime.seam("after record")
     return kept
 
 
@@ -158,9 +160,9 @@ def _attempt(runtime: Runtime, lease: Lease) -> Lease | None:
         saga = runtime.sagas[operation.kind]
         context = StepContext(session, operation, runtime.clock.now(), runtime.sealer)
         progress = _Progress(context, saga, lease, runtime.seam)
-        if operation.state == OperationState.UNWINDING:
-            return progress.undo()
-        return progress.do()
+        kept = progress.undo() if operation.state == OperationState.UNWINDING else progress.do()
+    runtime.seam(f"{progress.label}: after record")
+    return kept
 
 
 def _store_failure(runtime: Runtime, lease: Lease, problem: Exception) -> Lease | None:
@@ -203,19 +205,21 @@ class _Progress:
         self._context, self._saga, self._lease, self._seam = context, saga, lease, seam
         self._operation, self._session, self._now = context.operation, context.session, context.now
         self._is_undoing = self._operation.state == OperationState.UNWINDING
+        self._direction = "undo" if self._is_undoing else "do"
         self._done = self._operation.steps_done
         # While unwinding, `steps_done` counts the steps still to be undone.
         self.step = saga.steps[self._done - 1 if self._is_undoing else self._done]
+        self.label = f"{self._direction} {self.step.name}"
 
     def do(self) -> Lease | None:
         step = self.step
-        self._seam(f"do {step.name}: before effect")
+        self._seam(f"{self.label}: before effect")
         try:
             output = step.do(self._context)
         except NotYet as wait:
             return self._wait(wait)
         self._session.flush()
-        self._seam(f"do {step.name}: after effect")
+        self._seam(f"{self.label}: after effect")
         self._record(output=output or {})
         done = self._done + 1
         if done < len(self._saga.steps):
@@ -226,14 +230,14 @@ class _Progress:
     def undo(self, note: str = "") -> Lease | None:
         """Undo the current step (or, with a note, leave it as it is) and go to the one before."""
         step = self.step
-        self._seam(f"undo {step.name}: before effect")
+        self._seam(f"{self.label}: before effect")
         if step.undo is not None and not note:
             try:
                 step.undo(self._context)
             except NotYet as wait:
                 return self._wait(wait)
         self._session.flush()
-        self._seam(f"undo {step.name}: after effect")
+        self._seam(f"{self.label}: after effect")
         self._record(note=note)
         left = self._done - 1
         if left:
@@ -312,7 +316,7 @@ class _Progress:
                 id=new_id(),
                 operation_id=self._operation.id,
                 name=self.step.name,
-                direction="undo" if self._is_undoing else "do",
+                direction=self._direction,
                 started_at=self._operation.step_since or self._now,
                 **values,
             )

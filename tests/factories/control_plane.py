@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session, sessionmaker
 
 from control_plane.database import engine_for
-from control_plane.domain.clock import ManualClock
+from control_plane.domain.clock import Clock, ManualClock
 from control_plane.domain.states import LIVE
 from control_plane.models import Account, Addon, App, Cluster, Node, Operation, Topic
 from control_plane.pki.seal import Sealer
@@ -31,7 +31,7 @@ class World:
 
     sessions: sessionmaker[Session]
     sagas: Mapping[str, Saga] = field(default_factory=lambda: SAGAS)
-    clock: ManualClock = field(default_factory=lambda: ManualClock(START))
+    clock: Clock = field(default_factory=lambda: ManualClock(START))
     sealer: Sealer = field(default_factory=lambda: Sealer(b"k" * 32))
     rng: random.Random = field(default_factory=lambda: random.Random(7))
     agent: ScriptedAgent = field(default_factory=ScriptedAgent)
@@ -53,6 +53,11 @@ class World:
     @property
     def runtime(self) -> Runtime:
         return Runtime(self.sagas, self.sessions, self.clock, self.sealer, self.seam)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, on a clock that is told."""
+        assert isinstance(self.clock, ManualClock)
+        self.clock.advance(seconds=seconds)
 
     def register_node(self) -> Node:
         with self.sessions.begin() as session:
@@ -124,7 +129,7 @@ class World:
             operation = self.operation(operation_id)
             if operation.state not in LIVE:
                 return operation
-            self.clock.advance(seconds=seconds)
+            self.wait(seconds)
         raise AssertionError(f"{operation.kind} is still at {operation.step}: {operation.reason}")
 
     def settle_all(self) -> None:
@@ -138,7 +143,7 @@ class World:
             for operation_id in due:
                 self.run(operation_id)
             self.report()
-            self.clock.advance(seconds=1)
+            self.wait(1)
         raise AssertionError(f"still under way: {[(each.kind, each.step) for each in live]}")
 
     def operation(self, operation_id: uuid.UUID) -> Operation:

@@ -1,0 +1,79 @@
+"""The life of an add-on in the pieces that sagas carry out."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from control_plane.models import Cluster
+from control_plane.services import operations, topics
+from tests.factories.control_plane import World
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`start` brings a fresh world to an operation that has not begun, and returns its id."""
+
+    name: str
+    kind: str
+    start: Callable[[World], uuid.UUID]
+
+
+def provision(world: World) -> uuid.UUID:
+    world.register_node()
+    _, operation = world.add_addon(world.add_app(world.add_account()))
+    return operation.id
+
+
+def failed_provision(world: World) -> uuid.UUID:
+    world.agent.broker_problem = "Port 20000 is taken."
+    return provision(world)
+
+
+def deprovision(world: World) -> uuid.UUID:
+    addon = world.provisioned()
+    world.wait(60)
+    operation = world.destroy(addon.id)
+    assert operation is not None
+    return operation.id
+
+
+def create_topic(world: World) -> uuid.UUID:
+    cluster = world.cluster(world.provisioned().id)
+    return world.add_topic(cluster.id, "departures")[1].id
+
+
+def alter_topic(world: World) -> uuid.UUID:
+    cluster_id = _with_topic(world)
+    with world.sessions.begin() as session:
+        cluster = session.get_one(Cluster, cluster_id)
+        topic = topics.get(session, cluster, "departures")
+        _, operation = topics.alter(
+            session, cluster, topic, retention_ms=7_200_000, is_compacted=False, now=world.now
+        )
+        assert operation is not None
+        return operation.id
+
+
+def delete_topic(world: World) -> uuid.UUID:
+    cluster_id = _with_topic(world)
+    with world.sessions.begin() as session:
+        cluster = session.get_one(Cluster, cluster_id)
+        topic = topics.get(session, cluster, "departures")
+        _, operation = topics.destroy(session, cluster, topic, now=world.now)
+        assert operation is not None
+        return operation.id
+
+
+def _with_topic(world: World) -> uuid.UUID:
+    cluster = world.cluster(world.provisioned().id)
+    world.settle(world.add_topic(cluster.id, "departures")[1].id)
+    return cluster.id
+
+
+PROVISION = Scenario("provision", operations.PROVISION, provision)
+FAILED_PROVISION = Scenario("failed provision", operations.PROVISION, failed_provision)
+DEPROVISION = Scenario("deprovision", operations.DEPROVISION, deprovision)
+CREATE_TOPIC = Scenario("create topic", operations.CREATE_TOPIC, create_topic)
+ALTER_TOPIC = Scenario("alter topic", operations.ALTER_TOPIC, alter_topic)
+DELETE_TOPIC = Scenario("delete topic", operations.DELETE_TOPIC, delete_topic)
+ALL = (PROVISION, DEPROVISION, CREATE_TOPIC, ALTER_TOPIC, DELETE_TOPIC)
