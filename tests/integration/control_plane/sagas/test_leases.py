@@ -92,7 +92,7 @@ def test_a_report_between_look_and_wait_is_not_lost(world: World) -> None:
     """The step has looked, the report comes, the step stores that it waits: it must look again."""
     operation_id = scenarios.provision(world)
     world.run(operation_id)
-    reported = []
+    reported: list[list[uuid.UUID]] = []
     world.wait(3)
 
     def report_meanwhile(label: str) -> None:
