@@ -1,1 +1,1 @@
-"""One router per resource."""
+"""One router file per resource: parse, one service call, reply; the route commits."""

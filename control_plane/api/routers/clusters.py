@@ -1,0 +1,52 @@
+"""The data API's clusters, where Kafka command lines of Heroku's family look them up.
+
+404 and 410 come without `message` here: with one, those command lines fail, or wait for ever.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from control_plane.api.cluster_view import cluster_out
+from control_plane.api.schemas.clusters import ClusterOut, WaitStatus
+from control_plane.domain.errors import Gone, NotFound
+from control_plane.http.auth import AccountDep
+from control_plane.http.context import ContextDep
+from control_plane.http.errors import BareError
+from control_plane.http.units import SessionDep, TransactionRoute
+from control_plane.models import Cluster
+from control_plane.services import clusters
+
+router = APIRouter(
+    prefix="/data/kafka/v0/clusters/{cluster}", tags=["clusters"], route_class=TransactionRoute
+)
+
+
+def cluster_of(cluster: str, account: AccountDep, session: SessionDep) -> Cluster:
+    """The cluster of the path, by its add-on's id or name."""
+    if len(cluster) > 300 or not cluster.isprintable():
+        raise BareError("not_found")
+    try:
+        return clusters.get(session, account, cluster)
+    except (NotFound, Gone) as error:
+        raise BareError(error.id) from None
+
+
+ClusterDep = Annotated[Cluster, Depends(cluster_of)]
+
+
+@router.get("")
+def read_cluster(cluster: ClusterDep, session: SessionDep, context: ContextDep) -> ClusterOut:
+    return cluster_out(session, cluster, now=context.clock.now())
+
+
+@router.get("/wait_status")
+def read_wait_status(cluster: ClusterDep, session: SessionDep, context: ContextDep) -> WaitStatus:
+    """Whether there is something to wait for; a failed provisioning is `error?`, with 200."""
+    status = clusters.wait_status(session, cluster, now=context.clock.now())
+    return WaitStatus(
+        is_waiting=status.is_waiting,
+        is_error=status.is_failed,
+        is_healthy=status.is_healthy,
+        message=status.message,
+    )
