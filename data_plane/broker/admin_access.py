@@ -97,7 +97,8 @@ def cluster_operations(broker: AdminBroker, ctx: RequestContext) -> int:
 
 def config_scope(broker: AdminBroker, image: MetadataImage) -> ConfigScope:
     """Return the eyes with which this broker reads configs in `image`."""
-    return ConfigScope(image, broker.config.broker_id, static_configs(broker.config))
+    registration = image.brokers.get(broker.config.broker_id)
+    return ConfigScope(image, broker.config.broker_id, static_configs(broker.config, registration))
 
 
 def broker_number(scope: ConfigScope, name: str) -> int:

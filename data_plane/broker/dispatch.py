@@ -136,9 +136,9 @@ def _handle(
             return Reply(None, answer, lambda parts: (head, *_parts(parts)))
         return Reply((head, *answer), None, None)
     spec = API_KEYS[header.api_key]
-    request, end = decoder(spec.request, header.api_version)(body, 0)
-    if end != len(body):
-        raise DecodeError(f"{len(body) - end} bytes behind the request")
+    # Bytes behind the request are ignored, as Kafka does: librdkafka sends three of them with
+    # each Metadata request for all topics (a null array's unused count bytes).
+    request, _ = decoder(spec.request, header.api_version)(body, 0)
     if header.api_key == API_VERSIONS:
         session.software = software_of(request)
 

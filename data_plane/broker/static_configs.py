@@ -1,22 +1,24 @@
 """What a broker process was started with, by Kafka's names, as DescribeConfigs shows it."""
 
-from data_plane.broker.config import BrokerConfig, ListenerConfig
+from data_plane.broker.config import BrokerConfig
+from data_plane.metadata.records import RegisterBrokerRecord
 
 
-def static_configs(config: BrokerConfig) -> dict[str, str]:
+def static_configs(
+    config: BrokerConfig, registration: RegisterBrokerRecord | None = None
+) -> dict[str, str]:
     """Return name -> text of everything that is set; what is not has its catalogue default.
 
-    `config.static_configs` wins over what the other fields say. Key files are not named here:
-    where they are is nobody's business but the broker's.
+    `config.static_configs` wins over what the other fields say; `registration` knows the ports
+    that were left to the system. Key files are not named here: where they are is nobody's
+    business but the broker's.
     """
     own = {
         "broker.id": str(config.broker_id),
         "node.id": str(config.broker_id),
         "log.dirs": str(config.data_dir),
-        "listeners": ",".join(_address(each, each.bind, each.port) for each in config.listeners),
-        "advertised.listeners": ",".join(
-            _address(each, each.advertised_host or each.bind, each.advertised_port or each.port)
-            for each in config.listeners
+        "listeners": ",".join(
+            _address(each.name, each.bind, each.port) for each in config.listeners
         ),
         "auto.create.topics.enable": str(config.auto_create_topics).lower(),
         "num.partitions": str(config.default_partitions),
@@ -27,8 +29,12 @@ def static_configs(config: BrokerConfig) -> dict[str, str]:
     }
     if config.rack is not None:
         own["broker.rack"] = config.rack
+    if registration is not None:
+        own["advertised.listeners"] = ",".join(
+            _address(each.name, each.host, each.port) for each in registration.listeners
+        )
     return own | dict(config.static_configs)
 
 
-def _address(listener: ListenerConfig, host: str, port: int) -> str:
-    return f"{listener.name}://{f'[{host}]' if ':' in host else host}:{port}"
+def _address(name: str, host: str, port: int) -> str:
+    return f"{name}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,20 +1,23 @@
 """Metadata over the wire, version by version (items 80-82, 91, 92)."""
 
 import dataclasses
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
+from data_plane.broker.dispatch import Session, dispatch
 from data_plane.broker.handlers import metadata
 from data_plane.protocol.errors import ErrorCode, InvalidRequest, NotController
 from data_plane.protocol.messages.metadata import (
     OPERATIONS_UNKNOWN,
     MetadataRequest,
     MetadataRequestTopic,
+    MetadataResponse,
 )
-from data_plane.protocol.schema import NO_ID
+from data_plane.protocol.schema import NO_ID, decode
 from data_plane.security.acls import AclOperation, AclPermission, PatternType
-from tests.unit.data_plane.broker.handlers.admin_broker import ALICE, StandIn, codes_by_name
+from tests.unit.data_plane.broker.handlers.admin_broker import ADMIN, ALICE, StandIn, codes_by_name
 
 ALL = MetadataRequest(topics=None)
 DESCRIBE, CREATE = AclOperation.DESCRIBE, AclOperation.CREATE
@@ -222,3 +225,18 @@ def test_a_fenced_leader_is_no_leader_and_its_replica_is_offline() -> None:
     (row,) = response.topics[0].partitions
     assert (row.error_code, row.leader_id) == (ErrorCode.LEADER_NOT_AVAILABLE, -1)
     assert list(row.offline_replicas) == [1]
+
+
+def test_the_three_unused_bytes_of_librdkafka_are_ignored() -> None:
+    """The body it sends for all topics in v12: a null array, then its count's unused bytes."""
+    broker = StandIn()
+    broker.create("a")
+    header = bytes.fromhex("0003000c0000000700016300")  # key 3, v12, correlation 7, client "c"
+    frame = memoryview(header + bytes.fromhex("00000000010000"))
+    session = Session(listener="TLS", principal=ADMIN, client_host="10.0.0.9")
+    reply = dispatch(cast("Any", broker), session, frame, 1_000)
+    assert reply is not None
+    body = b"".join(reply.take())
+    assert body.startswith(bytes.fromhex("0000000700"))
+    response = decode(MetadataResponse, 12, body, 5)
+    assert [row.name for row in response.topics] == ["a"]
