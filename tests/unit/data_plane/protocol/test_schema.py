@@ -189,6 +189,17 @@ def test_metadata_v0_knows_no_null_list() -> None:
     assert decode(MetadataRequest, 9, bytes.fromhex("01 01 00 00 00")).topics == ()
 
 
+def test_metadata_of_librdkafka_has_bytes_behind_it() -> None:
+    """Captured from librdkafka 2.16: all topics at v12, then three bytes that mean nothing.
+
+    The decoder says where the message ends and leaves the rest alone; a caller must too.
+    """
+    body = bytes.fromhex("00000000 010000")
+    request, at = decoder(MetadataRequest, 12)(body, 0)
+    assert request == MetadataRequest(topics=None, allow_auto_topic_creation=False)
+    assert at == 4
+
+
 def test_metadata_by_id_has_a_null_name() -> None:
     request = MetadataRequest(topics=(MetadataRequestTopic(UUID(int=5), None),))
     assert decode(MetadataRequest, 12, encode(request, 12)).topics == request.topics
