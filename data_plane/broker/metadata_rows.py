@@ -24,36 +24,39 @@ def broker_rows(image: MetadataImage, listener: str) -> list[MetadataResponseBro
     ]
 
 
-def topic_row(
-    image: MetadataImage, topic: TopicImage, ctx: RequestContext, operations: int
-) -> MetadataResponseTopic:
-    """Describe one topic; `operations` is the bitfield of KIP-430 or its absence."""
-    live = {broker.broker_id for broker in image.live_brokers()}
-    return MetadataResponseTopic(
-        name=topic.name,
-        topic_id=topic.topic_id,
-        is_internal=topic.is_internal,
-        partitions=[_partition_row(image, partition, ctx, live) for partition in topic.partitions],
-        topic_authorized_operations=operations,
-    )
+class TopicRows:
+    """Describes topics of one image to one asker; what all rows share is worked out once."""
 
+    def __init__(self, image: MetadataImage, ctx: RequestContext) -> None:
+        brokers = image.live_brokers()
+        self._live = {broker.broker_id for broker in brokers}
+        self._reachable = {
+            broker.broker_id for broker in brokers if listener_of(broker, ctx.listener) is not None
+        }
+        self._knows_listeners = ctx.api_version >= LISTENER_NOT_FOUND_FROM
 
-def _partition_row(
-    image: MetadataImage, partition: PartitionRecord, ctx: RequestContext, live: set[int]
-) -> MetadataResponsePartition:
-    code, leader = ErrorCode.NONE, partition.leader
-    if leader not in live:
-        code, leader = ErrorCode.LEADER_NOT_AVAILABLE, NO_LEADER
-    elif listener_of(image.brokers[leader], ctx.listener) is None:
-        is_known = ctx.api_version >= LISTENER_NOT_FOUND_FROM
-        code = ErrorCode.LISTENER_NOT_FOUND if is_known else ErrorCode.LEADER_NOT_AVAILABLE
-        leader = NO_LEADER
-    return MetadataResponsePartition(
-        error_code=code,
-        partition_index=partition.partition_index,
-        leader_id=leader,
-        leader_epoch=partition.leader_epoch,
-        replica_nodes=partition.replicas,
-        isr_nodes=partition.isr,
-        offline_replicas=[each for each in partition.replicas if each not in live],
-    )
+    def row(self, topic: TopicImage, operations: int) -> MetadataResponseTopic:
+        """Describe one topic; `operations` is the bitfield of KIP-430 or its absence."""
+        return MetadataResponseTopic(
+            name=topic.name,
+            topic_id=topic.topic_id,
+            is_internal=topic.is_internal,
+            partitions=[self._partition(partition) for partition in topic.partitions],
+            topic_authorized_operations=operations,
+        )
+
+    def _partition(self, partition: PartitionRecord) -> MetadataResponsePartition:
+        code, leader = ErrorCode.NONE, partition.leader
+        if leader not in self._reachable:
+            is_hidden = leader in self._live and self._knows_listeners
+            code = ErrorCode.LISTENER_NOT_FOUND if is_hidden else ErrorCode.LEADER_NOT_AVAILABLE
+            leader = NO_LEADER
+        return MetadataResponsePartition(
+            error_code=code,
+            partition_index=partition.partition_index,
+            leader_id=leader,
+            leader_epoch=partition.leader_epoch,
+            replica_nodes=partition.replicas,
+            isr_nodes=partition.isr,
+            offline_replicas=[each for each in partition.replicas if each not in self._live],
+        )

@@ -17,7 +17,7 @@ from data_plane.broker.admin_access import (
     config_scope,
 )
 from data_plane.broker.context import RequestContext
-from data_plane.broker.metadata_rows import broker_rows, topic_row
+from data_plane.broker.metadata_rows import TopicRows, broker_rows
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage, preview
 from data_plane.metadata.records import metadata_records
@@ -148,8 +148,9 @@ def _response(
 def _all_rows(
     broker: AdminBroker, ctx: RequestContext, request: MetadataRequest, image: MetadataImage
 ) -> list[MetadataResponseTopic]:
+    rows = TopicRows(image, ctx)
     return [
-        _row(broker, ctx, request, image, name)
+        rows.row(image.topics[name], _operations(broker, ctx, request, name))
         for name in sorted(image.topics)
         if allows_topic(broker, ctx, AclOperation.DESCRIBE, name)
     ]
@@ -164,6 +165,7 @@ def _named_rows(
 ) -> list[MetadataResponseTopic]:
     """Answer each topic once, whatever way and how often it was asked for."""
     rows = []
+    known = TopicRows(image, ctx)
     for each in _once(request.topics or ()):
         found = image.topic(each.name) if each.name is not None else None
         topic = found or (image.topic_by_id(each.topic_id) if each.name is None else None)
@@ -171,7 +173,7 @@ def _named_rows(
         if name is not None and not allows_topic(broker, ctx, AclOperation.DESCRIBE, name):
             rows.append(_failed(each, ErrorCode.TOPIC_AUTHORIZATION_FAILED))
         elif topic is not None:
-            rows.append(_row(broker, ctx, request, image, topic.name))
+            rows.append(known.row(topic, _operations(broker, ctx, request, topic.name)))
         elif each.name is None:
             rows.append(_failed(each, ErrorCode.UNKNOWN_TOPIC_ID))
         else:
@@ -207,18 +209,12 @@ def _failed(asked: MetadataRequestTopic, code: int) -> MetadataResponseTopic:
     return MetadataResponseTopic(code, asked.name, asked.topic_id)
 
 
-def _row(
-    broker: AdminBroker,
-    ctx: RequestContext,
-    request: MetadataRequest,
-    image: MetadataImage,
-    name: str,
-) -> MetadataResponseTopic:
-    operations = (
-        broker.authorizer.authorized_operations(
-            ctx.principal, ResourceType.TOPIC, name, ctx.client_host
-        )
-        if request.include_topic_authorized_operations
-        else OPERATIONS_UNKNOWN
+def _operations(
+    broker: AdminBroker, ctx: RequestContext, request: MetadataRequest, name: str
+) -> int:
+    """Return the bitfield of what the asker may do to a topic, if it asked (item 92)."""
+    if not request.include_topic_authorized_operations:
+        return OPERATIONS_UNKNOWN
+    return broker.authorizer.authorized_operations(
+        ctx.principal, ResourceType.TOPIC, name, ctx.client_host
     )
-    return topic_row(image, image.topics[name], ctx, operations)
