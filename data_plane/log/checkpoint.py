@@ -1,7 +1,8 @@
 """A partition's own note of what recovery need not read again.
 
-File `checkpoint`: magic `OTC1`, CRC-32C of the body, then recovery point int64, log start offset
-int64, clean end offset int64 (-1: not cleanly closed) and the active file's size int64; big-endian.
+File `checkpoint`, big-endian: magic `OTC1`, CRC-32C of the body, then recovery point int64, log
+start offset int64, clean end offset int64 (-1: not cleanly closed) and the size of all .log files
+then, int64.
 It is replaced without a sync: an older one, or none, only makes recovery read more.
 """
 

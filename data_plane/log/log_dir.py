@@ -148,13 +148,14 @@ class LogDir:
         missing = [p for p in new if p.key not in self.manifest.topics]
         if not missing:
             return
-        is_many = len(missing) > FDATASYNC_FILES_MAX
+        directories = [self._directory(partition.key) for partition in missing]
         try:
-            for partition in missing:
-                directory = self._directory(partition.key)
-                create_log(self.files, directory, is_synced=not is_many)
+            for directory in directories:
+                create_log(self.files, directory)
+            is_many = len(missing) > FDATASYNC_FILES_MAX
             if not (is_many and self.files.sync_file_system(self.root)):
-                self.files.sync_directory(self.root)
+                for directory in (*directories, self.root):
+                    self.files.sync_directory(directory)
             self.manifest.add(missing)
         except OSError as error:
             raise self._failure("create", error) from error

@@ -128,6 +128,7 @@ class PartitionLog:
     ) -> "PartitionLog":
         """Make an empty log; the caller makes the directory's own name durable."""
         create_log(files, directory)
+        files.sync_directory(directory)
         return cls.open(files, directory, config, was_clean=False, now_ms=now_ms)
 
     @classmethod
@@ -605,7 +606,7 @@ class PartitionLog:
         if not is_clean:
             return
         end = self.log_end_offset
-        checkpoint = Checkpoint(end, self.log_start_offset, end, self._active.size_bytes)
+        checkpoint = Checkpoint(end, self.log_start_offset, end, self.size_bytes)
         try:
             for path in self._write_side_files():
                 self._mark_dirty(path)

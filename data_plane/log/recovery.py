@@ -16,7 +16,12 @@ from pathlib import PurePath
 
 import crc32c
 
-from data_plane.log.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from data_plane.log.checkpoint import (
+    NOT_CLEAN,
+    Checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
 from data_plane.log.failures import DamagedLog, LostLog
 from data_plane.log.files import File, Files
 from data_plane.log.leader_epochs import LeaderEpochs
@@ -55,12 +60,10 @@ class LoadedLog:
     log_end_offset: int
 
 
-def create_log(files: Files, directory: PurePath, *, is_synced: bool = True) -> None:
-    """Make the directory of an empty partition; the caller makes its name durable."""
+def create_log(files: Files, directory: PurePath) -> None:
+    """Make the directory of an empty partition; the caller makes it and its name durable."""
     files.make_directory(directory)
     files.open(segment_path(directory, 0, LOG), create=True)
-    if is_synced:
-        files.sync_directory(directory)
 
 
 def load_log(
@@ -77,7 +80,7 @@ def load_log(
             loaded = recovery.load_clean()
             if loaded is not None:
                 return loaded
-        return recovery.recover()
+        return recovery.recover(was_clean=was_clean)
     except OSError as error:  # Unreadable is this partition's misfortune, not the broker's.
         raise DamagedLog(f"{directory.name}: {error.strerror}") from error
 
@@ -110,7 +113,7 @@ class _Recovery:
             epochs is None
             or snapshot is None
             or snapshot[0] != end
-            or segments[-1].size_bytes != self._checkpoint.clean_size_bytes
+            or sum(segment.size_bytes for segment in segments) != self._checkpoint.clean_size_bytes
         ):
             return None
         start = max(self._checkpoint.log_start_offset, self._bases[0])
@@ -133,8 +136,8 @@ class _Recovery:
             index_interval_bytes=self._config.index_interval_bytes,
         )
 
-    def recover(self) -> LoadedLog:
-        """Scan, cut, rebuild and sync."""
+    def recover(self, *, was_clean: bool) -> LoadedLog:
+        """Scan, cut, rebuild and sync. After a clean close the sizes must not have changed."""
         recovery_point = max(self._checkpoint.recovery_point, self._bases[0])
         first, snapshot, epochs = self._where_to_begin(recovery_point)
         snapshot_offset, producers = snapshot
@@ -154,8 +157,15 @@ class _Recovery:
                 f"{self._directory.name}: offset {end} is unreadable"
                 f" although all below {recovery_point} was synced"
             )
-        self._cut(scanned, self._bases[first + len(scanned) :], end)
         segments = self._segments(self._bases[:first], self._bases[first]) if first else []
+        size_bytes = sum(segment.size_bytes for segment in (*segments, *scanned))
+        is_closed = was_clean and self._checkpoint.clean_end_offset != NOT_CLEAN
+        if is_closed and size_bytes != self._checkpoint.clean_size_bytes:
+            raise DamagedLog(
+                f"{self._directory.name}: {size_bytes} bytes of batches,"
+                f" {self._checkpoint.clean_size_bytes} when it was closed"
+            )
+        self._cut(scanned, self._bases[first + len(scanned) :], end)
         loaded = LoadedLog([*segments, *scanned], epochs, producers, self._bases[0], end)
         loaded.log_start_offset = max(self._checkpoint.log_start_offset, self._bases[0])
         self._make_durable(loaded, scanned)

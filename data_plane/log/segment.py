@@ -221,6 +221,7 @@ class Segment:
         self._take_maximum()
         self._bytes_since_entry = 0
         for position, header in headers(self.file(), start, size_bytes, REBUILD_WINDOW_BYTES):
+            self._check_offset(header, next_offset)
             self.note(position, header.size_bytes, header.last_offset, header.max_timestamp)
         self.size_bytes, self.next_offset = size_bytes, next_offset
 
@@ -246,6 +247,19 @@ class Segment:
         has_maximum = time_index.last is not None or not self.size_bytes
         if not (self._is_entry(index.last) and has_maximum and self._is_time(time_index.last)):
             self.rebuild()
+        else:
+            self._check_end(index)
+
+    def _check_end(self, index: OffsetIndex) -> None:
+        """Raise DamagedLog unless the batches behind the last entry end where the file does."""
+        start = index.last[1] if index.last is not None else 0
+        for _, header in headers(self.file(), start, self.size_bytes):
+            self._check_offset(header, self.next_offset)
+
+    def _check_offset(self, header: BatchHeader, next_offset: int) -> None:
+        """Raise DamagedLog for a batch whose offsets are not this segment's."""
+        if not self.base_offset <= header.base_offset <= header.last_offset < next_offset:
+            raise DamagedLog(f"{self.log_path}: offset {header.base_offset} lies outside of it")
 
     def _is_entry(self, entry: tuple[int, int] | None) -> bool:
         """Compare an index entry with the batch it names: entries carry no checksum."""
