@@ -15,7 +15,7 @@ SECRET_KEY_BYTES = 32
 class DatabaseSettings(BaseSettings):
     """What a migration needs, which is less than what serving needs."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr  # postgres://, postgresql:// or postgresql+psycopg://
 

@@ -17,7 +17,7 @@ _UNITS_MS = {
     "d": 86_400_000,
     "day": 86_400_000,
 }
-_FORM = re.compile(r"(\d{1,15}) ?([a-z]*)")
+_FORM = re.compile(r"([0-9]{1,15}) ?([a-z]*)")
 HOUR_MS = _UNITS_MS["h"]
 DAY_MS = _UNITS_MS["d"]
 

@@ -1,12 +1,19 @@
 """Reports to cluster health: one word for people, one sentence with the reason."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 # An agent reports every few seconds; three missed reports are not yet a silence.
 SILENCE = dt.timedelta(seconds=20)
+
+
+# Conditions that are well when true; any other names a fault, and is well when false.
+GOOD_WHEN_TRUE = frozenset({"Ready", "TopicsApplied", "AclsApplied"})
+# A broker that moved to another port runs well; one that could not is not `Ready`.
+NOTES = frozenset({"PortTaken"})
 
 
 class Health(StrEnum):
@@ -21,7 +28,17 @@ class Observed:
 
     phase: str  # a contract Phase
     observed_at: dt.datetime | None
-    problems: Sequence[str] = ()  # messages of false conditions
+    problems: Sequence[str] = ()  # what `faults` found in its conditions
+
+
+def faults(conditions: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what is wrong, in the node's own words; conditions as in the contract's JSON."""
+    return [
+        condition["message"] or condition["reason"] or condition["name"]
+        for condition in conditions
+        if condition["name"] not in NOTES
+        and condition["status"] is not (condition["name"] in GOOD_WHEN_TRUE)
+    ]
 
 
 def health_of(shares: Sequence[Observed], now: dt.datetime) -> tuple[Health, str]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from control_plane.domain.health import faults
 from control_plane.models import ClusterSpecRow
-from control_plane.sagas.engine import NotYet, StepContext
+from control_plane.sagas.engine import NotYet, StepContext, StepFailed
 from control_plane.services import clusters, specs
 
 
@@ -16,8 +17,11 @@ def observed(context: StepContext, generation: int) -> None:
 
 def ready(context: StepContext, generation: int) -> None:
     """Wait until `generation` is applied and every broker is ready at a known port."""
-    observed(context, generation)
     shares = specs.shares_of(context.session, context.operation.cluster_id)
+    if any(share.status.get("phase") == "failed" for share in shares):
+        # Agents say `failed` where only a change of something outside can help.
+        raise StepFailed(problems(shares) or "the brokers failed to start")
+    observed(context, generation)
     brokers = clusters.brokers(context.session, context.cluster())
     if any(share.status.get("phase") != "ready" for share in shares) or any(
         broker.phase != "ready" or broker.port is None for broker in brokers
@@ -34,10 +38,5 @@ def absent(context: StepContext) -> None:
 
 def problems(shares: Iterable[ClusterSpecRow]) -> str:
     """Gather what nodes say is wrong, in their own words; empty if nothing is."""
-    found = [
-        condition["message"] or condition["reason"]
-        for share in shares
-        for condition in share.status.get("conditions", [])
-        if not condition["status"]
-    ]
-    return " ".join(dict.fromkeys(text for text in found if text))
+    found = [text for share in shares for text in faults(share.status.get("conditions", []))]
+    return " ".join(dict.fromkeys(found))

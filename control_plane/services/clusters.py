@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from control_plane.domain.cluster_states import ClusterState, advance
 from control_plane.domain.errors import Gone, NotFound
-from control_plane.domain.health import Health, Observed, health_of
+from control_plane.domain.health import Health, Observed, faults, health_of
 from control_plane.domain.plans import PLANS, Plan
 from control_plane.domain.states import AddonState
 from control_plane.models import Account, Addon, App, Cluster, ClusterBroker, Node
@@ -71,11 +71,7 @@ def health(session: Session, cluster: Cluster, *, now: dt.datetime) -> tuple[Hea
         Observed(
             phase=share.status.get("phase", "pending"),
             observed_at=share.observed_at,
-            problems=[
-                condition["message"] or condition["reason"]
-                for condition in share.status.get("conditions", [])
-                if not condition["status"]
-            ],
+            problems=faults(share.status.get("conditions", [])),
         )
         for share in specs.shares_of(session, cluster.id)
     ]

@@ -1,4 +1,4 @@
-"""The process's sealer, for callers that may not know the keys' package."""
+"""The sealer of this service, made from its SECRET_KEY; the door to `pki` for the edges."""
 
 from control_plane.pki.seal import Sealer
 from control_plane.settings import Settings

@@ -30,6 +30,7 @@ class ScriptedAgent:
     spec: NodeSpec | None = None
     topic_error: str = ""  # said of every topic, none of which is then made
     broker_problem: str = ""  # brokers never become ready, for this reason
+    has_given_up: bool = False  # with a broker problem: nothing is tried any more
     signing: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     sealing: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
     samples: list[MetricSample] = field(default_factory=list)
@@ -67,7 +68,7 @@ class ScriptedAgent:
         return ClusterStatus(
             cluster_id=spec.cluster_id,
             observed_generation=0 if is_stuck or self.topic_error else spec.generation,
-            phase="starting" if is_stuck else "ready",
+            phase=("failed" if self.has_given_up else "starting") if is_stuck else "ready",
             conditions=[
                 Condition(
                     name="Ready",

@@ -91,6 +91,16 @@ def test_brokers_that_never_start_are_given_up_and_removed(world: World) -> None
         assert all(row.key_sealed is None for row in session.query(Credential))
 
 
+def test_what_a_node_has_given_up_is_not_waited_for(world: World) -> None:
+    world.register_node()
+    world.agent.broker_problem, world.agent.has_given_up = "The broker ended too often.", True
+    addon, operation = world.add_addon(world.add_app(world.add_account()))
+    began = world.now
+    assert world.settle(operation.id, seconds=1).state == OperationState.FAILED
+    assert world.addon(addon.id).state_reason == "The broker ended too often."
+    assert (world.now - began).total_seconds() < 10
+
+
 def test_a_failed_addon_can_be_destroyed(world: World) -> None:
     addon, operation = world.add_addon(world.add_app(world.add_account()))
     world.settle(operation.id, seconds=10)

@@ -1,0 +1,39 @@
+"""Reports to one word and one sentence."""
+
+import datetime as dt
+
+from control_plane.domain.health import SILENCE, Health, Observed, faults, health_of
+
+NOW = dt.datetime(2026, 1, 15, tzinfo=dt.UTC)
+
+
+def condition(name: str, *, status: bool, message: str = "", reason: str = "") -> dict[str, object]:
+    return {"name": name, "status": status, "message": message, "reason": reason}
+
+
+def test_a_fresh_ready_report_is_healthy() -> None:
+    assert health_of([Observed("ready", NOW - SILENCE)], NOW)[0] is Health.HEALTHY
+
+
+def test_silence_is_unknown_and_not_a_failure() -> None:
+    old = NOW - SILENCE - dt.timedelta(seconds=1)
+    for shares in ([], [Observed("ready", None)], [Observed("ready", NOW), Observed("ready", old)]):
+        assert health_of(shares, NOW)[0] is Health.UNKNOWN
+
+
+def test_a_fault_is_named() -> None:
+    judged = health_of([Observed("ready", NOW, ["The disk is full."])], NOW)
+    assert judged == (Health.DEGRADED, "The disk is full.")
+    assert health_of([Observed("starting", NOW)], NOW)[0] is Health.DEGRADED
+
+
+def test_which_conditions_are_faults() -> None:
+    """Some names are well when true, others when false; a port stepped aside from is a note."""
+    said = [
+        condition("Ready", status=True),
+        condition("TopicsApplied", status=False, message="Topic a: no."),
+        condition("DiskPressure", status=True, reason="DiskFull"),
+        condition("CrashLoop", status=False),
+        condition("PortTaken", status=True, message="20001 instead of 20000"),
+    ]
+    assert faults(said) == ["Topic a: no.", "DiskFull"]
