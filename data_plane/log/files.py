@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import functools
 import os
+import re
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -281,6 +282,5 @@ def _syncfs() -> Callable[[int], int] | None:
 
 
 def _kernel_version() -> tuple[int, int]:
-    major, minor, *_ = os.uname().release.split(".")
-    digits = "".join(c for c in minor if c.isdigit())
-    return int(major), int(digits or 0)
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

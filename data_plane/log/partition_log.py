@@ -41,7 +41,7 @@ from data_plane.log.side_files import (
     write_epochs,
     write_snapshot,
 )
-from data_plane.log.sync import SyncTicket
+from data_plane.log.sync import SyncState, SyncTicket
 from data_plane.log.time_lookup import TimestampOffset
 from data_plane.log.validate import check_client_batch, check_form, header_of_client_batch
 from data_plane.protocol.errors import FencedLeaderEpoch, OffsetOutOfRange
@@ -112,10 +112,7 @@ class PartitionLog:
         self._staged_epoch = self._epochs.latest
         self._undo: list[tuple[int, int, Producer | None]] = []  # base offset, producer id, before
         self._now_ms = loaded.segments[-1].created_ms
-        self._generation = 0
-        self._change = 0
-        self._dirty: dict[PurePath, int] = {}  # path -> its last change
-        self._directory_change = 0  # 0: its names are durable
+        self._sync = SyncState(files, directory)
         self._recovery_point = loaded.log_end_offset
         self._bytes_since_checkpoint = 0
         if self.log_start_offset > self.log_end_offset:
@@ -156,7 +153,7 @@ class PartitionLog:
     @property
     def is_dirty(self) -> bool:
         """True while something is written and not yet synced."""
-        return bool(self._dirty) or self._directory_change > 0
+        return self._sync.is_dirty
 
     @property
     def segment_base_offsets(self) -> tuple[int, ...]:
@@ -293,7 +290,7 @@ class PartitionLog:
         self.size_bytes += active.size_bytes - before_bytes
         self._bytes_since_checkpoint += active.size_bytes - before_bytes
         self.log_end_offset = batches[-1].last_offset + 1
-        self._mark_dirty(active.log_path)
+        self._sync.mark_file(active.log_path)
 
     def _settle(self) -> None:
         """After a write, forget how to undo it; after a failed one, undo what was not written."""
@@ -320,8 +317,8 @@ class PartitionLog:
         except OSError as error:
             raise self._failure("roll", error) from error
         for path in written:
-            self._mark_dirty(path)
-        self._mark_directory_dirty()
+            self._sync.mark_file(path)
+        self._sync.mark_directory()
         self._begin_segment(base)
 
     def _write_side_files(self) -> list[PurePath]:
@@ -362,33 +359,14 @@ class PartitionLog:
 
     # Syncing.
 
-    def _mark_dirty(self, path: PurePath) -> None:
-        self._change += 1
-        self._dirty[path] = self._change
-
-    def _mark_directory_dirty(self) -> None:
-        self._change += 1
-        self._directory_change = self._change
-
     def sync_ticket(self) -> SyncTicket:
         """Return what has to be synced for all that is written now; see sync.py."""
-        return SyncTicket(
-            files=self._files,
-            directory=self.directory,
-            generation=self._generation,
-            end_offset=self.log_end_offset,
-            change=self._change,
-            dirty=tuple((path, self._files.open(path)) for path in self._dirty),
-            is_directory_dirty=self._directory_change > 0,
-        )
+        return self._sync.ticket(self.log_end_offset)
 
     def complete_sync(self, ticket: SyncTicket) -> bool:
         """Let synced_offset follow a ticket that ran well; False if the ticket is stale."""
-        if ticket.generation != self._generation:
+        if not self._sync.complete(ticket):
             return False
-        self._dirty = {p: change for p, change in self._dirty.items() if change > ticket.change}
-        if self._directory_change <= ticket.change:
-            self._directory_change = 0
         self.synced_offset = max(self.synced_offset, ticket.end_offset)
         is_roll_synced = self._recovery_point < self._active.base_offset <= self.synced_offset
         if is_roll_synced or self._bytes_since_checkpoint >= CHECKPOINT_EVERY_BYTES:
@@ -487,8 +465,8 @@ class PartitionLog:
             remove_snapshots(self._files, self.directory, above=end)
         except OSError as error:
             raise LogFailure(self.directory, "truncate", error) from error
-        self._mark_dirty(last.log_path)
-        self._mark_directory_dirty()
+        self._sync.mark_file(last.log_path)
+        self._sync.mark_directory()
         self._end_at(end)
         self._epochs.truncate_end(end)
         self._staged_epoch = self._epochs.latest
@@ -505,7 +483,7 @@ class PartitionLog:
         except OSError as error:
             raise LogFailure(self.directory, "reset", error) from error
         self._begin_segment(offset)
-        self._mark_directory_dirty()
+        self._sync.mark_directory()
         self._epochs.truncate_end(0)
         self._producers = ProducerStates()
         self._staged_epoch = self._epochs.latest
@@ -527,12 +505,12 @@ class PartitionLog:
             self._bases.pop()
             for suffix in (SNAPSHOT, TIME_INDEX, INDEX, LOG):
                 path = segment_path(self.directory, segment.base_offset, suffix)
-                self._dirty.pop(path, None)
+                self._sync.forget(path)
                 if self._files.exists(path):
                     self._files.remove(path)
 
     def _end_at(self, end: int) -> None:
-        self._generation += 1
+        self._sync.raise_generation()
         self.log_end_offset = self._staged_end = end
         self.synced_offset = min(self.synced_offset, end)
         self.size_bytes = sum(segment.size_bytes for segment in self._segments)
@@ -586,7 +564,7 @@ class PartitionLog:
             for segment in self._segments[:count]:
                 for suffix in (LOG, INDEX, TIME_INDEX, SNAPSHOT):
                     path = segment_path(self.directory, segment.base_offset, suffix)
-                    self._dirty.pop(path, None)
+                    self._sync.forget(path)
                     if self._files.exists(path):
                         doomed = path.with_name(path.name + DELETED)
                         self._files.rename(path, doomed)
@@ -597,8 +575,8 @@ class PartitionLog:
         del self._segments[:count], self._bases[:count]
         self._epochs.truncate_start(self.log_start_offset)
         self._write_checkpoint()
-        self._mark_dirty(self.directory / CHECKPOINT_NAME)
-        self._mark_directory_dirty()
+        self._sync.mark_file(self.directory / CHECKPOINT_NAME)
+        self._sync.mark_directory()
 
     def close(self, *, is_clean: bool) -> None:
         """Give the log up; after a clean close the next open reads no batch. Raises LogFailure."""
@@ -609,7 +587,7 @@ class PartitionLog:
         checkpoint = Checkpoint(end, self.log_start_offset, end, self.size_bytes)
         try:
             for path in self._write_side_files():
-                self._mark_dirty(path)
+                self._sync.mark_file(path)
             remove_snapshots(self._files, self.directory, above=end)
             self.sync_ticket().run()
             write_checkpoint(self._files, self.directory, checkpoint).sync()

@@ -58,6 +58,59 @@ def sync_directory(files: Files, directory: PurePath) -> None:
         raise LogFailure(directory, "sync", error) from error
 
 
+class SyncState:
+    """What one log has written and not yet made durable, and which tickets still count."""
+
+    def __init__(self, files: Files, directory: PurePath) -> None:
+        self._files, self._directory = files, directory
+        self._generation = 0
+        self._change = 0
+        self._dirty: dict[PurePath, int] = {}  # path -> its last change
+        self._directory_change = 0  # 0: its names are durable
+
+    @property
+    def is_dirty(self) -> bool:
+        return bool(self._dirty) or self._directory_change > 0
+
+    def mark_file(self, path: PurePath) -> None:
+        """Note that a file's bytes or size changed."""
+        self._change += 1
+        self._dirty[path] = self._change
+
+    def mark_directory(self) -> None:
+        """Note that names changed."""
+        self._change += 1
+        self._directory_change = self._change
+
+    def forget(self, path: PurePath) -> None:
+        """A file that is removed needs no sync."""
+        self._dirty.pop(path, None)
+
+    def raise_generation(self) -> None:
+        """Let every ticket taken so far be stale."""
+        self._generation += 1
+
+    def ticket(self, end_offset: int) -> SyncTicket:
+        return SyncTicket(
+            files=self._files,
+            directory=self._directory,
+            generation=self._generation,
+            end_offset=end_offset,
+            change=self._change,
+            dirty=tuple((path, self._files.open(path)) for path in self._dirty),
+            is_directory_dirty=self._directory_change > 0,
+        )
+
+    def complete(self, ticket: SyncTicket) -> bool:
+        """Take what a ticket covered as durable; False if the ticket is stale."""
+        if ticket.generation != self._generation:
+            return False
+        self._dirty = {p: change for p, change in self._dirty.items() if change > ticket.change}
+        if self._directory_change <= ticket.change:
+            self._directory_change = 0
+        return True
+
+
 class SyncBatch:
     """The tickets of one sync cycle, on one file system.
 
