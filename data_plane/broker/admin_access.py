@@ -106,6 +106,12 @@ def broker_number(scope: ConfigScope, name: str) -> int:
     return int(scope.broker_candidates(BROKER_CONFIGS[name])[0].value or 0)
 
 
+def broker_flag(scope: ConfigScope, name: str) -> bool:
+    """Return the value in force of a boolean broker key."""
+    key = BROKER_CONFIGS[name]
+    return key.parse(scope.broker_candidates(key)[0].value or "false") is True
+
+
 def listener_of(broker: RegisterBrokerRecord, listener: str) -> BrokerListener | None:
     """Return where clients of `listener` reach a broker, or None if it has no such listener."""
     return next((each for each in broker.listeners if each.name == listener), None)

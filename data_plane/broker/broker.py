@@ -6,7 +6,7 @@ from contextlib import suppress
 from random import Random
 from typing import Protocol, TypeVar
 
-from data_plane.broker.admin_access import broker_number, config_scope
+from data_plane.broker.admin_access import broker_flag, broker_number, config_scope
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
 from data_plane.broker.group_access import CoordinatorNode
@@ -311,7 +311,12 @@ class Broker:
         self._groups.load_all(after, self.config.broker_id)
 
     def _authorizer_of(self, image: MetadataImage) -> AclAuthorizer:
-        return AclAuthorizer(image.acls.values(), super_users=self.config.super_users)
+        scope = config_scope(self, image)
+        return AclAuthorizer(
+            image.acls.values(),
+            super_users=self.config.super_users,
+            allow_everyone_if_no_acl_found=broker_flag(scope, "allow.everyone.if.no.acl.found"),
+        )
 
 
 def group_config(scope: ConfigScope) -> GroupConfig:
@@ -320,5 +325,7 @@ def group_config(scope: ConfigScope) -> GroupConfig:
         initial_rebalance_delay_ms=broker_number(scope, "group.initial.rebalance.delay.ms"),
         session_timeout_ms_min=broker_number(scope, "group.min.session.timeout.ms"),
         session_timeout_ms_max=broker_number(scope, "group.max.session.timeout.ms"),
+        group_size_max=broker_number(scope, "group.max.size"),
+        offset_metadata_chars_max=broker_number(scope, "offset.metadata.max.bytes"),
         offsets_retention_ms=broker_number(scope, "offsets.retention.minutes") * 60_000,
     )

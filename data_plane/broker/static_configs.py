@@ -1,7 +1,11 @@
 """What a broker process was started with, by Kafka's names, as DescribeConfigs shows it."""
 
+from collections.abc import Mapping
+
 from data_plane.broker.config import BrokerConfig
+from data_plane.metadata.configs import BROKER_CONFIGS
 from data_plane.metadata.records import RegisterBrokerRecord
+from data_plane.protocol.errors import InvalidConfig
 
 
 def static_configs(
@@ -34,6 +38,37 @@ def static_configs(
             _address(each.name, each.host, each.port) for each in registration.listeners
         )
     return own | dict(config.static_configs)
+
+
+# What has a field of its own in BrokerConfig, which the process obeys.
+FIELDS = frozenset(
+    {
+        "advertised.listeners",
+        "broker.id",
+        "broker.rack",
+        "fetch.max.bytes",
+        "listeners",
+        "log.dirs",
+        "max.connections",
+        "node.id",
+        "socket.request.max.bytes",
+        "super.users",
+    }
+)
+
+
+def check_static_configs(static: Mapping[str, str]) -> None:
+    """Raise InvalidConfig for a setting that is unknown, does not parse or has its own field.
+
+    A setting that would be shown by DescribeConfigs and not be in force is worse than none.
+    """
+    for name, value in static.items():
+        key = BROKER_CONFIGS.get(name)
+        if key is None:
+            raise InvalidConfig(f"Unknown broker config name: {name}")
+        if name in FIELDS:
+            raise InvalidConfig(f"{name} is set by a field of its own")
+        key.parse(value)
 
 
 def _address(name: str, host: str, port: int) -> str:

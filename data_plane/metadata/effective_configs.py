@@ -109,12 +109,3 @@ def check_topic_configs(configs: Mapping[str, str | None]) -> None:
         if value is None:
             raise InvalidConfig(f"Null value not supported for topic configs: {name}")
         key.parse(value)
-
-
-def check_static_configs(static: Mapping[str, str]) -> None:
-    """Raise InvalidConfig for a static broker setting that is unknown or does not parse."""
-    for name, value in static.items():
-        key = BROKER_CONFIGS.get(name)
-        if key is None:
-            raise InvalidConfig(f"Unknown broker config name: {name}")
-        key.parse(value)

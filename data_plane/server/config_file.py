@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from data_plane.broker.config import BrokerConfig, ListenerConfig, TlsConfig
+from data_plane.broker.static_configs import check_static_configs
+from data_plane.protocol.errors import InvalidConfig
 
 
 class ConfigRefused(Exception):
@@ -39,6 +41,10 @@ def read_config(path: Path) -> BrokerConfig:
         },
     )
     fields.end()
+    try:
+        check_static_configs(config.static_configs)
+    except InvalidConfig as error:
+        raise ConfigRefused(f"{path}: static_configs: {error.message}") from error
     return config
 
 

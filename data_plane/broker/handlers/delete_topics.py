@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 
-from data_plane.broker.admin_access import AdminBroker, allows_topic, refused_topics
+from data_plane.broker.admin_access import (
+    AdminBroker,
+    allows_topic,
+    broker_flag,
+    config_scope,
+    refused_topics,
+)
 from data_plane.broker.context import RequestContext
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.topics import decide_delete_topics
-from data_plane.protocol.errors import KafkaError
+from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.messages.delete_topics import (
     DeleteTopicsRequest,
     DeleteTopicsRequestTopic,
@@ -18,12 +24,22 @@ from data_plane.security.acls import AclOperation
 
 API_KEY, VERSIONS = 20, range(7)
 
+DELETION_DISABLED_FROM = 3  # Older clients do not know the code.
+
 
 def handle(
     broker: AdminBroker, ctx: RequestContext, request: DeleteTopicsRequest
 ) -> DeleteTopicsResponse | Parked:
     topics = _asked(request)
     image = broker.controller.image
+    if not broker_flag(config_scope(broker, image), "delete.topic.enable"):
+        raise KafkaError(
+            code=(
+                ErrorCode.TOPIC_DELETION_DISABLED
+                if ctx.api_version >= DELETION_DISABLED_FROM
+                else ErrorCode.INVALID_REQUEST
+            )
+        )
     named = {each.name for each in topics if each.name is not None}
     by_id = {found.name for each in topics if (found := image.topic_by_id(each.topic_id))}
     decision = decide_delete_topics(

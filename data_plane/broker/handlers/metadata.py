@@ -12,6 +12,7 @@ from data_plane.broker.admin_access import (
     AdminBroker,
     allows_cluster,
     allows_topic,
+    broker_flag,
     broker_number,
     cluster_operations,
     config_scope,
@@ -90,7 +91,7 @@ def _to_create(
 ) -> list[CreateTopicsRequestTopic]:
     """Return the named topics that are missing and that this asker may have created (item 81)."""
     is_wanted = ctx.api_version < ALLOW_FLAG_FROM or request.allow_auto_topic_creation
-    if not (is_wanted and broker.config.auto_create_topics and broker.controller.is_active):
+    if not (is_wanted and _creates(broker) and broker.controller.is_active):
         return []
     return [
         CreateTopicsRequestTopic(name)
@@ -101,6 +102,10 @@ def _to_create(
         and allows_topic(broker, ctx, AclOperation.DESCRIBE, name)
         and _may_create(broker, ctx, name)
     ]
+
+
+def _creates(broker: AdminBroker) -> bool:
+    return broker_flag(config_scope(broker, broker.image), "auto.create.topics.enable")
 
 
 def _may_create(broker: AdminBroker, ctx: RequestContext, name: str) -> bool:
@@ -198,7 +203,7 @@ def _code_of_missing(
     except InvalidTopic as error:
         return error.code
     is_wanted = ctx.api_version < ALLOW_FLAG_FROM or request.allow_auto_topic_creation
-    if is_wanted and broker.config.auto_create_topics and name not in INTERNAL_TOPICS:
+    if is_wanted and _creates(broker) and name not in INTERNAL_TOPICS:
         if not _may_create(broker, ctx, name):
             return ErrorCode.TOPIC_AUTHORIZATION_FAILED
         return ErrorCode.LEADER_NOT_AVAILABLE  # It will be created once the quorum leads again.

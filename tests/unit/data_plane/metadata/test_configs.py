@@ -5,7 +5,6 @@ import pytest
 from data_plane.log.log_config import LogConfig, log_config_from_topic
 from data_plane.metadata.config_keys import ConfigKey, ConfigSource, ConfigType
 from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
-from data_plane.metadata.effective_configs import check_static_configs
 from data_plane.protocol.errors import InvalidConfig
 from tests.unit.data_plane.metadata.worlds import cluster, scope_of
 
@@ -107,13 +106,6 @@ def test_a_refused_secret_is_not_repeated() -> None:
     with pytest.raises(InvalidConfig) as told:
         key.parse("hunter2")
     assert "hunter2" not in told.value.message
-
-
-@pytest.mark.parametrize("static", [{"no.such.key": "1"}, {"num.partitions": "0"}])
-def test_static_settings_are_checked(static: dict[str, str]) -> None:
-    check_static_configs({"num.partitions": "8", "log.retention.ms": "-1"})
-    with pytest.raises(InvalidConfig):
-        check_static_configs(static)
 
 
 def test_item_83_rows_hold_every_key_with_value_source_and_synonyms() -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from data_plane.broker.handlers import delete_topics
-from data_plane.protocol.errors import ErrorCode, NotController
+from data_plane.protocol.errors import ErrorCode, KafkaError, NotController
 from data_plane.protocol.messages.delete_topics import (
     DeleteTopicsRequest,
     DeleteTopicsRequestTopic,
@@ -64,3 +64,16 @@ def test_item_91_an_id_shows_its_name_only_with_describe() -> None:
 def test_an_error_of_the_whole_request_is_told_in_each_row(version: int) -> None:
     response = delete_topics.error_response(asked("a", version=version), NotController())
     assert codes_by_name(response.responses) == {"a": ErrorCode.NOT_CONTROLLER}
+
+
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [(2, ErrorCode.INVALID_REQUEST), (3, ErrorCode.TOPIC_DELETION_DISABLED)],
+)
+def test_deletion_may_be_switched_off(version: int, code: ErrorCode) -> None:
+    broker = StandIn(static_configs={"delete.topic.enable": "false"})
+    broker.create("a")
+    with pytest.raises(KafkaError) as told:
+        broker.ask(asked("a", version=version), version)
+    assert told.value.code == code
+    assert broker.image.topic("a")
