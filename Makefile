@@ -22,17 +22,17 @@ setup-test: $(VENV)/.test-stamp ## Install what it takes to test
 
 $(VENV)/.venv-stamp: tests/toolchains/build.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ottla needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check $(LOCK_FLAGS) -r tests/toolchains/build.lock
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(LOCK_FLAGS) -r tests/toolchains/build.lock
 	@touch $@
 
 $(VENV)/.run-stamp: $(VENV)/.venv-stamp requirements.lock pyproject.toml
-	$(call install,$(LOCK_FLAGS) -r requirements.lock)
-	$(call install,--no-deps --editable .)
+	@$(call install,$(LOCK_FLAGS) -r requirements.lock)
+	@$(call install,--no-deps --editable .)
 	@touch $@
 
 $(VENV)/.test-stamp: $(VENV)/.run-stamp tests/requirements.lock
-	$(call install,$(LOCK_FLAGS) -r tests/requirements.lock)
+	@$(call install,$(LOCK_FLAGS) -r tests/requirements.lock)
 	@touch $@
 
 demo: setup ## Start everything, provision an add-on, stream 336,776 real records through it, check them
