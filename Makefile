@@ -10,6 +10,11 @@ PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-build-
 # uv is several times faster; plain pip installs the same lock where uv cannot reach the index.
 install = $(UV_INSTALL) $(1) 2>$(VENV)/uv.log || { echo "uv could not install ($(VENV)/uv.log); using pip"; $(PIP_INSTALL) $(1); }
 
+# When `make demo` began, so that it can tell its installation apart from its run.
+ifneq (,$(filter demo,$(MAKECMDGOALS)))
+BEGAN := $(shell $(PYTHON) -c 'import time; print(time.time())')
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test demo up check format test lock clean
 
@@ -22,24 +27,28 @@ setup-test: $(VENV)/.test-stamp ## Install what it takes to test
 
 $(VENV)/.venv-stamp: tests/toolchains/build.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ottla needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@echo "making $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check $(LOCK_FLAGS) -r tests/toolchains/build.lock
 	@touch $@
 
 $(VENV)/.run-stamp: $(VENV)/.venv-stamp requirements.lock pyproject.toml
+	@echo "installing requirements.lock ..."
 	@$(call install,$(LOCK_FLAGS) -r requirements.lock)
 	@$(call install,--no-deps --editable .)
+	@$(BIN)/python -m control_plane.dashboard.vendor
 	@touch $@
 
 $(VENV)/.test-stamp: $(VENV)/.run-stamp tests/requirements.lock
+	@echo "installing tests/requirements.lock ..."
 	@$(call install,$(LOCK_FLAGS) -r tests/requirements.lock)
 	@touch $@
 
 demo: setup ## Start everything, provision an add-on, stream 336,776 real records through it, check them
-	$(BIN)/ottla demo $(ARGS)
+	@$(BIN)/ottla demo --began-at $(BEGAN) $(ARGS)
 
 up: setup ## Run the whole service in the foreground until Ctrl-C
-	$(BIN)/ottla up $(ARGS)
+	@$(BIN)/ottla up $(ARGS)
 
 check: setup-test ## Format, lint, types, layering: exactly what CI runs first
 	$(BIN)/ruff format --check .
