@@ -79,7 +79,7 @@ class GroupMember(threading.Thread):
             )
             while not self._stream.done.is_set():
                 self._read_batch()
-            self._consumer.commit(asynchronous=False)
+            self._commit_rest()
         except Exception as problem:  # told by the main thread, whatever it was
             self.failure = str(problem)
         finally:
@@ -97,6 +97,16 @@ class GroupMember(threading.Thread):
             self.received.records.append((partition, offset, key, value))
         if batch:
             self._consumer.commit(asynchronous=True)
+
+    def _commit_rest(self) -> None:
+        """Commit what the last asynchronous commit did not cover; there may be nothing left."""
+        from confluent_kafka import KafkaError, KafkaException
+
+        try:
+            self._consumer.commit(asynchronous=False)
+        except KafkaException as problem:
+            if problem.args[0].code() != KafkaError._NO_OFFSET:
+                raise
 
     def _on_assign(self, _consumer: "Consumer", partitions: "list[TopicPartition]") -> None:
         self.partition_count = len(partitions)
