@@ -105,10 +105,12 @@ class DemoService:
             for pid, started in self._seen.items()
             if not wait_until_gone(pid, 2) and started_at_ticks(pid) == started
         ]
+        # We and whoever started us (a shell, make) may name the directory too.
+        ourselves = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
         left += [
             process.pid
             for process in psutil.process_iter(["cmdline"])
-            if self._is_ours(process.info["cmdline"] or []) and process.pid != os.getpid()
+            if self._is_ours(process.info["cmdline"] or []) and process.pid not in ourselves
         ]
         left = [pid for pid in set(left) if is_alive(pid)]
         if left:
