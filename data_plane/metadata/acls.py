@@ -80,19 +80,23 @@ def decide_create_acls(
     return Decision(rows, records)
 
 
+_OPERATIONS = frozenset(AclOperation) - {AclOperation.UNKNOWN, AclOperation.ANY}
+
+
 def _check(creation: CreateAclsRequestCreation) -> None:
-    """Raise InvalidRequest for a binding that could never hold for anything."""
+    """Raise InvalidRequest for a binding that names nothing.
+
+    As in Kafka, an operation that its resource type never asks for (WRITE on a group) is stored and
+    has no effect: which pairs make sense is the tools' business, not the brokers'.
+    """
     if creation.resource_pattern_type not in (PatternType.LITERAL, PatternType.PREFIXED):
         raise InvalidRequest(f"Invalid patternType {creation.resource_pattern_type}")
     if creation.resource_type not in SUPPORTED_OPERATIONS:
         raise InvalidRequest(f"Invalid resourceType {creation.resource_type}")
     if creation.permission_type not in (AclPermission.ALLOW, AclPermission.DENY):
         raise InvalidRequest(f"Invalid permissionType {creation.permission_type}")
-    supported = SUPPORTED_OPERATIONS[ResourceType(creation.resource_type)]
-    if creation.operation != AclOperation.ALL and creation.operation not in supported:
-        raise InvalidRequest(
-            f"Invalid operation {creation.operation} for resourceType {creation.resource_type}"
-        )
+    if creation.operation not in _OPERATIONS:
+        raise InvalidRequest(f"Invalid operation {creation.operation}")
     if not creation.resource_name:
         raise InvalidRequest("Resource name should not be empty")
     if creation.resource_type == ResourceType.CLUSTER and (

@@ -24,7 +24,7 @@ LEADER_EPOCH_AT: Final = 12
 MAGIC_AT: Final = 16
 CRC_AT: Final = 17
 ATTRIBUTES_AT: Final = 21  # The checksum covers everything from here on.
-MAX_ATTRIBUTESTAMP_AT: Final = 35
+MAX_TIMESTAMP_AT: Final = 35
 
 COMPRESSION_MASK: Final = 0x07
 LOG_APPEND_TIME: Final = 0x08  # timestamp_type when set; create time when not.
@@ -35,7 +35,7 @@ DELETE_HORIZON: Final = 0x40  # Compaction's horizon in the base timestamp (KIP-
 NO_PRODUCER_ID: Final = -1
 NO_PRODUCER_EPOCH: Final = -1
 NO_SEQUENCE: Final = -1
-NO_ATTRIBUTESTAMP: Final = -1
+NO_TIMESTAMP: Final = -1
 
 _ATTRIBUTES: Final = struct.Struct(">h")
 
@@ -145,6 +145,6 @@ def stamp_append_time(
 ) -> None:
     """Make `now_ms` the time of the whole batch (LogAppendTime), in place."""
     _ATTRIBUTES.pack_into(buffer, at + ATTRIBUTES_AT, header.attributes | LOG_APPEND_TIME)
-    INT64.pack_into(buffer, at + MAX_ATTRIBUTESTAMP_AT, now_ms)
+    INT64.pack_into(buffer, at + MAX_TIMESTAMP_AT, now_ms)
     crc = crc32c.crc32c(memoryview(buffer)[at + ATTRIBUTES_AT : at + header.size_bytes])
     UINT32.pack_into(buffer, at + CRC_AT, crc)
