@@ -49,7 +49,7 @@ class Progress:
 
     def line(self, text: str = "") -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._console.print(text)
+            self._console.print(text, soft_wrap=True)
 
     def close(self) -> None:
         self._settle()

@@ -78,7 +78,8 @@ class DemoService:
         for process in psutil.process_iter(["cmdline"]):
             words = process.info["cmdline"] or []
             if "data_plane.server.main" in words and self._is_ours(words):
-                found[f"broker {process.pid}"] = process
+                count = sum(name.startswith("broker") for name in found)
+                found[f"broker {count}" if count else "broker"] = process
         for process in found.values():
             self._seen[process.pid] = started_at_ticks(process.pid)
             for child in process.children(recursive=True):
@@ -87,7 +88,11 @@ class DemoService:
 
     def memory_mib(self) -> dict[str, float]:
         """Memory of each process with its children (MiB): proportional, or resident."""
-        return {name: _memory(process) / 2**20 for name, process in self.processes().items()}
+        # The supervisor's children are the other entries of the list.
+        return {
+            name: _memory(process, with_children=name != "supervisor") / 2**20
+            for name, process in self.processes().items()
+        }
 
     def stop(self) -> None:
         """Stop it as `ottla down` would. Raises ServiceFailed with what is left."""
@@ -120,9 +125,9 @@ class DemoService:
         return any(str(self.data_directory) in word for word in words)
 
 
-def _memory(process: psutil.Process) -> int:
+def _memory(process: psutil.Process, *, with_children: bool) -> int:
     total = 0
-    for each in [process, *process.children(recursive=True)]:
+    for each in [process, *(process.children(recursive=True) if with_children else [])]:
         try:
             info = each.memory_full_info()
             total += getattr(info, "pss", info.rss)
