@@ -118,6 +118,8 @@ class ClusterWorker:
             for broker_id, broker in self._brokers.items()
         }
         self._check_files = False
+        if not all(broker.is_running for broker in brokers.values()):
+            self._session.reset()  # its client would go on calling where nobody answers
         return ClusterSeen(
             has_directory=self._storage.root.exists(),
             brokers=brokers,
@@ -200,6 +202,7 @@ class ClusterWorker:
         for broker in self._brokers.values():
             at_ms = self._node.now_ms()
             readings = await broker.readings()
+            broker.bound_log()
             self._node.samples.add(self._spec.cluster_id, broker.broker_id, at_ms, readings)
             self._sizes |= {
                 reading.topic: int(reading.value)

@@ -30,7 +30,7 @@ class ManagedBroker:
             limits.deaths_max, limits.deaths_window_ms, limits.start_delays_ms
         )
         self.ports: BrokerPorts | None = kept_ports(storage)
-        self.process: BrokerProcess | None = supervise.adopt(storage, self._marker, wake)
+        self.process: BrokerProcess | None = self._adopted()
         self.is_ready = False
         self.is_draining = False
         self.starting_since_ms = node.now_ms()
@@ -47,6 +47,9 @@ class ManagedBroker:
     @property
     def _marker(self) -> str:
         return self._engine.marker(self.storage)
+
+    def _adopted(self) -> BrokerProcess | None:
+        return supervise.adopt(self.storage, self._marker, self._wake)
 
     # -- seen -----------------------------------------------------------------------------------
 
@@ -131,6 +134,7 @@ class ManagedBroker:
             picked = self._node.ports.prepare(self.storage, wanted)
         except PortTaken as problem:
             self.port_problem = str(problem)
+            self.process = self._adopted()  # the holder may be this very broker, lost sight of
             self._blocked_until_ms = self._node.now_ms() + BLOCKED_RETRY_MS
             raise
         self.ports, self.port_problem = picked.ports, ""
@@ -149,7 +153,7 @@ class ManagedBroker:
         spec = broker_spec(cluster, self.broker_id)
         assert spec is not None
         assert self.ports is not None
-        supervise.bound_log(self.storage, self._node.config.limits.log_bytes_max)
+        self.bound_log()
         self.process = supervise.start(
             self.storage,
             self._engine.argv(self._place(self.ports)),
@@ -163,6 +167,9 @@ class ManagedBroker:
         if self.process is None:
             self.policy.died(self._node.now_ms())
             self.death = f"broker {self.broker_id} ended as soon as it was started"
+
+    def bound_log(self) -> None:
+        supervise.bound_log(self.storage, self._node.config.limits.log_bytes_max)
 
     async def stop(self) -> None:
         if self.process is None:

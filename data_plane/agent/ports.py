@@ -2,11 +2,14 @@
 
 The client port may be told to clients, so it is picked again only before the first successful
 start. The loopback ports (the agent's own listener, metrics) are nobody else's business and are
-picked again whenever they are taken.
+picked again whenever they are taken. Clients' ports grow from the range's start, loopback ports
+from its end: not from the kernel's ephemeral range, where any outgoing connection may sit on a
+port between two starts of its broker.
 """
 
 import socket
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 
 from data_plane.agent.config import PortRange
@@ -39,12 +42,12 @@ class PortBook:
     def __init__(self, ports: PortRange, bind_host: str) -> None:
         self._range = ports
         self._bind_host = bind_host
-        self._client_ports: dict[str, int] = {}  # broker directory -> port
+        self._held: dict[str, BrokerPorts] = {}  # by broker directory
 
     def load(self, brokers: Iterable[BrokerStorage]) -> None:
         for broker in brokers:
             if (ports := kept_ports(broker)) is not None:
-                self._client_ports[str(broker.root)] = ports.client
+                self._held[str(broker.root)] = ports
 
     def prepare(self, broker: BrokerStorage, wanted: int) -> PickedPorts:
         """Ports with which the broker, not running now, can start; kept on disk.
@@ -53,23 +56,26 @@ class PortBook:
         port is fixed, by the spec or by a former start, and held by another process.
         """
         kept = kept_ports(broker)
-        client, note = self._client_port(broker, kept, wanted)
-        ports = BrokerPorts(
-            client=client,
-            admin=self._loopback_port(kept.admin if kept else 0),
-            metrics=self._loopback_port(kept.metrics if kept else 0),
-            has_served=bool(kept and kept.has_served and kept.client == client),
-        )
+        others = self._ports_of_others(broker)
+        client, note = self._client_port(broker, kept, wanted, others)
+        admin = self._loopback_port(kept.admin if kept else 0, others | {client})
+        metrics = self._loopback_port(kept.metrics if kept else 0, others | {client, admin})
+        has_served = bool(kept and kept.has_served and kept.client == client)
+        ports = BrokerPorts(client, admin, metrics, has_served)
         if ports != kept:
             write_json(broker.ports, asdict(ports))
-        self._client_ports[str(broker.root)] = client
+        self._held[str(broker.root)] = ports
         return PickedPorts(ports, note)
 
     def forget(self, broker: BrokerStorage) -> None:
-        self._client_ports.pop(str(broker.root), None)
+        self._held.pop(str(broker.root), None)
 
     def _client_port(
-        self, broker: BrokerStorage, kept: BrokerPorts | None, wanted: int
+        self,
+        broker: BrokerStorage,
+        kept: BrokerPorts | None,
+        wanted: int,
+        others: AbstractSet[int],
     ) -> tuple[int, str]:
         fixed = wanted or (kept.client if kept and kept.has_served else 0)
         if fixed:
@@ -79,12 +85,13 @@ class PortBook:
                     f"this machine: stop that process; the broker then starts by itself"
                 )
             return fixed, ""
-        if kept and is_free(self._bind_host, kept.client):
+        if kept and kept.client not in others and is_free(self._bind_host, kept.client):
             return kept.client, ""
-        return self._pick(broker, kept.client if kept else None)
+        return self._pick(broker, kept.client if kept else None, others)
 
-    def _pick(self, broker: BrokerStorage, lost: int | None) -> tuple[int, str]:
-        others = {port for key, port in self._client_ports.items() if key != str(broker.root)}
+    def _pick(
+        self, broker: BrokerStorage, lost: int | None, others: AbstractSet[int]
+    ) -> tuple[int, str]:
         taken = [lost] if lost is not None else []
         for port in self._range:
             if port in others or port == lost:
@@ -92,17 +99,25 @@ class PortBook:
             if is_free(self._bind_host, port):
                 return port, _note(broker.broker_id, taken, port)
             taken.append(port)
-        raise PortTaken(
-            f"no port of {self._range.first}-{self._range.last} is free for broker "
-            f"{broker.broker_id}: widen the agent's port range or free one"
-        )
+        raise PortTaken(self._exhausted())
 
-    def _loopback_port(self, kept: int) -> int:
-        if kept and is_free(LOOPBACK, kept):
+    def _loopback_port(self, kept: int, others: AbstractSet[int]) -> int:
+        if kept and kept not in others and is_free(LOOPBACK, kept):
             return kept
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind((LOOPBACK, 0))
-            return int(probe.getsockname()[1])
+        for port in range(self._range.last, self._range.first - 1, -1):
+            if port not in others and is_free(LOOPBACK, port):
+                return port
+        raise PortTaken(self._exhausted())
+
+    def _ports_of_others(self, broker: BrokerStorage) -> set[int]:
+        held = (ports for key, ports in self._held.items() if key != str(broker.root))
+        return {port for ports in held for port in (ports.client, ports.admin, ports.metrics)}
+
+    def _exhausted(self) -> str:
+        return (
+            f"no port of {self._range.first}-{self._range.last} is free, and each broker needs "
+            "three: widen the agent's port range or free some"
+        )
 
 
 def _note(broker_id: int, taken: list[int], used: int) -> str:

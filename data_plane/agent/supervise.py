@@ -19,6 +19,7 @@ from data_plane.agent.processes import (
     is_alive,
     reap,
     send,
+    start_mark,
     watch,
 )
 from data_plane.agent.storage import BrokerStorage, digest_of, read_json, write_json
@@ -107,10 +108,13 @@ def start(
         )
     finally:
         os.close(log)
-    identity = identity_of(pid, marker)
-    if identity is None:
+    # Not by its command line: the kernel shows an empty one until exec is through. The pid cannot
+    # be anyone else's before it is collected.
+    started = start_mark(pid)
+    if started is None:
         reap(pid)
         return None
+    identity = ProcessIdentity(pid, started, marker)
     _note(storage, identity, digest)
     return BrokerProcess(identity, digest, on_death)
 

@@ -1,9 +1,8 @@
 """Nodes for the agent's tests: directories whose brokers are ended with the test."""
 
 import asyncio
-import os
+import random
 import signal
-import socket
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,9 +20,10 @@ from data_plane.agent.config import AgentConfig, Limits, PortRange
 from data_plane.agent.metrics import SampleNumbers, SampleQueue
 from data_plane.agent.node import Node
 from data_plane.agent.node_agent import NodeAgent
-from data_plane.agent.ports import PortBook
+from data_plane.agent.ports import PortBook, is_free
+from data_plane.agent.processes import find_by_marker, send
 from data_plane.agent.secrets import NodeKeys
-from data_plane.agent.storage import Storage, read_json
+from data_plane.agent.storage import Storage
 from data_plane.contract.report import ClusterStatus
 from data_plane.contract.spec import BrokerSpec, ClusterSpec, NodeSpec, SealedSecret
 from tests.fakes.memory_admin import MemoryAdmin
@@ -40,12 +40,13 @@ QUICK = Limits(
 )
 
 
-def free_ports(count: int = 20) -> PortRange:
-    """A range that begins at a port free just now; what is taken in it is stepped over."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        first = min(int(probe.getsockname()[1]), 65535 - count)
-    return PortRange(first, first + count - 1)
+def free_ports(count: int = 30) -> PortRange:
+    """A range of ports that are free now, below those that outgoing connections take."""
+    while True:
+        first = random.SystemRandom().randrange(10_000, 32_000 - count)
+        ports = PortRange(first, first + count - 1)
+        if all(is_free("0.0.0.0", port) for port in ports):
+            return ports
 
 
 async def until(is_true: Callable[[], bool], seconds_max: float = 20.0) -> None:
@@ -174,15 +175,10 @@ def node(tmp_path: Path) -> Iterator[TestNode]:
 
 
 def end_brokers(storage: Storage) -> None:
-    """End what a failed test left running, each by the identity its agent wrote down."""
-    for broker in storage.brokers():
-        noted = read_json(broker.process)
-        if noted is None:
-            continue
-        try:
-            os.kill(noted["pid"], signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    """End what a failed test left running: known by this directory in the command line."""
+    markers = {str(broker.config / "broker.json") for broker in storage.brokers()}
+    for identity in find_by_marker(markers).values():
+        send(identity, signal.SIGKILL)
 
 
 @pytest.fixture

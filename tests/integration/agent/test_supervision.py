@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from data_plane.agent.config import PortRange
 from data_plane.agent.node_agent import NodeAgent
 from data_plane.agent.processes import start_mark
 from data_plane.agent.specs import SpecRefused
@@ -147,9 +146,8 @@ def test_a_crash_loop_stops_and_says_why(node: TestNode) -> None:
 
 
 def test_a_taken_port_is_stepped_aside_before_the_first_start(node: TestNode) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = other.getsockname()[1]
-        node.ports = PortRange(taken, min(taken + 30, 65535))
+    taken = node.ports.first
+    with socket.create_server(("127.0.0.1", taken)):
 
         async def scenario(agent: NodeAgent) -> None:
             agent.accept(node.spec(node.cluster()))
@@ -288,6 +286,46 @@ def test_a_running_broker_is_adopted(node: TestNode) -> None:
 
     node.run(between, stop=False)
     node.run(second)
+
+
+def test_a_broker_lost_sight_of_is_found_by_its_port(node: TestNode) -> None:
+    async def scenario(agent: NodeAgent) -> None:
+        agent.accept(node.spec(node.cluster()))
+        await until(lambda: is_applied(agent, 1))
+        pid = pid_of(agent)
+        broker = agent._workers[node.cluster_id]._brokers[0]
+        broker.forget()
+        broker.process, broker.is_ready = None, False
+        agent._workers[node.cluster_id].wake()
+        await until(lambda: only_cluster(agent).phase == "ready")
+        assert pid_of(agent) == pid
+        assert condition_of(agent, "PortTaken") == ""
+
+    node.run(scenario)
+
+
+def test_each_start_makes_one_process(node: TestNode) -> None:
+    """A child whose command line cannot be read yet is not mistaken for a dead one."""
+
+    async def scenario(agent: NodeAgent) -> None:
+        agent.accept(node.spec(node.cluster()))
+        await until(lambda: is_applied(agent, 1))
+        for generation in range(2, 12):
+            spec = node.cluster(generation, trusted_ca_pem=f"ca {generation}")
+            agent.accept(node.spec(spec))
+            await until(lambda wanted=generation: is_applied(agent, wanted))  # type: ignore[misc]
+        marker = str(next(node.storage.brokers()).config / "broker.json")
+        running = [each.pid for each in psutil.process_iter() if marker in words_of(each)]
+        assert running == [pid_of(agent)]
+
+    node.run(scenario)
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def test_damaged_files_are_written_again_without_a_restart(node: TestNode) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from data_plane.agent.config import PortRange
 from data_plane.agent.ports import PortBook, PortTaken, kept_ports, mark_served
 from data_plane.agent.storage import BrokerStorage
 from tests.integration.agent.conftest import free_ports
@@ -15,14 +14,6 @@ HOST = "127.0.0.1"
 
 def broker(tmp_path: Path, number: int = 0) -> BrokerStorage:
     return BrokerStorage(tmp_path / str(number), number)
-
-
-def listening() -> socket.socket:
-    return socket.create_server((HOST, 0))
-
-
-def port_of(listener: socket.socket) -> int:
-    return int(listener.getsockname()[1])
 
 
 def test_a_port_is_picked_and_kept(tmp_path: Path) -> None:
@@ -36,20 +27,24 @@ def test_a_port_is_picked_and_kept(tmp_path: Path) -> None:
 def test_brokers_never_share_a_port(tmp_path: Path) -> None:
     ports = free_ports()
     book = PortBook(ports, HOST)
-    picked = [book.prepare(broker(tmp_path, number), 0).ports.client for number in range(5)]
-    assert len(set(picked)) == 5
+    picked = [book.prepare(broker(tmp_path, number), 0).ports for number in range(5)]
+    taken = {port for each in picked for port in (each.client, each.admin, each.metrics)}
+    assert len(taken) == 15
     after_restart = PortBook(ports, HOST)
     after_restart.load([broker(tmp_path, number) for number in range(5)])
-    assert after_restart.prepare(broker(tmp_path, 5), 0).ports.client not in picked
+    sixth = after_restart.prepare(broker(tmp_path, 5), 0).ports
+    assert not {sixth.client, sixth.admin, sixth.metrics} & taken
 
 
 def test_a_taken_port_is_stepped_aside_with_a_note(tmp_path: Path) -> None:
-    with listening() as other:
-        taken = port_of(other)
-        picked = PortBook(PortRange(taken, taken + 30), HOST).prepare(broker(tmp_path), 0)
-    assert picked.ports.client != taken
-    assert str(taken) in picked.note
-    assert f"broker 0 uses {picked.ports.client}" in picked.note
+    ports = free_ports()
+    with socket.create_server((HOST, ports.first)):
+        picked = PortBook(ports, HOST).prepare(broker(tmp_path), 0)
+    assert picked.ports.client == ports.first + 1
+    assert picked.note == (
+        f"port {ports.first} is held by another process on this machine; broker 0 uses "
+        f"{ports.first + 1}"
+    )
 
 
 def test_before_the_first_start_a_lost_port_is_replaced(tmp_path: Path) -> None:
@@ -80,17 +75,17 @@ def test_loopback_ports_are_replaced_at_any_time(tmp_path: Path) -> None:
 
 
 def test_a_port_of_the_spec_is_not_replaced(tmp_path: Path) -> None:
-    book = PortBook(free_ports(), HOST)
-    with listening() as other:
-        wanted = port_of(other)
-        with pytest.raises(PortTaken):
-            book.prepare(broker(tmp_path), wanted)
+    wanted, ports = free_ports(1).first, free_ports()
+    book = PortBook(ports, HOST)
+    with socket.create_server((HOST, wanted)), pytest.raises(PortTaken):
+        book.prepare(broker(tmp_path), wanted)
     assert book.prepare(broker(tmp_path), wanted).ports.client == wanted
 
 
-def test_a_full_range_is_said(tmp_path: Path) -> None:
-    with listening() as other, pytest.raises(PortTaken, match="widen the agent's port range"):
-        PortBook(PortRange(port_of(other), port_of(other)), HOST).prepare(broker(tmp_path), 0)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_full_range_is_said(tmp_path: Path, count: int) -> None:
+    with pytest.raises(PortTaken, match="widen the agent's port range"):
+        PortBook(free_ports(count), HOST).prepare(broker(tmp_path), 0)
 
 
 def test_a_damaged_port_file_is_as_good_as_none(tmp_path: Path) -> None:

@@ -1,7 +1,13 @@
 """A broker's log and environment: bounded, and without secrets."""
 
+import asyncio
+import signal
+import sys
 from pathlib import Path
 
+import pytest
+
+from data_plane.agent import processes, supervise
 from data_plane.agent.storage import BrokerStorage
 from data_plane.agent.supervise import PACKAGE_ROOT, bound_log, environment, last_log_line
 
@@ -53,3 +59,34 @@ def test_a_broker_gets_no_settings_of_others() -> None:
     assert given["PYTHONPATH"] == f"{PACKAGE_ROOT}:/more"
     assert not {"SECRET_KEY", "OTTLA_AGENT_TOKEN_FILE"} & given.keys()
     assert environment({})["PYTHONPATH"] == str(PACKAGE_ROOT)
+
+
+def test_a_child_without_a_command_line_yet_is_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until exec is through the kernel shows an empty command line: no reason for another start."""
+    monkeypatch.setattr(processes, "command_line", lambda pid: [])
+
+    async def scenario() -> None:
+        argv = [sys.executable, "-c", "import time; time.sleep(60)", "marker"]
+        process = supervise.start(storage(tmp_path, ""), argv, "marker", "digest", lambda: None)
+        assert process is not None
+        assert process.is_alive()
+        assert await process.stop(5.0)
+        assert not process.is_alive()
+
+    asyncio.run(scenario())
+
+
+def test_a_death_wakes_the_watcher(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        died = asyncio.Event()
+        argv = [sys.executable, "-c", "import time; time.sleep(60)"]
+        process = supervise.start(storage(tmp_path, ""), argv, "-c", "digest", died.set)
+        assert process is not None
+        processes.send(process.identity, signal.SIGKILL)
+        await asyncio.wait_for(died.wait(), 10)
+        assert not process.is_alive()
+        assert process.exit_status == -signal.SIGKILL
+
+    asyncio.run(scenario())
