@@ -49,7 +49,7 @@ class JoinAttempt:
 def join(group: ClassicGroup, attempt: JoinAttempt, now_ms: int, out: Outcome) -> None:
     """Let the caller in, park it in its member, or answer it through `out`."""
     request = attempt.request
-    if not _has_room(group, request.member_id):
+    if not _has_room(group, request.member_id) or not _fits(group, attempt):
         _refuse(attempt, ErrorCode.GROUP_MAX_SIZE_REACHED, out)
         _turn_out(group, request.member_id, now_ms, out)
     elif not group.supports(request.protocol_type, [p.name for p in request.protocols]):
@@ -74,6 +74,14 @@ def _has_room(group: ClassicGroup, member_id: str) -> bool:
         return is_seated or joined < size_max
     promised = len(group.pending_ids.keys() - {member_id})
     return len(group.members) + promised < size_max
+
+
+def _fits(group: ClassicGroup, attempt: JoinAttempt) -> bool:
+    """The leader is sent everybody's metadata, and the journal keeps it: together it is limited."""
+    others = (m for m in group.members.values() if m.member_id != attempt.request.member_id)
+    own_bytes = sum(len(p.name) + len(p.metadata) for p in attempt.request.protocols)
+    in_all = own_bytes + sum(member.metadata_bytes for member in others)
+    return in_all <= group.config.group_record_bytes_max
 
 
 def _turn_out(group: ClassicGroup, member_id: str, now_ms: int, out: Outcome) -> None:

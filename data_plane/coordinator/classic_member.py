@@ -50,6 +50,10 @@ class Member:
         """The member's metadata for a protocol; empty if it does not speak it."""
         return next((metadata for name, metadata in self.protocols if name == protocol), b"")
 
+    @property
+    def metadata_bytes(self) -> int:
+        return sum(len(name) + len(metadata) for name, metadata in self.protocols)
+
     def vote(self, candidates: Collection[str]) -> str:
         """The member's first choice among protocols that everyone speaks."""
         return next(name for name, _ in self.protocols if name in candidates)

@@ -28,7 +28,14 @@ def sync(
     _park(member, token, out)
     if member.member_id == group.leader_id:
         assignments = {a.member_id: bytes(a.assignment) for a in request.assignments}
-        out.records.append(group.journal(assignments, now_ms))
+        record = group.journal(assignments, now_ms)
+        if record.size_bytes > group.config.group_record_bytes_max:
+            # It could not be journaled, so it may not be handed out: everybody is told, and the
+            # group gathers anew, perhaps with a smaller assignment.
+            group.answer_syncs(out, ErrorCode.UNKNOWN_SERVER_ERROR, now_ms)
+            group.rebalance(now_ms, out)
+            return
+        out.records.append(record)
         _hand_out(group, assignments, now_ms, out)
 
 

@@ -13,6 +13,10 @@ class GroupConfig:
     session_timeout_ms_min: int = 6_000  # group.min.session.timeout.ms
     session_timeout_ms_max: int = 1_800_000  # group.max.session.timeout.ms
     group_size_max: int = 1_000  # group.max.size; Kafka's own default is no limit at all
+    # One member's metadata over all its protocols, and one group's journal record: without them a
+    # client could fill the broker's memory, or write a record that no reader takes.
+    member_metadata_bytes_max: int = 1024 * 1024
+    group_record_bytes_max: int = 8 * 1024 * 1024
     new_member_join_timeout_ms: int = 300_000  # a first JoinGroup whose client may be gone
     offset_metadata_chars_max: int = 4_096  # offset.metadata.max.bytes, which counts characters
     offsets_retention_ms: int = 7 * DAY_MS  # offsets.retention.minutes, KIP-211

@@ -67,6 +67,11 @@ class GroupChanged:
     since_ms: int  # when the group reached this state; -1: not told
     members: tuple[GroupMember, ...]
 
+    @property
+    def size_bytes(self) -> int:
+        """Of what clients may make large; the rest of the record is small beside it."""
+        return sum(len(m.subscription) + len(m.assignment) for m in self.members)
+
     def renamed(self, member_id: str, new_id: str) -> "GroupChanged":
         """The same generation with one member under another id."""
         return replace(

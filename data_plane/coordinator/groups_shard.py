@@ -75,6 +75,9 @@ class GroupsShard:
         low, high = self.config.session_timeout_ms_min, self.config.session_timeout_ms_max
         if not low <= request.session_timeout_ms <= high:
             return ErrorCode.INVALID_SESSION_TIMEOUT
+        metadata_bytes = sum(len(p.name) + len(p.metadata) for p in request.protocols)
+        if metadata_bytes > self.config.member_metadata_bytes_max:
+            return ErrorCode.INVALID_REQUEST
         if request.member_id and request.group_id not in self.groups:
             return ErrorCode.UNKNOWN_MEMBER_ID
         return ErrorCode.NONE
