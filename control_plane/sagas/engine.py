@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from control_plane.domain.clock import Clock
 from control_plane.domain.errors import ServiceError
-from control_plane.domain.states import OperationState
+from control_plane.domain.states import LIVE, OperationState
 from control_plane.models import Cluster, Operation, StepRun, Topic
 from control_plane.models.ids import new_id
 from control_plane.pki.seal import Sealer
@@ -154,13 +154,8 @@ def _claim(runtime: Runtime, operation_id: Any) -> Lease | None:
 def _attempt(runtime: Runtime, lease: Lease) -> Lease | None:
     """Run the next step or undo in one transaction together with the record of its outcome."""
     with runtime.sessions.begin() as session:
-        operation = session.get_one(Operation, lease.operation_id)
-        if operation.fencing_token != lease.fencing_token:
-            raise StaleLease(f"operation {operation.id} has a new holder")
-        saga = runtime.sagas[operation.kind]
-        context = StepContext(session, operation, runtime.clock.now(), runtime.sealer)
-        progress = _Progress(context, saga, lease, runtime.seam)
-        kept = progress.undo() if operation.state == OperationState.UNWINDING else progress.do()
+        progress = _Progress(runtime, lease, session)
+        kept = progress.undo() if progress.is_undoing else progress.do()
     runtime.seam(f"{progress.label}: after record")
     return kept
 
@@ -168,47 +163,29 @@ def _attempt(runtime: Runtime, lease: Lease) -> Lease | None:
 def _store_failure(runtime: Runtime, lease: Lease, problem: Exception) -> Lease | None:
     """Note a failed attempt: back off, or past the limit go over to undoing (or past an undo)."""
     with runtime.sessions.begin() as session:
-        operation = session.get_one(Operation, lease.operation_id)
-        saga = runtime.sagas[operation.kind]
-        context = StepContext(session, operation, runtime.clock.now(), runtime.sealer)
-        progress = _Progress(context, saga, lease, runtime.seam)
-        attempts = operation.attempts + 1
+        progress = _Progress(runtime, lease, session)
         if isinstance(problem, StepFailed):
             return progress.give_up(str(problem))
-        if attempts >= progress.step.attempts_max:
-            return progress.give_up(
-                f"step {progress.step.name} failed {attempts} times, last with {_words(problem)}"
-            )
-        delay = min(BACKOFF_FIRST * 2 ** (attempts - 1), BACKOFF_MAX)
-        operations.store(
-            session,
-            lease,
-            now=context.now,
-            state=_running_state(operation),
-            step=progress.step.name,
-            step_since=operation.step_since or context.now,
-            started_at=operation.started_at or context.now,
-            attempts=attempts,
-            reason=f"step {progress.step.name} is tried again after {_words(problem)}",
-            due_at=context.now + delay,
-            lease_until=None,
-        )
-    return None
+        return progress.back_off(_words(problem))
 
 
 class _Progress:
     """One operation at one step, in one transaction."""
 
-    def __init__(
-        self, context: StepContext, saga: Saga, lease: Lease, seam: Callable[[str], None]
-    ) -> None:
-        self._context, self._saga, self._lease, self._seam = context, saga, lease, seam
-        self._operation, self._session, self._now = context.operation, context.session, context.now
-        self._is_undoing = self._operation.state == OperationState.UNWINDING
-        self._direction = "undo" if self._is_undoing else "do"
-        self._done = self._operation.steps_done
+    def __init__(self, runtime: Runtime, lease: Lease, session: Session) -> None:
+        """Raises StaleLease at once if the operation has another holder or has ended."""
+        operation = session.get_one(Operation, lease.operation_id)
+        if operation.fencing_token != lease.fencing_token or operation.state not in LIVE:
+            raise StaleLease(f"operation {operation.id} has a new holder or has ended")
+        self._operation, self._lease, self._session = operation, lease, session
+        self._saga, self._seam = runtime.sagas[operation.kind], runtime.seam
+        self._now = runtime.clock.now()
+        self._context = StepContext(session, operation, self._now, runtime.sealer)
+        self.is_undoing = operation.state == OperationState.UNWINDING
+        self._direction = "undo" if self.is_undoing else "do"
+        self._done = operation.steps_done
         # While unwinding, `steps_done` counts the steps still to be undone.
-        self.step = saga.steps[self._done - 1 if self._is_undoing else self._done]
+        self.step = self._saga.steps[self._done - 1 if self.is_undoing else self._done]
         self.label = f"{self._direction} {self.step.name}"
 
     def do(self) -> Lease | None:
@@ -247,9 +224,21 @@ class _Progress:
         self._end(OperationState.FAILED, steps_done=0)
         return None
 
+    def back_off(self, words: str) -> Lease | None:
+        """Note a failed attempt, to be followed by another; past the limit, give up."""
+        attempts, name = self._operation.attempts + 1, self.step.name
+        if attempts >= self.step.attempts_max:
+            return self.give_up(f"step {name} failed {attempts} times, last with {words}")
+        self._pause(
+            attempts=attempts,
+            reason=f"step {name} is tried again after {words}",
+            due_at=self._now + min(BACKOFF_FIRST * 2 ** (attempts - 1), BACKOFF_MAX),
+        )
+        return None
+
     def give_up(self, reason: str) -> Lease | None:
         """Stop trying the current step: begin to undo, or, when undoing, leave it and go on."""
-        if self._is_undoing:
+        if self.is_undoing:
             log.error("operation %s: not undone: %s", self._operation.id, reason)
             return self.undo(note=reason)
         return self._store(
@@ -265,25 +254,32 @@ class _Progress:
         if self._now - since >= self.step.wait_max:
             waited = f"{self.step.wait_max.total_seconds():.0f} s"
             return self.give_up(f"{wait.reason} (given up after {waited})")
+        self._pause(
+            attempts=0,
+            reason=wait.reason,
+            # What the step waits for may have come while it looked: then look again at once.
+            due_at=case(
+                (Operation.wake_count == self._lease.wake_count, self._now + wait.after),
+                else_=self._now,
+            ),
+        )
+        return None
+
+    def _pause(self, *, reason: str, **values: Any) -> None:
+        """Give the lease back until the operation is due again."""
         operations.store(
             self._session,
             self._lease,
             now=self._now,
             state=_running_state(self._operation),
             step=self.step.name,
-            step_since=since,
+            step_since=self._operation.step_since or self._now,
             started_at=self._operation.started_at or self._now,
-            # While unwinding, `reason` keeps saying why.
-            reason=self._operation.reason if self._is_undoing else wait.reason,
-            attempts=0,
-            # What the step waits for may have come while it looked: then look again at once.
-            due_at=case(
-                (Operation.wake_count == self._lease.wake_count, self._now + wait.after),
-                else_=self._now,
-            ),
+            # While unwinding, the reason keeps saying why.
+            reason=self._operation.reason if self.is_undoing else reason,
             lease_until=None,
+            **values,
         )
-        return None
 
     def _store(self, **values: Any) -> Lease:
         values = {"state": _running_state(self._operation), **values}

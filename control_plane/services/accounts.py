@@ -66,7 +66,3 @@ def authenticate(session: Session, *, email: str, password: str) -> Account:
     if account is None or not is_match:
         raise Unauthorized("There is no account with this e-mail address and password.")
     return account
-
-
-def by_email(session: Session, email: str) -> Account | None:
-    return session.scalar(select(Account).where(Account.email == email.lower()))

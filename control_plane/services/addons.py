@@ -2,7 +2,6 @@
 
 import datetime as dt
 import random
-import uuid
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -13,7 +12,7 @@ from control_plane.domain import cluster_states, names, plans
 from control_plane.domain.cluster_states import ClusterState
 from control_plane.domain.errors import Conflict, Gone, Invalid, NotFound
 from control_plane.domain.states import AddonState
-from control_plane.models import Account, Addon, App, Attachment, Cluster, Operation
+from control_plane.models import Account, Addon, App, Cluster, Operation
 from control_plane.services import attachments, events, operations, usage
 from control_plane.services.lookup import uuid_from
 
@@ -155,10 +154,6 @@ def cluster_of(session: Session, addon: Addon, *, lock: bool = False) -> Cluster
     if lock:
         found = found.with_for_update(key_share=True).execution_options(populate_existing=True)
     return session.scalars(found).one()
-
-
-def attachment_count(session: Session, addon_id: uuid.UUID) -> int:
-    return len(session.scalars(select(Attachment.id).where(Attachment.addon_id == addon_id)).all())
 
 
 def _insert(

@@ -2,7 +2,6 @@
 
 import datetime as dt
 
-from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from control_plane.models import Addon, Event
@@ -13,8 +12,3 @@ def emit(session: Session, addon: Addon, type_: str, *, now: dt.datetime, **data
     session.add(
         Event(type=type_, app_id=addon.app_id, addon_id=addon.id, data=data, created_at=now)
     )
-
-
-def query(addon: Addon) -> Select[Event]:
-    """Select an add-on's events, newest first."""
-    return select(Event).where(Event.addon_id == addon.id).order_by(Event.sequence.desc())

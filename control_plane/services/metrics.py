@@ -67,15 +67,6 @@ def series(
     return [Point(*each) for each in session.execute(found.order_by(row.at, row.sequence))]
 
 
-def latest(session: Session, cluster_id: uuid.UUID, name: str, *, now: dt.datetime) -> float | None:
-    """Return a gauge's newest readings summed over brokers; None: none within the window."""
-    newest = {
-        point.broker_id: point.value
-        for point in series(session, cluster_id, name, since=now - RATE_WINDOW)
-    }
-    return sum(newest.values()) if newest else None
-
-
 def rate(
     session: Session,
     cluster_id: uuid.UUID,

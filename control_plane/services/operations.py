@@ -95,14 +95,6 @@ def live_on(session: Session, cluster_id: uuid.UUID) -> list[Operation]:
     return list(session.scalars(found.order_by(Operation.id)))
 
 
-def latest_of(session: Session, addon_id: uuid.UUID, kind: str | None = None) -> Operation | None:
-    """Return the add-on's newest operation, of one kind if given."""
-    found = select(Operation).where(Operation.addon_id == addon_id)
-    if kind is not None:
-        found = found.where(Operation.kind == kind)
-    return session.scalar(found.order_by(Operation.id.desc()).limit(1))
-
-
 def claim(session: Session, operation_id: uuid.UUID, *, now: dt.datetime) -> Lease | None:
     """Take the lease on a due operation; None: ended, not due, or held by another. Commit after.
 

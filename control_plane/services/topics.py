@@ -159,11 +159,6 @@ def partition_replicas(session: Session, cluster: Cluster) -> int:
     )
 
 
-def shape_from_json(document: dict[str, Any]) -> TopicShape:
-    """Read a shape from an operation's input."""
-    return TopicShape(**document)
-
-
 def _json(shape: TopicShape) -> dict[str, Any]:
     return {
         "partition_count": shape.partition_count,

@@ -10,6 +10,7 @@ import uuid
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from control_plane.domain.states import AddonState, OperationState
 from control_plane.models import ClusterBroker, StepRun
@@ -169,6 +170,27 @@ def test_a_nudge_does_not_defeat_the_back_off(world: World) -> None:
         world.run(operation_id)
         world.report()
     assert len(calls) == 1
+
+
+def test_a_connection_lost_in_the_middle_is_tried_again(
+    world: World, expected: dict[Scenario, object]
+) -> None:
+    """Postgres ends the worker's session between effect and record: rolled back, then repeated."""
+    lost: list[int | None] = []
+
+    def issue_credentials(context: StepContext) -> Output:
+        output = SAGAS[operations.PROVISION].steps[2].do(context)
+        if not lost:
+            lost.append(context.session.scalar(text("SELECT pg_backend_pid()")))
+            with world.sessions() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": lost[0]})
+        return output
+
+    step = replace(SAGAS[operations.PROVISION].steps[2], do=issue_credentials)
+    world.sagas = {**SAGAS, operations.PROVISION: _with_step(2, step)}
+    world.settle(scenarios.provision(world))
+    assert lost
+    assert snapshot(world) == expected[scenarios.PROVISION]
 
 
 def test_delivered_many_times_at_once_it_runs_once(

@@ -1,6 +1,7 @@
 """The ledger: opened once, closed once, priced to the microsecond."""
 
 import datetime as dt
+from fractions import Fraction
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -21,7 +22,10 @@ def test_the_cost_grows_with_the_clock_and_stops(world: World) -> None:
     opened = cost(world).since
     assert opened is not None
     world.wait(3600 - (world.now - opened).total_seconds())
-    assert (cost(world).amount_micros, cost(world).plan_seconds) == (6944, 3600)  # 5 USD / 720
+    assert (cost(world).amount_micros, cost(world).plan_seconds) == (
+        6944,
+        Fraction(3600),
+    )  # 5 USD / 720
     world.destroy(addon.id)
     stopped = cost(world)
     world.wait(1e6)
