@@ -20,7 +20,7 @@ from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for_group
 from data_plane.coordinator.groups_shard import GroupsShard
 from data_plane.log.disk_space import DiskMark
-from data_plane.log.failures import DamagedLog
+from data_plane.log.failures import DamagedLog, LogFailure
 from data_plane.log.log_dir import LogDir
 from data_plane.log.manifest import PartitionKey
 from data_plane.metadata.controller import Controller
@@ -55,6 +55,8 @@ class Retryable(Protocol):
     """A parked request that looks again when something it waits for has moved."""
 
     def retry(self) -> None: ...
+
+    def complete(self, response: object) -> bool: ...
 
 
 class Broker:
@@ -224,15 +226,15 @@ class Broker:
     def tick(self, now_ms: int) -> None:
         """Do what is due: deadlines, group timers, loading, retention; then end the turn."""
         self.now_ms = now_ms
-        self._deadlines.expire(now_ms)
+        for parked in self._deadlines.pop_due(now_ms):
+            answer_or_fail(parked, parked.expire)
         self._groups.step(now_ms)
         self._groups.expire(now_ms)
-        if now_ms >= self._disk_due_ms:
-            self._disk_due_ms = now_ms + DISK_INTERVAL_MS
-            self.log_dir.update_disk_mark()
-        if now_ms >= self._retention_due_ms:
-            self._retention_due_ms = now_ms + RETENTION_INTERVAL_MS
-            self.apply_retention()
+        try:
+            self._look_after_disk(now_ms)
+        except LogFailure as error:
+            self.fail(error)
+            raise
         self.end_turn(now_ms)
 
     @property
@@ -242,6 +244,25 @@ class Broker:
             return 0
         due = (self._deadlines.next_due_ms, self._groups.next_due_ms(), self._disk_due_ms)
         return min(one for one in due if one is not None)
+
+    def fail(self, error: BaseException) -> None:
+        """Storage broke its promise: the process ends, nothing more is acknowledged."""
+        self._on_failure(error)
+
+    def _look_after_disk(self, now_ms: int) -> None:
+        if now_ms >= self._disk_due_ms:
+            self._disk_due_ms = now_ms + DISK_INTERVAL_MS
+            self._update_disk_mark()
+        if now_ms >= self._retention_due_ms:
+            self._retention_due_ms = now_ms + RETENTION_INTERVAL_MS
+            self.apply_retention()
+
+    def _update_disk_mark(self) -> None:
+        before = self.log_dir.disk_mark
+        with suppress(OSError):  # The ballast does not fit: the mark is known all the same.
+            self.log_dir.update_disk_mark()
+        if self.log_dir.disk_mark != before:
+            log.warning("disk is %s", self.log_dir.disk_mark.name)
 
     def apply_retention(self) -> None:
         """Drop expired segments of every open partition."""
@@ -283,26 +304,30 @@ class Broker:
             try:
                 is_full |= not partition.write()
             except Exception as error:  # LogFailure, or worse: nothing may be acknowledged now.
-                self._on_failure(error)
+                self.fail(error)
                 raise
             if partition.log.is_dirty:
                 self._syncs.mark(partition)
         if is_full:
-            self.log_dir.update_disk_mark()
+            self._update_disk_mark()
             self._groups.check_written()
 
     def _run_woken(self) -> None:
         while self._woken:
             woken, self._woken = self._woken, {}
             for waiting in woken:
-                waiting.retry()
+                answer_or_fail(waiting, waiting.retry)
 
     # --- metadata ------------------------------------------------------------------------------
 
     def _on_image(self, before: MetadataImage, after: MetadataImage) -> None:
         if before.acls is not after.acls:
             self.authorizer = self._authorizer_of(after)
-        self._partitions.apply(after)
+        try:
+            self._partitions.apply(after)
+        except LogFailure as error:
+            self.fail(error)
+            raise
         for name in before.topics:
             if name not in after.topics:
                 self.metrics.forget_topic(name)
@@ -329,3 +354,12 @@ def group_config(scope: ConfigScope) -> GroupConfig:
         offset_metadata_chars_max=broker_number(scope, "offset.metadata.max.bytes"),
         offsets_retention_ms=broker_number(scope, "offsets.retention.minutes") * 60_000,
     )
+
+
+def answer_or_fail(waiting: Retryable | Parked, answer: Callable[[], object]) -> None:
+    """A bug while answering one parked request closes its connection, no other's."""
+    try:
+        answer()
+    except Exception:
+        log.exception("a parked request could not be answered")
+        waiting.complete(KafkaError())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.handlers import HANDLERS, handler
+from data_plane.log.failures import LogFailure
 from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.headers import (
@@ -112,6 +113,9 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
     except DecodeError as error:
         raise CloseConnection(f"{spec.name} v{header.api_version}: {error}") from error
     except CloseConnection:
+        raise
+    except LogFailure as error:
+        broker.fail(error)
         raise
     except Exception as error:
         log.exception("%s v%d failed", spec.name, header.api_version)

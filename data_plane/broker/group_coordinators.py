@@ -1,5 +1,6 @@
 """The group shards this broker leads: created with the offsets topic, loaded in slices, ticked."""
 
+import logging
 from collections.abc import Callable
 from random import Random
 from typing import TypeVar
@@ -16,12 +17,15 @@ from data_plane.protocol.errors import (
     KafkaError,
     NotCoordinator,
 )
+from data_plane.protocol.primitives import DecodeError
 from data_plane.replication.partition import Partition
 from data_plane.replication.waiting import Parked
 
 R = TypeVar("R")
 OpenPartition = Callable[[str, int], Partition]
 Host = ShardHost[GroupsShard]
+
+log = logging.getLogger(__name__)
 
 
 class GroupCoordinators:
@@ -45,7 +49,10 @@ class GroupCoordinators:
         self._hosts: dict[int, Host] = {}
         self._host_of: dict[int, Host] = {}  # by id of the shard
         self._loading: dict[int, Host] = {}
+        self._broken: dict[int, str] = {}  # partition -> why its records cannot be replayed
         self._unflushed: dict[Host, None] = {}
+        self._due_ms: int | None = None
+        self._is_due_known = False
 
     @property
     def has_work(self) -> bool:
@@ -84,6 +91,7 @@ class GroupCoordinators:
         if host is None:
             send_replies(decision.replies, is_kept=False)
             raise NotCoordinator
+        self._is_due_known = False
         return host.commit(decision)
 
     def flush(self, now_ms: int) -> None:
@@ -105,20 +113,36 @@ class GroupCoordinators:
 
     def step(self, now_ms: int) -> None:
         """Load one slice of each loading shard."""
+        self._is_due_known = self._is_due_known and not self._loading
         for index, host in list(self._loading.items()):
-            if host.load_step(now_ms):
+            try:
+                is_loaded = host.load_step(now_ms)
+            except (KafkaError, DecodeError) as error:
+                log.exception("%s-%d cannot be loaded", OFFSETS_TOPIC, index)
+                self._drop(host)
+                self._broken[index] = str(error)
+                continue
+            if is_loaded:
                 del self._loading[index]
 
     def expire(self, now_ms: int) -> None:
         """Do what is due in every shard."""
+        due_ms = self.next_due_ms()
+        if due_ms is None or due_ms > now_ms:
+            return
+        self._is_due_known = False
         for host in list(self._hosts.values()):
             due_ms = host.shard.next_due_ms
             if host.shard.is_loaded and due_ms is not None and due_ms <= now_ms:
                 host.commit(host.shard.expire(now_ms))
 
     def next_due_ms(self) -> int | None:
-        due = [host.shard.next_due_ms for host in self._hosts.values()]
-        return min((one for one in due if one is not None), default=None)
+        """Worked out anew only after something happened in a shard: it is asked every turn."""
+        if not self._is_due_known:
+            due = [host.shard.next_due_ms for host in self._hosts.values()]
+            self._due_ms = min((one for one in due if one is not None), default=None)
+            self._is_due_known = True
+        return self._due_ms
 
     def forget_topic(self, topic: str) -> None:
         """A topic was deleted: its offsets go with it (durability.md 7)."""
@@ -140,6 +164,8 @@ class GroupCoordinators:
         return host.shard
 
     def _begin(self, index: int) -> Host:
+        if index in self._broken:
+            raise CoordinatorNotAvailable(f"group state is unreadable: {self._broken[index]}")
         partition = self._open_partition(OFFSETS_TOPIC, index)
         host: Host = ShardHost(
             GroupsShard(self._config, self._rng), partition, self._mark_unflushed

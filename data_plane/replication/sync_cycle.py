@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from data_plane.log.failures import LogFailure
 from data_plane.log.files import Files
 from data_plane.log.sync import SyncBatch, SyncTicket
 from data_plane.replication.executor import Executor
@@ -59,6 +60,10 @@ class SyncCycle:
             self._has_failed = True
             self._on_failure(error)
             return
-        for partition, ticket in work:
-            partition.complete_sync(ticket)
+        try:
+            for partition, ticket in work:
+                partition.complete_sync(ticket)
+        except LogFailure as failure:
+            self._on_failure(failure)
+            raise
         self._on_synced()

@@ -1,7 +1,7 @@
 """Parked requests: what a reply waits for, until when, and whom to tell."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 Callback = Callable[[object], None]
@@ -76,14 +76,16 @@ class Deadlines:
 
     @property
     def next_due_ms(self) -> int | None:
-        """When `expire` has work again, Unix milliseconds; None: nothing waits."""
+        """When `pop_due` has work again, Unix milliseconds; None: nothing waits."""
         self._drop_done()
         return self._heap[0][0] if self._heap else None
 
-    def expire(self, now_ms: int) -> None:
-        """Answer everything whose deadline is not after `now_ms`."""
+    def pop_due(self, now_ms: int) -> Iterator[Parked]:
+        """Take out everything whose deadline is not after `now_ms`, for the caller to expire."""
         while self._heap and self._heap[0][0] <= now_ms:
-            heapq.heappop(self._heap)[2].expire()
+            parked = heapq.heappop(self._heap)[2]
+            if not parked.is_done:
+                yield parked
 
     def _drop_done(self) -> None:
         while self._heap and self._heap[0][2].is_done:

@@ -49,6 +49,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_reading = True
         self._is_write_blocked = False
         self._is_scheduled = False
+        self._is_closing = False
 
     # --- asyncio's callbacks -----------------------------------------------------------------
 
@@ -94,6 +95,7 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._is_write_blocked = False
         self._continue()
+        self._turns.end()
 
     # --- requests ----------------------------------------------------------------------------
 
@@ -101,6 +103,7 @@ class Connection(asyncio.BufferedProtocol):
     def _can_parse(self) -> bool:
         return (
             not self._is_muted
+            and not self._is_closing
             and not self._is_write_blocked
             and len(self._queue) < self._limits.inflight_produces_max
             and self._inflight_bytes <= self._limits.inflight_produce_bytes_max
@@ -167,8 +170,16 @@ class Connection(asyncio.BufferedProtocol):
                 out += parts
         except CloseConnection as error:
             self._close(error)
-        if out and self._transport is not None:
+        except Exception as error:
+            log.exception("a reply could not be encoded")
+            self._close(error)
+        if self._transport is None:
+            return
+        if out:
             self._write(self._transport, out)
+        if self._is_closing:
+            self._transport.close()
+            return
         self._is_muted = any(reply.mutes for reply in queue)
         self._continue()
 
@@ -206,8 +217,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _close(self, error: Exception) -> None:
         """Answer no more; what was answered before still leaves."""
-        session, transport = self._session, self._transport
-        if transport is None or session is None:
+        session = self._session
+        if session is None or self._is_closing:
             return
         log.warning(
             "closing connection of %s from %s: %s",
@@ -215,9 +226,9 @@ class Connection(asyncio.BufferedProtocol):
             session.client_host,
             error,
         )
-        self._is_muted = True
+        self._is_closing = True
         self._buffer.consumed(self._buffer.filled)
-        transport.close()
+        self._turns.wake(self)
 
     def close(self) -> None:
         """The broker stops: no more requests are taken."""

@@ -15,6 +15,7 @@ from data_plane.server.config_file import ConfigRefused, read_config
 
 EXIT_UNAVAILABLE = 69  # a port is taken, a listener cannot be had
 EXIT_DAMAGED = 65
+EXIT_CANNOT_CREATE = 73
 EXIT_IO_FAILURE = 74
 EXIT_DIRECTORY_REFUSED = 75
 EXIT_CONFIG = 78
@@ -100,8 +101,10 @@ def serve(config: BrokerConfig) -> None:
         refuse(str(error), EXIT_CONFIG)
     except DamagedLog as error:
         refuse(f"the metadata log is damaged: {error}", EXIT_DAMAGED)
-    except (LogFailure, OSError) as error:
+    except LogFailure as error:
         refuse(f"storage failed: {error}", EXIT_IO_FAILURE)
+    except OSError as error:
+        refuse(f"cannot use {config.data_dir}: {error.strerror}", EXIT_CANNOT_CREATE)
 
 
 def run_loop(whole: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -1,8 +1,11 @@
 """Calls the broker when something is due: deadlines, group timers, loading, retention."""
 
 import asyncio
+import logging
 
 from data_plane.server.turns import Turns
+
+log = logging.getLogger(__name__)
 
 TICK_MS_MAX = 1_000  # also how often the wall clock and idle buffers are looked at
 TICK_MS_MIN = 1
@@ -37,5 +40,8 @@ class Ticker:
     def _fire(self) -> None:
         self._handle = None
         self._turns.clock.follow_wall()
-        self._turns.broker.tick(self._turns.clock.now_ms())
+        try:
+            self._turns.broker.tick(self._turns.clock.now_ms())
+        except Exception:
+            log.exception("a tick failed")  # The next one must come all the same.
         self._turns.end()
