@@ -47,12 +47,15 @@ class ShardHost(Generic[S]):
         To the log's end and not only to the high watermark: what is not committed yet will be, and
         a shard that had not replayed it would decide without it.
         """
-        partition = self.partition
-        if self._load_offset < partition.log.log_end_offset:
-            part = partition.read(
-                self._load_offset, bytes_max=LOAD_STEP_BYTES, at_least_one=True
-            ).read_bytes()
-            self._replay_batches(memoryview(part))
+        kept = self.partition.log
+        if self._load_offset < kept.log_end_offset:
+            part = kept.read(
+                self._load_offset,
+                bytes_max=LOAD_STEP_BYTES,
+                offset_limit=kept.log_end_offset,
+                at_least_one=True,
+            )
+            self._replay_batches(memoryview(part.read_bytes()))
             return False
         self.shard.finish_load(now_ms)
         return True
