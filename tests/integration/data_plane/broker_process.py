@@ -18,8 +18,9 @@ STOP_SECONDS_MAX = 15.0
 class BrokerProcess:
     """Started by the constructor, which returns once the broker says that it is ready."""
 
-    def __init__(self, *arguments: str, port: int = 0) -> None:
-        self.process = start(*arguments, "--port", str(port))
+    def __init__(self, *arguments: str, port: int | None = 0) -> None:
+        ports = [] if port is None else ["--port", str(port)]
+        self.process = start(*arguments, *ports)
         self.address = self._await_ready()
         self.host, _, port_text = self.address.rpartition(":")
         self.port = int(port_text)
@@ -62,7 +63,12 @@ def start(*arguments: str) -> "subprocess.Popen[str]":
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """`ottla-broker run` that is expected to end by itself."""
     process = start(*arguments)
-    out, errors = process.communicate(timeout=START_SECONDS_MAX)
+    try:
+        out, errors = process.communicate(timeout=START_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
     return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 
