@@ -34,7 +34,8 @@ def open_broker(
 ) -> Broker:
     """Claim the directory, replay the metadata, register, recover; then the broker may serve.
 
-    listeners: as advertised. Blocks. Raises InvalidConfig, DirectoryRefused, DamagedLog or LogFailure.
+    listeners: as advertised. Blocks.
+    Raises InvalidConfig, DirectoryRefused, DamagedLog or LogFailure.
     """
     check_static_configs(config.static_configs)
     root = PurePath(config.data_dir)
