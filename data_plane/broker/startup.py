@@ -14,7 +14,6 @@ from data_plane.log.identity import Identity, read_identity
 from data_plane.log.log_dir import LogDir
 from data_plane.metadata.brokers import decide_register_broker
 from data_plane.metadata.controller import Controller
-from data_plane.metadata.effective_configs import check_static_configs
 from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord
 from data_plane.replication.executor import Executor
 
@@ -35,9 +34,8 @@ def open_broker(
     """Claim the directory, replay the metadata, register, recover; then the broker may serve.
 
     listeners: as advertised. Blocks.
-    Raises InvalidConfig, DirectoryRefused, DamagedLog or LogFailure.
+    Raises DirectoryRefused, DamagedLog or LogFailure.
     """
-    check_static_configs(config.static_configs)
     root = PurePath(config.data_dir)
     config = replace(config, cluster_id=cluster_id_of(config, files, root, rng))
     identity = Identity(config.cluster_id, config.broker_id, new_id(rng))

@@ -18,9 +18,11 @@ STOP_SECONDS_MAX = 15.0
 class BrokerProcess:
     """Started by the constructor, which returns once the broker says that it is ready."""
 
-    def __init__(self, *arguments: str, port: int | None = 0) -> None:
+    def __init__(
+        self, *arguments: str, port: int | None = 0, file_bytes_max: int | None = None
+    ) -> None:
         ports = [] if port is None else ["--port", str(port)]
-        self.process = start(*arguments, *ports)
+        self.process = start(*arguments, *ports, file_bytes_max=file_bytes_max)
         self.address = self._await_ready()
         self.host, _, port_text = self.address.rpartition(":")
         self.port = int(port_text)
@@ -48,10 +50,22 @@ class BrokerProcess:
         return RawClient(self.host, self.port)
 
 
-def start(*arguments: str) -> "subprocess.Popen[str]":
-    """`ottla-broker run` with these arguments, output piped."""
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start(*arguments: str, file_bytes_max: int | None = None) -> "subprocess.Popen[str]":
+    """`ottla-broker run` with these arguments, output piped.
+
+    file_bytes_max: no file may grow beyond it; the kernel answers EFBIG (RLIMIT_FSIZE).
+    """
+    limits = [] if file_bytes_max is None else ["prlimit", f"--fsize={file_bytes_max}"]
     return subprocess.Popen(
-        [sys.executable, "-m", "data_plane.server.main", "run", *arguments],
+        [*limits, sys.executable, "-m", "data_plane.server.main", "run", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

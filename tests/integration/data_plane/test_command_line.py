@@ -2,23 +2,20 @@
 
 import json
 import signal
-import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.integration.data_plane.broker_process import STOP_SECONDS_MAX, BrokerProcess, run
+from tests.integration.data_plane.broker_process import (
+    STOP_SECONDS_MAX,
+    BrokerProcess,
+    free_port,
+    run,
+)
 from tests.integration.data_plane.conftest import Starter
 from tests.integration.data_plane.kafka_clients import create_topic, produce, read_all
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_ready_names_the_address_that_answers(start_broker: Starter) -> None:

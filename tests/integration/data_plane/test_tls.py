@@ -10,14 +10,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from tests.fakes.certificates import CertificateAuthority, Pair
@@ -123,7 +118,7 @@ def test_an_admin_grants_and_an_app_uses_exactly_that(secured: Secured) -> None:
     producer = Producer({**secured.client("app"), "enable.idempotence": True})
     for topic in ("granted", "withheld"):
         producer.produce(
-            topic, b"x", on_delivery=lambda error, _: codes.append(error and error.code())
+            topic, b"x", on_delivery=lambda error, _: codes.append(error.code() if error else None)
         )
         producer.flush(15)
     assert codes == [None, 29], "the withheld topic answers TOPIC_AUTHORIZATION_FAILED"
