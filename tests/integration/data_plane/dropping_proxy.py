@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 
 class DroppingProxy:
@@ -31,10 +32,8 @@ class DroppingProxy:
         self._thread.join(10)
         self._loop.close()
 
-    def _on_loop(self, work: Callable[[], object]) -> int:
-        future = asyncio.run_coroutine_threadsafe(work(), self._loop)  # type: ignore[arg-type]
-        result: int = future.result(10)
-        return result
+    def _on_loop(self, work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+        return asyncio.run_coroutine_threadsafe(work(), self._loop).result(10)
 
     async def _open(self) -> int:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
