@@ -7,6 +7,7 @@ from typing import Final
 
 from fastapi import Request
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from control_plane.http.errors import ApiError, reply
@@ -35,8 +36,8 @@ class BodyLimit:
             message = await receive()
             seen_bytes += len(message.get("body", b""))
             if seen_bytes > self.bytes_max:
-                # Raised inside the application, whose handlers turn it into a reply.
-                raise self._error()
+                # Raised inside the application: its handlers turn this kind into a reply.
+                raise HTTPException(413)
             return message
 
         await self.app(scope, receive_counted, send)

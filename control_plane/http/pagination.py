@@ -122,11 +122,11 @@ def _beyond(key: InstrumentedAttribute[uuid.UUID], page: Page) -> Any:
 
 
 def _announce_next(first: str, last: str, page: Page, request: Request, response: Response) -> None:
+    """Tell both ways to go on; a client follows the one it knows."""
     order = "desc" if page.is_descending else "asc"
+    response.headers["Next-Range"] = f"id ]{last}..; max={page.limit}, order={order}"
+    query = urlencode({"cursor": last, "limit": page.limit, "order": order})
+    response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
     if page.by_range:
         response.status_code = 206
         response.headers["Content-Range"] = f"id {first}..{last}"
-        response.headers["Next-Range"] = f"id ]{last}..; max={page.limit}, order={order}"
-        return
-    query = urlencode({"cursor": last, "limit": page.limit, "order": order})
-    response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'

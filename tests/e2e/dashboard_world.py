@@ -23,7 +23,7 @@ class Furnished:
 
 def furnish(service: Service) -> Furnished:
     with service.sessions.begin() as session:
-        anna = make.tenant(session, EMAIL)
+        anna = make.tenant(session, EMAIL, password=make.PASSWORD)
         host = make.node(session)
         flights = make.app(session, anna.account, "flights")
         addon = make.addon(session, flights, "kafka-calm-1000")

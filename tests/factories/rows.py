@@ -40,9 +40,11 @@ class Tenant:
     token: str
 
 
-def tenant(session: Session, email: str, *, is_operator: bool = False) -> Tenant:
+def tenant(
+    session: Session, email: str, *, password: str | None = None, is_operator: bool = False
+) -> Tenant:
     account = accounts.create(
-        session, email=email, password=PASSWORD, now=now(), is_operator=is_operator
+        session, email=email, password=password, now=now(), is_operator=is_operator
     )
     _, text = tokens.issue(session, account, description="test", now=now())
     return Tenant(account, text)

@@ -50,7 +50,7 @@ class AddonOut(Out):
     id: str
     name: str
     state: str
-    state_reason: str | None  # why it failed, or what holds it up
+    reason: str | None  # why it failed, or what holds it up
     plan: PlanReference
     addon_service: Named
     app: Named
@@ -92,7 +92,7 @@ def addon_out(
         id=str(addon.id),
         name=addon.name,
         state=addon.state,
-        state_reason=reason,
+        reason=reason,
         plan=plan_reference(plan, slug),
         addon_service=service_name(slug),
         app=Named(id=str(addon.app.id), name=addon.app.name),

@@ -69,7 +69,7 @@ class TopicOut(Out):
     status: str
     status_label: str
     state: str
-    error: str | None
+    reason: str | None  # why it failed
     data_size: int
 
 
@@ -118,8 +118,8 @@ def topic_out(topic: Topic, rates: TopicRates) -> TopicOut:
         bytes_in_per_second=rates.bytes_in_per_second or 0.0,
         bytes_out_per_second=rates.bytes_out_per_second or 0.0,
         status=status,
-        status_label=label,
+        status_label=topic.error or label,
         state=topic.state,
-        error=topic.error or None,
+        reason=topic.error or None,
         data_size=topic.size_bytes,
     )

@@ -58,7 +58,7 @@ def test_a_failed_provisioning_says_why(world: World) -> None:
         addon.state, addon.state_reason = AddonState.FAILED, "No node has room."
     body = world.anna.get(f"/addons/{world.addon_id}").json()
     assert body["state"] == "failed"
-    assert body["state_reason"] == "No node has room."
+    assert body["reason"] == "No node has room."
     waited = world.anna.get(f"/data/kafka/v0/clusters/{world.addon_id}/wait_status")
     assert waited.status_code == 200
     assert waited.json()["error?"] is True
