@@ -261,6 +261,7 @@ class Broker:
         before = self.log_dir.disk_mark
         with suppress(OSError):  # The ballast does not fit: the mark is known all the same.
             self.log_dir.update_disk_mark()
+            self._metadata.retry()
         if self.log_dir.disk_mark != before:
             log.warning("disk is %s", self.log_dir.disk_mark.name)
 

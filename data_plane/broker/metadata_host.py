@@ -37,6 +37,7 @@ class MetadataHost:
         self._on_committed = on_committed
         self._on_failure = on_failure
         self._waiting = OffsetWaiters()
+        self._has_stepped_down = False
 
     def propose(self, decision: Decision[R]) -> R | Parked:
         """Append a decision's records; the response leaves once they are committed.
@@ -61,6 +62,12 @@ class MetadataHost:
                 return
             self._advance(ready)
 
+    def retry(self) -> None:
+        """Stand for election again after a full disk; now and then, since each try writes."""
+        if self._has_stepped_down:
+            self._has_stepped_down = False
+            self.controller.resume()
+
     def _persist(self, ready: Ready) -> None:
         self._executor.submit(
             [lambda: self.controller.disk.persist(ready)], lambda error: self._done(ready, error)
@@ -70,7 +77,7 @@ class MetadataHost:
         if isinstance(error, DiskFull):
             self.controller.step_down()
             self._waiting.fail()
-            self.controller.resume()
+            self._has_stepped_down = True
             return
         if error is not None:
             self._on_failure(error)

@@ -32,7 +32,7 @@ class EntryBatch:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What the driver must do, in this order: persist the first two, then apply the last.
+    """What the driver must do: persist the first two, or apply the last.
 
     hard_state: to be stored, or None if it has not changed.
     batches: to be appended to the log and synced before anybody hears of them.

@@ -77,9 +77,6 @@ class RaftNode:
         lost = len(self._to_persist)
         if self._in_flight is not None:
             lost += len(self._in_flight.batches)
-            self._to_apply[:0] = (
-                self._in_flight.committed
-            )  # Not applied yet, committed all the same.
         if lost:
             self._end_offset = self._uncommitted[-lost].base_offset
             del self._uncommitted[-lost:]
@@ -88,19 +85,22 @@ class RaftNode:
         self._hard_state = self._stored_hard_state
 
     def ready(self) -> Ready | None:
-        """Return what is to be done now, or None. One Ready is out at a time: that groups syncs."""
+        """Return what is to be done now, or None. One Ready is out at a time: that groups syncs.
+
+        A Ready either applies or persists, applying first, so that no answer waits for the sync
+        of proposals that came after it.
+        """
         if self._in_flight is not None:
             return None
         changed = self._hard_state != self._stored_hard_state
-        if not (changed or self._to_persist or self._to_apply):
-            return None
-        ready = Ready(
-            self._hard_state if changed else None, tuple(self._to_persist), tuple(self._to_apply)
-        )
-        self._to_persist = []
-        self._to_apply = []
-        self._in_flight = ready
-        return ready
+        if self._to_apply:
+            self._in_flight = Ready(committed=tuple(self._to_apply))
+            self._to_apply = []
+        elif changed or self._to_persist:
+            hard_state = self._hard_state if changed else None
+            self._in_flight = Ready(hard_state, tuple(self._to_persist))
+            self._to_persist = []
+        return self._in_flight
 
     def advance(self, ready: Ready) -> None:
         """Take note that `ready` has been carried out, its batches synced."""

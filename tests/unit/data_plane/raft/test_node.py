@@ -68,9 +68,11 @@ def test_proposals_during_a_sync_share_the_next_one() -> None:
     node.propose([b"c"])
     assert node.ready() is None
     node.advance(first)
-    second = taken(node)
-    assert [batch.entries for batch in second.batches] == [(b"b",), (b"c",)]
-    assert [batch.entries for batch in second.committed] == [(b"a",)]
+    applied = taken(node)
+    assert not applied.must_persist, "what is committed waits for no other sync"
+    assert [batch.entries for batch in applied.committed] == [(b"a",)]
+    node.advance(applied)
+    assert [batch.entries for batch in taken(node).batches] == [(b"b",), (b"c",)]
 
 
 def test_entries_of_earlier_terms_are_committed_behind_one_of_the_own() -> None:
@@ -84,14 +86,22 @@ def test_entries_of_earlier_terms_are_committed_behind_one_of_the_own() -> None:
 def test_resigning_forgets_what_was_not_persisted_and_keeps_what_was_committed() -> None:
     node = leader()
     node.propose([b"a"])
-    node.advance(taken(node))  # "a" is committed and waits to be applied ...
+    assert carry_out(node) == [b"a"]
     node.propose([b"b"])
-    failed = taken(node)  # ... beside the write of "b", which fails ...
+    failed = taken(node)  # "b" is being written, which fails ...
     assert failed.batches
     node.propose([b"c"])  # ... while "c" waits.
     node.resign()
     with pytest.raises(NotLeader):
         node.propose([b"d"])
     node.campaign()
-    assert carry_out(node) == [b"a", NO_OP]
+    assert carry_out(node) == [NO_OP]
     assert node.propose([b"d"]) == 3
+
+
+def test_what_is_committed_and_not_yet_applied_outlives_a_resignation() -> None:
+    node = leader()
+    node.propose([b"a"])
+    node.advance(taken(node))
+    node.resign()
+    assert carry_out(node) == [b"a"]
