@@ -21,6 +21,8 @@ from data_plane.contract.report import NodeRegistration
 logger = logging.getLogger(__name__)
 
 RETRY_S_MIN = 0.2
+# A node without an id has nothing else to do, and `ottla up` starts it beside the API it waits for.
+REGISTRATION_RETRY_S_MAX = 0.5
 EMPTY_POLL_S_MIN = 0.5  # a server that answers 304 at once must not be asked in a tight loop
 SETTLE_S = 0.005  # changes of one moment travel in one report
 
@@ -85,6 +87,8 @@ async def _until_done(
             return await attempt()
         except (ControlPlaneGone, ControlPlaneRefused, ConfigRefused) as problem:
             wait_s = back_off.next_s()
+            if isinstance(problem, ControlPlaneGone):
+                wait_s = min(wait_s, REGISTRATION_RETRY_S_MAX)
             logger.warning("%s: %s; next attempt in %.1f s", what, problem, wait_s)
             await asyncio.sleep(wait_s)
 
