@@ -253,6 +253,7 @@ class Broker:
         if now_ms >= self._disk_due_ms:
             self._disk_due_ms = now_ms + DISK_INTERVAL_MS
             self._update_disk_mark()
+            self._metadata.retry()  # The mark may just have given the ballast's room back.
         if now_ms >= self._retention_due_ms:
             self._retention_due_ms = now_ms + RETENTION_INTERVAL_MS
             self.apply_retention()
@@ -261,7 +262,6 @@ class Broker:
         before = self.log_dir.disk_mark
         with suppress(OSError):  # The ballast does not fit: the mark is known all the same.
             self.log_dir.update_disk_mark()
-            self._metadata.retry()
         if self.log_dir.disk_mark != before:
             log.warning("disk is %s", self.log_dir.disk_mark.name)
 

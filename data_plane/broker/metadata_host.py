@@ -83,6 +83,7 @@ class MetadataHost:
             self._on_failure(error)
             return
         self._advance(ready)
+        self.pump()  # What this persist committed is applied at once.
         self._on_committed()
 
     def _advance(self, ready: Ready) -> None:
