@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from celery import Celery
-from celery.signals import beat_init, worker_ready
+from celery.signals import after_setup_logger, beat_init, worker_ready
 
 from control_plane.settings import get_settings
 
@@ -94,5 +94,12 @@ def _touch_ready_file(**_: Any) -> None:
         path.touch()
 
 
+def _quiet_ticks(**_: Any) -> None:
+    """Two lines per task and a sweep every second would bury what the sagas say themselves."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+after_setup_logger.connect(_quiet_ticks)
 worker_ready.connect(_touch_ready_file)
 beat_init.connect(_touch_ready_file)

@@ -153,10 +153,10 @@ def next_plan_for(
     return None
 
 
-def limit_error(plan: Plan, sentence: str, *, field: str, larger: Plan | None) -> PlanLimit:
-    """Build the refusal: what was asked, and the plan that would allow it."""
+def limit_error(sentence: str, *, field: str, larger: Plan | None) -> PlanLimit:
+    """Build the refusal: what the plan allows, and the plan that would allow more."""
     remedy = f" The next plan that allows it is {larger.name}." if larger else ""
-    return PlanLimit(f"{sentence} on plan {plan.name}.{remedy}", field=field)
+    return PlanLimit(f"{sentence}{remedy}", field=field)
 
 
 def engine_of(plan: Plan, asked: str | None) -> Engine:

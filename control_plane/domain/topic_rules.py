@@ -88,14 +88,14 @@ def check_totals(plan: Plan, *, topics: int, partition_replicas: int) -> None:
     """Hold what a cluster would have in all against its plan. Raises PlanLimit."""
     if plan.topics_max is not None and topics > plan.topics_max:
         larger = next_plan_for(plan, topics=topics)
-        sentence = f"{plan.topics_max} topics are the most"
-        raise limit_error(plan, sentence, field="name", larger=larger)
+        sentence = f"Plan {plan.name} has at most {plan.topics_max} topics."
+        raise limit_error(sentence, field="name", larger=larger)
     if partition_replicas > plan.partition_replicas_max:
         sentence = (
-            f"{partition_replicas} partition replicas are over the "
-            f"{plan.partition_replicas_max} that are the most"
+            f"Plan {plan.name} has at most {plan.partition_replicas_max} partition replicas; "
+            f"with this topic there would be {partition_replicas}."
         )
-        raise limit_error(plan, sentence, field="partition_count", larger=next_plan_for(plan))
+        raise limit_error(sentence, field="partition_count", larger=next_plan_for(plan))
 
 
 def _check_partitions(plan: Plan, count: int) -> None:
@@ -109,9 +109,12 @@ def _check_partitions(plan: Plan, count: int) -> None:
 
 def _check_replication(plan: Plan, factor: int) -> None:
     if factor > plan.replication_factor_max:
-        sentence = f"Replication factor {factor} is over the most, {plan.replication_factor_max},"
+        sentence = (
+            f"Plan {plan.name} allows a replication factor of at most "
+            f"{plan.replication_factor_max}, not {factor}."
+        )
         larger = next_plan_for(plan, replication_factor=factor)
-        raise limit_error(plan, sentence, field="replication_factor", larger=larger)
+        raise limit_error(sentence, field="replication_factor", larger=larger)
     if factor < plan.replication_factor_min:
         raise Invalid(
             f"Plan {plan.name} needs a replication factor of at least "
@@ -123,14 +126,14 @@ def _check_replication(plan: Plan, factor: int) -> None:
 def _check_retention(plan: Plan, retention_ms: int) -> None:
     if retention_ms > plan.retention_ms_max:
         sentence = (
-            f"A retention of {text_from_ms(retention_ms)} is over the "
-            f"{text_from_ms(plan.retention_ms_max)} that is the most"
+            f"Plan {plan.name} keeps records for at most {text_from_ms(plan.retention_ms_max)}, "
+            f"not {text_from_ms(retention_ms)}."
         )
         larger = next_plan_for(plan, retention_ms=retention_ms)
-        raise limit_error(plan, sentence, field="retention_time_ms", larger=larger)
+        raise limit_error(sentence, field="retention_time_ms", larger=larger)
     if retention_ms < plan.retention_ms_min:
         raise Invalid(
-            f"A retention of {text_from_ms(retention_ms)} is under the "
-            f"{text_from_ms(plan.retention_ms_min)} that is the least on plan {plan.name}.",
+            f"Plan {plan.name} keeps records for at least {text_from_ms(plan.retention_ms_min)}, "
+            f"not {text_from_ms(retention_ms)}.",
             field="retention_time_ms",
         )

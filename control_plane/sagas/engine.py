@@ -297,6 +297,8 @@ class _Progress:
 
     def _end(self, state: OperationState, **values: Any) -> None:
         self._store(state=state, finished_at=self._now, lease_until=None, **values)
+        kind, reason = self._operation.kind, values.get("reason", self._operation.reason)
+        log.info("operation %s (%s): %s %s", self._operation.id, kind, state, reason)
 
     def _record(self, *, output: dict[str, Any] | None = None, note: str = "") -> None:
         values = {
