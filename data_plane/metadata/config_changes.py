@@ -86,20 +86,20 @@ def _keys_of(
 ) -> Mapping[str, ConfigKey]:
     """Return the catalogue of a resource. Raises KafkaError if the resource cannot be altered."""
     name = resource.resource_name
-    match resource.resource_type:
-        case 2:
-            if scope.image.topic(name) is None:
-                raise UnknownTopicOrPartition(f"The topic '{name}' does not exist.")
-            return TOPIC_CONFIGS
-        case 4:
-            if name and name not in {str(broker_id) for broker_id in scope.image.brokers}:
-                raise InvalidRequest(
-                    f"Unexpected broker id, expected a registered one or the empty string, "
-                    f"but received {name}"
-                )
-            return BROKER_CONFIGS
-        case other:
-            raise InvalidRequest(f"Resource type {other} has no configs that can be altered.")
+    if resource.resource_type == TOPIC_RESOURCE:
+        if scope.image.topic(name) is None:
+            raise UnknownTopicOrPartition(f"The topic '{name}' does not exist.")
+        return TOPIC_CONFIGS
+    if resource.resource_type != BROKER_RESOURCE:
+        raise InvalidRequest(
+            f"Resource type {resource.resource_type} has no configs that can be altered."
+        )
+    if name and name not in {str(broker_id) for broker_id in scope.image.brokers}:
+        raise InvalidRequest(
+            "Unexpected broker id, expected a registered one or the empty string, "
+            f"but received {name}"
+        )
+    return BROKER_CONFIGS
 
 
 def _unknown_key(resource_type: int, name: str) -> KafkaError:
@@ -115,10 +115,7 @@ def _new_value(
     config: IncrementalAlterConfigsRequestConfig,
 ) -> str | None:
     """Return the override after the change, None for none; checked as the catalogue says."""
-    if resource.resource_type == BROKER_RESOURCE and (
-        key.update is UpdateMode.READ_ONLY
-        or (key.update is UpdateMode.PER_BROKER and not resource.resource_name)
-    ):
+    if resource.resource_type == BROKER_RESOURCE and key.update is UpdateMode.READ_ONLY:
         raise InvalidRequest(f"Cannot update these configs dynamically: {key.name}")
     if config.config_operation == DELETE:
         return None

@@ -38,8 +38,7 @@ class UpdateMode(IntEnum):
     """Who may change a broker key while the broker runs (KIP-226)."""
 
     READ_ONLY = 0
-    PER_BROKER = 1
-    CLUSTER_WIDE = 2
+    CLUSTER_WIDE = 2  # For one broker by its id, too.
 
 
 INTEGER_RANGES = {
