@@ -15,6 +15,7 @@ from data_plane.coordinator.groups_shard import GroupsShard
 from data_plane.coordinator.offsets import OffsetsCommit
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.log.partition_log import PartitionLog
+from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import KafkaError, NotCoordinator
 from data_plane.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from data_plane.protocol.records.batch import iter_batches
@@ -140,18 +141,19 @@ def test_a_reload_of_a_long_log_goes_in_steps() -> None:
     assert world.committed() == dict.fromkeys(range(200), 39)
 
 
-def test_a_shard_does_not_serve_before_it_has_replayed_what_is_not_synced_yet() -> None:
+def test_a_reload_also_replays_what_is_not_synced_yet_and_answers_after_the_sync() -> None:
     """Those records will be committed too; a shard that missed them would forget an offset."""
     world = World()
     world.commit(5)
     world.end_turn()  # written, not synced
     world.host = world.open()
-    assert not world.host.load_step(NOW_MS)
-    assert not world.host.load_step(NOW_MS)
-    assert not world.host.shard.is_loaded
-    world.sync()
     world.load()
     assert world.committed() == {0: 5}
+    answer = world.host.commit(Decision("what the group has"))
+    assert isinstance(answer, Parked)
+    assert done(answer) == [False]
+    world.sync()
+    assert answer.response == "what the group has"
 
 
 @pytest.mark.parametrize("is_written", [False, True])
