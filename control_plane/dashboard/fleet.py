@@ -13,6 +13,8 @@ from control_plane.dashboard.versions import version_text
 from control_plane.dashboard.views import Fleet, FleetRow
 from control_plane.dashboard.words import cluster_state
 from control_plane.domain import pricing
+from control_plane.domain.cluster_states import ClusterState
+from control_plane.domain.health import Health
 from control_plane.domain.plans import CURRENCY
 from control_plane.models import Account, Addon, App, Cluster, ClusterBroker, PlanInterval, Topic
 from control_plane.services import clusters, throughput
@@ -80,7 +82,12 @@ def _row(
     cost_micros: int,
 ) -> FleetRow:
     addon = cluster.addon
-    health, sentence = clusters.health(session, cluster, now=now)
+    # Only what is available is judged by its reports, so only that costs a query.
+    health, sentence = (
+        clusters.health(session, cluster, now=now)
+        if cluster.state == ClusterState.AVAILABLE
+        else (Health.HEALTHY, "")
+    )
     shown = cluster_state(addon, cluster, health)
     note = addon.state_reason or (sentence if shown.tone == "warn" else "")
     return FleetRow(

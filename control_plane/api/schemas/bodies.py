@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 
 def rfc3339(moment: dt.datetime) -> str:
@@ -14,12 +14,9 @@ def rfc3339(moment: dt.datetime) -> str:
 Moment = Annotated[dt.datetime, PlainSerializer(rfc3339, return_type=str)]
 
 
-def _number_from_text(value: Any) -> Any:
-    """Heroku's command line sends counts as text ("8"), other clients as numbers."""
-    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
-
-
-Count = Annotated[int, BeforeValidator(_number_from_text)]
+# Heroku's command line sends counts as text ("8"), other clients as numbers: both are read. What a
+# plan allows is the services' to say; the bounds here only keep numbers in range of the database.
+Count = Annotated[int, Field(ge=-(10**15), le=10**15)]
 
 
 class Out(BaseModel):
