@@ -26,6 +26,9 @@ from data_plane.contract.spec import (
 
 # Topics in these states belong on the brokers.
 DESIRED_TOPICS = (TopicState.CREATING, TopicState.AVAILABLE, TopicState.UPDATING)
+# Members of a group start within this of each other or cost a rebalance; Kafka's 3 s make every first
+# start of a small app wait.
+BROKER_CONFIGS = {"group.initial.rebalance.delay.ms": "500"}
 GONE = (ClusterState.DELETING, ClusterState.DELETED)
 
 
@@ -183,6 +186,7 @@ def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, ClusterSpe
             topics=topics,
             principals=principals,
             disk_bytes_max=PLANS[cluster.plan].disk_bytes,
+            broker_configs=BROKER_CONFIGS,
         )
         for node_id, brokers in by_node.items()
     }

@@ -2,6 +2,7 @@
 
 from data_plane.broker.broker import Broker
 from data_plane.broker.metrics import Labels, exposition
+from data_plane.log.manifest import PartitionKey
 
 Samples = dict[str, list[tuple[Labels, float]]]
 
@@ -42,6 +43,21 @@ def gauges(broker: Broker) -> Samples:
     return {
         "topics": [({}, len(topics))],
         "partition_replicas": [({}, hosted)],
-        "log_size_bytes": [({}, broker.log_dir.used_bytes)],
+        "log_size_bytes": [({}, broker.log_dir.used_bytes), *_topic_sizes(broker)],
         "offline_partitions": [({}, without_leader + len(broker.log_dir.quarantined))],
     }
+
+
+def _topic_sizes(broker: Broker) -> list[tuple[Labels, float]]:
+    """Each topic's bytes on this broker, internal ones left out."""
+    return [
+        (
+            {"topic": name},
+            sum(
+                broker.log_dir.size_bytes(PartitionKey(topic.topic_id, index))
+                for index in range(len(topic.partitions))
+            ),
+        )
+        for name, topic in sorted(broker.image.topics.items())
+        if not topic.is_internal
+    ]

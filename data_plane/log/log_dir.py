@@ -261,6 +261,11 @@ class LogDir:
         """The bytes of all record batches in this directory."""
         return sum(log.size_bytes for log in self._logs.values()) + sum(self._closed_bytes.values())
 
+    def size_bytes(self, key: PartitionKey) -> int:
+        """One partition's bytes of record batches, open or not; 0 where there is none."""
+        log = self._logs.get(key)
+        return self._closed_bytes.get(key, 0) if log is None else log.size_bytes
+
     def update_disk_mark(self) -> DiskMark:
         """Measure free space again; to be called about once a second."""
         return self._disk.update(self.used_bytes)

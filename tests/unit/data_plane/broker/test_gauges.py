@@ -1,0 +1,18 @@
+"""Sizes by topic: what the dashboard shows as storage."""
+
+from data_plane.broker.gauges import gauges
+from data_plane.log.memory_files import MemoryFiles
+from tests.factories.record_batches import NOW_MS, client_batch
+from tests.unit.data_plane.broker.test_broker import create, opened
+
+
+def test_sizes_are_told_by_topic_and_in_sum() -> None:
+    broker = opened(MemoryFiles(), [])
+    create(broker, "orders")
+    create(broker, "quiet")
+    batch = client_batch([b"value"] * 3)
+    log = broker.partition("orders", 0).log
+    log.stage(batch, leader_epoch=0, now_ms=NOW_MS)
+    log.write()
+    sizes = {labels.get("topic"): value for labels, value in gauges(broker)["log_size_bytes"]}
+    assert sizes == {None: len(batch), "orders": len(batch), "quiet": 0}
