@@ -26,8 +26,8 @@ from data_plane.contract.spec import (
 
 # Topics in these states belong on the brokers.
 DESIRED_TOPICS = (TopicState.CREATING, TopicState.AVAILABLE, TopicState.UPDATING)
-# Members of a group start within this of each other or cost a rebalance; Kafka's 3 s make every first
-# start of a small app wait.
+# Members of a group start within this of each other or cost a rebalance; Kafka's 3 s make
+# each first start of a small app wait.
 BROKER_CONFIGS = {"group.initial.rebalance.delay.ms": "500"}
 GONE = (ClusterState.DELETING, ClusterState.DELETED)
 
