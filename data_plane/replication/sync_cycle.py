@@ -66,4 +66,5 @@ class SyncCycle:
         except LogFailure as failure:
             self._on_failure(failure)
             raise
+        self.start()
         self._on_synced()

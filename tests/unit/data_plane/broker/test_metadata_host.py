@@ -1,136 +1,101 @@
-"""Answers leave when their record is committed; a full disk fails them and costs no hot loop."""
+"""A whole broker on in-memory files: what the metadata log promises, seen through its handlers."""
 
 import errno
-from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from data_plane.broker.metadata_host import MetadataHost
+from data_plane.broker.broker import DISK_INTERVAL_MS, Broker
+from data_plane.broker.config import BrokerConfig
+from data_plane.broker.context import RequestContext
+from data_plane.broker.handlers import create_topics, metadata
+from data_plane.broker.startup import open_broker
 from data_plane.log.memory_files import MemoryFiles
-from data_plane.metadata.controller import Controller
-from data_plane.metadata.decision import Decision
-from data_plane.metadata.image import MetadataImage
-from data_plane.metadata.records import TopicRecord
-from data_plane.protocol.errors import NotController
+from data_plane.metadata.records import BrokerListener
+from data_plane.protocol.errors import ErrorCode, NotController
+from data_plane.protocol.messages.create_topics import (
+    CreateTopicsRequest,
+    CreateTopicsRequestTopic,
+)
+from data_plane.protocol.messages.metadata import MetadataRequest
 from data_plane.raft.durable import LOG_NAME
-from data_plane.replication.executor import Done, Work
+from data_plane.replication.executor import InlineExecutor
 from data_plane.replication.waiting import Parked
 
-
-class LaterExecutor:
-    """Keeps work until the test runs it."""
-
-    def __init__(self) -> None:
-        self.kept: list[tuple[Sequence[Work], Done]] = []
-
-    def submit(self, work: Sequence[Work], done: Done) -> None:
-        self.kept.append((work, done))
-
-    def run(self) -> None:
-        kept, self.kept = self.kept, []
-        for work, done in kept:
-            error: BaseException | None = None
-            try:
-                for one in work:
-                    one()
-            except Exception as caught:
-                error = caught
-            done(error)
+ROOT = "User:CN=root,O=c1"
+NOW_MS = 1_000_000
 
 
-class World:
-    def __init__(self) -> None:
-        self.files = MemoryFiles()
-        self.executor = LaterExecutor()
-        self.images: list[MetadataImage] = []
-        self.failures: list[BaseException] = []
-        self.host = MetadataHost(
-            Controller.open(self.files, PurePath("/data/meta"), voter_id=1, rng=Random(1)),
-            self.executor,
-            on_image=lambda _, after: self.images.append(after),
-            on_committed=lambda: None,
-            on_failure=self.failures.append,
-        )
-
-    def turn(self) -> None:
-        self.host.pump()
-
-    def create(self, name: str) -> Parked:
-        record = TopicRecord(name, self.host.controller.new_id())
-        parked: Any = self.host.propose(Decision(name, [record]))
-        assert isinstance(parked, Parked)
-        return parked
+def opened(files: MemoryFiles, failures: list[BaseException]) -> Broker:
+    config = BrokerConfig(data_dir=Path("/data"), cluster_id="c1", super_users=frozenset({ROOT}))
+    return open_broker(
+        config,
+        files,
+        InlineExecutor(),
+        listeners=(BrokerListener("PLAINTEXT", "127.0.0.1", 9092),),
+        rng=Random(1),
+        now_ms=NOW_MS,
+        boot_id="boot",
+        on_failure=failures.append,
+    )
 
 
-def test_an_answer_leaves_after_the_image_it_speaks_of() -> None:
-    world = World()
-    parked = world.create("a")
-    told: list[bool] = []
-    parked.when_done(lambda _: told.append("a" in world.images[-1].topics))
-    world.turn()
-    assert not parked.is_done
-    world.executor.run()
-    assert parked.response == "a"
-    assert told == [True]
+def context(key: int) -> RequestContext:
+    return RequestContext(ROOT, None, "127.0.0.1", key, 7, "PLAINTEXT", NOW_MS)
 
 
-def test_decisions_made_during_a_persist_share_the_next() -> None:
-    world = World()
-    first = world.create("a")
-    world.turn()
-    others = [world.create(name) for name in "bcd"]
-    world.turn()
-    assert len(world.executor.kept) == 1
-    world.executor.run()
-    assert first.is_done
-    assert not any(parked.is_done for parked in others)
-    world.executor.run()
-    assert [parked.response for parked in others] == ["b", "c", "d"]
+def create(broker: Broker, name: str) -> Any:
+    """Ask for a topic and let the turn end; returns the response or the error."""
+    request = CreateTopicsRequest([CreateTopicsRequestTopic(name, 1, 1)])
+    answer = create_topics.handle(broker, context(19), request)
+    broker.end_turn(NOW_MS)
+    return answer.response if isinstance(answer, Parked) else answer
 
 
-def test_a_decision_without_records_waits_for_those_before_it() -> None:
-    world = World()
-    world.create("a")
-    reading: Any = world.host.propose(Decision("seen"))
-    assert isinstance(reading, Parked)
-    world.turn()
-    world.executor.run()
-    assert reading.response == "seen"
-    assert world.host.propose(Decision("at once")) == "at once"
+def names(broker: Broker) -> list[str]:
+    response = metadata.handle(broker, context(3), MetadataRequest(None))
+    assert not isinstance(response, Parked)
+    return [row.name or "" for row in response.topics]
 
 
-def test_a_full_disk_fails_who_waits_and_is_tried_again_only_on_retry() -> None:
-    world = World()
-    lost = world.create("lost")
-    world.files.fail("append", errno.ENOSPC, LOG_NAME)
-    world.turn()
-    world.executor.run()
-    assert isinstance(lost.response, NotController)
-    for _ in range(3):
-        world.turn()
-    assert not world.executor.kept, "each try writes, so turns must not try"
+def test_a_created_topic_is_there_after_the_answer_and_after_a_power_loss() -> None:
+    files = MemoryFiles()
+    failures: list[BaseException] = []
+    broker = opened(files, failures)
+    assert [row.error_code for row in create(broker, "flights").topics] == [0]
+    assert names(broker) == ["flights"]
+    epoch = broker.image.topics["flights"].partitions[0].leader_epoch
+    files.crash(Random(2))
+    again = opened(files, failures)
+    assert names(again) == ["flights"]
+    assert again.image.topics["flights"].partitions[0].leader_epoch == epoch + 1
+    assert not failures
+
+
+def test_a_full_disk_refuses_the_change_in_words_and_a_later_tick_takes_changes_again() -> None:
+    files = MemoryFiles()
+    failures: list[BaseException] = []
+    broker = opened(files, failures)
+    files.fail("append", errno.ENOSPC, LOG_NAME)
+    refused = create(broker, "lost")
+    assert isinstance(refused, NotController)
     with pytest.raises(NotController):
-        world.create("refused")
-    world.host.retry()
-    world.turn()
-    world.executor.run()
-    kept = world.create("kept")
-    world.turn()
-    world.executor.run()
-    assert kept.response == "kept"
-    assert list(world.images[-1].topics) == ["kept"]
-    assert not world.failures
+        create(broker, "refused")
+    broker.tick(NOW_MS + DISK_INTERVAL_MS)
+    assert [row.error_code for row in create(broker, "kept").topics] == [ErrorCode.NONE]
+    assert names(broker) == ["kept"]
+    files.crash()
+    assert names(opened(files, failures)) == ["kept"]
+    assert not failures
 
 
-def test_any_other_failure_of_the_disk_ends_the_broker() -> None:
-    world = World()
-    parked = world.create("a")
-    world.files.fail("sync", errno.EIO, LOG_NAME)
-    world.turn()
-    world.executor.run()
-    assert len(world.failures) == 1
-    assert not parked.is_done
-    assert not world.images
+def test_a_failed_sync_of_the_metadata_ends_the_broker_and_promises_nothing() -> None:
+    files = MemoryFiles()
+    failures: list[BaseException] = []
+    broker = opened(files, failures)
+    files.fail("sync", errno.EIO, LOG_NAME)
+    assert create(broker, "never") is None
+    assert len(failures) == 1
+    assert names(broker) == []
