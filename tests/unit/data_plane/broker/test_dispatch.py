@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from data_plane.broker import dispatch as dispatching
 from data_plane.broker.dispatch import CloseConnection, dispatch, error_response
-from data_plane.broker.handlers import handler
+from data_plane.broker.handlers import HANDLERS, handler
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import CoordinatorNotAvailable, ErrorCode
 from data_plane.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -98,7 +97,7 @@ def test_every_error_response_can_be_built() -> None:
     """Either the response has an error at its top or its handler says how; else dispatch closes."""
     without = {
         key
-        for key in dispatching.HANDLERS
+        for key in HANDLERS
         if not getattr(handler(key), "IS_RAW", False) and not _has_error_form(key)
     }
     # Their handlers answer per row and raise nothing.
