@@ -3,7 +3,7 @@
 from data_plane.broker.gauges import gauges
 from data_plane.log.memory_files import MemoryFiles
 from tests.factories.record_batches import NOW_MS, client_batch
-from tests.unit.data_plane.broker.test_broker import create, opened
+from tests.unit.data_plane.broker.test_metadata_host import create, opened
 
 
 def test_sizes_are_told_by_topic_and_in_sum() -> None:
