@@ -39,12 +39,14 @@ _BY_STATUS = {
     409: ExitCode.CONFLICT,
     410: ExitCode.NOT_FOUND,
     412: ExitCode.CONFLICT,
-    422: ExitCode.CONFLICT,
+    422: ExitCode.USAGE,
     423: ExitCode.CONFLICT,
     429: ExitCode.LIMIT,
 }
 
 
-def exit_code_of_status(status: int) -> ExitCode:
-    """The exit code for an HTTP error status."""
+def exit_code_of(status: int, identifier: str = "") -> ExitCode:
+    """The exit code for an HTTP error: by its id where that says more than its status."""
+    if identifier == "plan_limit":
+        return ExitCode.LIMIT
     return _BY_STATUS.get(status, ExitCode.UNEXPECTED)

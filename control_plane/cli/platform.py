@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from control_plane.cli.errors import CliError
-from control_plane.cli.exit_codes import ExitCode, exit_code_of_status
+from control_plane.cli.exit_codes import ExitCode, exit_code_of
 
 NETWORK_TRIES_MAX = 4
 BACK_OFF_SECONDS = 0.3
@@ -107,7 +107,7 @@ def _error_of(response: httpx.Response) -> CliError:
             "id": body.get("id", "http_error") if isinstance(body, dict) else "http_error",
             "message": f"{asked} was answered with {response.status_code}",
         }
-    code = exit_code_of_status(response.status_code)
+    code = exit_code_of(response.status_code, str(body.get("id", "")))
     message = body["message"]
     if code is ExitCode.NOT_ALLOWED and response.status_code == 401:
         message += " (log in with `ottla login`)"

@@ -90,7 +90,6 @@ def service_out(slug: str) -> ServiceOut:
 def plan_out(plan: Plan, slug: str, *, is_default: bool) -> PlanOut:
     limits = {name: getattr(plan, name) for name in PlanLimits.model_fields}
     reference = plan_reference(plan, slug)
-    brokers = "shared brokers" if plan.tenancy == "shared" else f"{plan.broker_count} broker(s)"
     return PlanOut(
         id=reference.id,
         name=reference.name,
@@ -98,7 +97,7 @@ def plan_out(plan: Plan, slug: str, *, is_default: bool) -> PlanOut:
         price=reference.price,
         addon_service=service_name(slug),
         default=is_default,
-        description=f"{plan.human_name}: {brokers}, {plan.disk_bytes // 10**9} GB",
+        description=_description(plan),
         state="ga" if plan.is_offered else "planned",
         tenancy=plan.tenancy,
         engines=list(plan.engines),
@@ -106,3 +105,12 @@ def plan_out(plan: Plan, slug: str, *, is_default: bool) -> PlanOut:
         price_micros_per_month=plan.price_micros_per_month,
         currency=CURRENCY,
     )
+
+
+def _description(plan: Plan) -> str:
+    if plan.tenancy == "shared":
+        brokers = "shared brokers"
+    else:
+        brokers = "1 broker" if plan.broker_count == 1 else f"{plan.broker_count} brokers"
+    offered = "" if plan.is_offered else " (planned)"
+    return f"{plan.human_name}: {brokers}, {plan.disk_bytes // 10**9} GB{offered}"

@@ -11,7 +11,7 @@ from control_plane.cli import credentials
 from control_plane.cli.command import Cli, command, confirm_by_name
 from control_plane.cli.commands.addons_create import options_of
 from control_plane.cli.errors import CliError
-from control_plane.cli.exit_codes import ExitCode, exit_code_of_status
+from control_plane.cli.exit_codes import ExitCode, exit_code_of
 
 
 def test_a_confirmation_must_be_the_name() -> None:
@@ -36,11 +36,16 @@ def test_errors_go_to_stderr_as_text_or_object_with_the_exit_code() -> None:
     assert json.loads(as_json.stderr) == {"id": "not_found", "message": "no such app"}
 
 
+def test_a_plan_limit_is_told_apart_from_a_wrong_request() -> None:
+    assert exit_code_of(422, "plan_limit") is ExitCode.LIMIT
+    assert exit_code_of(422, "invalid_params") is ExitCode.USAGE
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [(401, 4), (404, 3), (409, 5), (429, 6), (500, 1), (418, 1)]
 )
 def test_exit_codes_follow_the_status(status: int, code: int) -> None:
-    assert exit_code_of_status(status) == code
+    assert exit_code_of(status) == code
 
 
 def test_the_token_file_is_its_owners_alone(
