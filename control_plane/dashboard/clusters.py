@@ -52,7 +52,9 @@ def cluster_view(session: Session, cluster: Cluster, *, now: dt.datetime) -> Clu
         bytes_in=figures.byte_rate(rates.bytes_in),
         bytes_out=figures.byte_rate(rates.bytes_out),
         records_in=figures.count_rate(rates.records_in, "rec"),
-        bars=_bars(plan, found),
+        bars=_bars(
+            plan, found, throughput.gauge_now(session, cluster.id, "log_size_bytes", now=now)
+        ),
         brokers=_brokers(session, cluster),
         topics=_topics(session, cluster, found, now),
         operations=_operations(session, cluster, found, now),
@@ -91,9 +93,10 @@ def _reasons(
     return [*reasons, *(f"Topic {name} could not be made." for name in failed)]
 
 
-def _bars(plan: Plan, found: Sequence[Topic]) -> list[Bar]:
+def _bars(plan: Plan, found: Sequence[Topic], log_bytes: float | None) -> list[Bar]:
+    """log_bytes: of all logs, the brokers' own included, as they count against the disk."""
     replicas = sum(topic.partition_count * topic.replication_factor for topic in found)
-    size_bytes = sum(topic.size_bytes for topic in found)
+    size_bytes = max(int(log_bytes or 0), sum(topic.size_bytes for topic in found))
     return [
         _bar("Topics", len(found), plan.topics_max),
         _bar("Partition replicas", replicas, plan.partition_replicas_max),

@@ -14,7 +14,9 @@ from control_plane.domain.series import Reading, rates, summed
 from control_plane.models import MetricSampleRow
 
 COUNTERS = ("bytes_in_total", "bytes_out_total", "messages_in_total")
+BYTE_COUNTERS = COUNTERS[:2]
 NOW_WINDOW = dt.timedelta(seconds=20)  # what "per second, now" is averaged over
+GAUGE_WINDOW = dt.timedelta(seconds=60)
 _EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 Series = list[float | None]
@@ -61,8 +63,9 @@ def histories(
     bucket_count: int,
 ) -> dict[uuid.UUID, History]:
     """The clusters' bytes in and out over the last `bucket_s * bucket_count` seconds."""
-    # Buckets end at whole multiples, so that the same reading falls into the same bucket each time.
-    end_s = int(now.timestamp()) // bucket_s * bucket_s
+    # Buckets end at whole multiples, so that the same reading falls into the same bucket each time;
+    # the last one is still being filled, and its rate is that of the part there is.
+    end_s = (int(now.timestamp()) // bucket_s + 1) * bucket_s
     start_s = end_s - bucket_s * bucket_count
     start = dt.datetime.fromtimestamp(start_s, dt.UTC)
     found = _read(
@@ -70,7 +73,8 @@ def histories(
         cluster_ids,
         since=start - dt.timedelta(seconds=60),
         by_topic=False,
-        thin_s=bucket_s,
+        names=BYTE_COUNTERS,
+        thin_s=max(bucket_s // 4, 1),
     )
     times_s = [start_s + bucket_s * (bucket + 1) for bucket in range(bucket_count)]
 
@@ -84,6 +88,26 @@ def histories(
         )
         for cluster_id in cluster_ids
     }
+
+
+def gauge_now(
+    session: Session, cluster_id: uuid.UUID, name: str, *, now: dt.datetime
+) -> float | None:
+    """A gauge's newest readings, summed over brokers; None: there is no fresh one."""
+    row = MetricSampleRow
+    newest = (
+        select(row.value)
+        .where(
+            row.cluster_id == cluster_id,
+            row.name == name,
+            row.topic.is_(None),
+            row.at >= now - GAUGE_WINDOW,
+        )
+        .ext(distinct_on(row.node_id, row.broker_id))
+        .order_by(row.node_id, row.broker_id, row.at.desc())
+    )
+    values = session.scalars(newest).all()
+    return sum(values) if values else None
 
 
 # Readings of one cluster or topic: counter name -> one list per broker.
@@ -112,6 +136,7 @@ def _read(
     *,
     since: dt.datetime,
     by_topic: bool,
+    names: Sequence[str] = COUNTERS,
     thin_s: int | None = None,
 ) -> dict[tuple[uuid.UUID, str | None], dict[str, list[list[Reading]]]]:
     """Read counters; with `thin_s` only the last reading of each so many seconds and counter.
@@ -122,7 +147,7 @@ def _read(
     key = (row.cluster_id, row.topic, row.name, row.node_id, row.broker_id)
     statement = select(*key, row.at, row.value).where(
         row.cluster_id.in_(cluster_ids),
-        row.name.in_(COUNTERS),
+        row.name.in_(names),
         row.at >= since,
         row.topic.is_not(None) if by_topic else row.topic.is_(None),
     )
