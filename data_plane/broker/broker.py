@@ -176,6 +176,14 @@ class Broker:
                 return CoordinatorNode(leader, one.host, one.port)
         raise CoordinatorNotAvailable
 
+    def offsets_topic_created(self) -> Parked | None:
+        """Done once the offsets topic that is being created is there; None if none is."""
+        is_being_created = self.controller.image.topic(OFFSETS_TOPIC) is not None
+        if self.image.topic(OFFSETS_TOPIC) is not None or not is_being_created:
+            return None
+        answer = self.propose(Decision(None))
+        return answer if isinstance(answer, Parked) else None
+
     def group_shard(self, group_id: str) -> GroupsShard:
         """The group's shard; raises NotCoordinator, CoordinatorNotAvailable or LoadInProgress."""
         return self._groups.shard(self.image, group_id, self.config.broker_id)

@@ -37,6 +37,9 @@ class GroupBroker(Protocol):
         Raises CoordinatorNotAvailable while the topic or its leader is not there yet.
         """
 
+    def offsets_topic_created(self) -> Parked | None:
+        """Done once the offsets topic that is being created is there; None if none is."""
+
     def group_shard(self, group_id: str) -> GroupsShard:
         """The shard that holds the group, loaded.
 

@@ -1,8 +1,9 @@
 """FindCoordinator (key 10) v0-5. v1: key types. v3: flexible. v4: several keys (KIP-699).
 
-Asking for a group's coordinator has the offsets topic created if there is none yet; until it has
-leaders the answer is COORDINATOR_NOT_AVAILABLE, upon which clients ask again. Key types other than
-groups are refused with INVALID_REQUEST: this broker offers no transactions or share groups yet.
+Asking for a group's coordinator has the offsets topic created if there is none yet, and is answered
+when it is there; if it cannot be, by COORDINATOR_NOT_AVAILABLE, upon which clients ask again. Key
+types other than groups are refused with INVALID_REQUEST: this broker offers no transactions or
+share groups yet.
 """
 
 from data_plane.broker.context import RequestContext
@@ -14,12 +15,26 @@ from data_plane.protocol.messages.find_coordinator import (
     FindCoordinatorResponse,
     FindCoordinatorResponseCoordinator,
 )
+from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclOperation
 
 API_KEY, VERSIONS = 10, range(6)
 
 
 def handle(
+    broker: GroupBroker, ctx: RequestContext, request: FindCoordinatorRequest
+) -> FindCoordinatorResponse | Parked:
+    response = _answer(broker, ctx, request)
+    created = broker.offsets_topic_created()
+    if created is None:
+        return response
+    # A first consumer that were told to ask again would do so half a second later.
+    parked = Parked()
+    created.when_done(lambda _: parked.complete(_answer(broker, ctx, request)))
+    return parked
+
+
+def _answer(
     broker: GroupBroker, ctx: RequestContext, request: FindCoordinatorRequest
 ) -> FindCoordinatorResponse:
     if ctx.api_version >= 4:

@@ -43,6 +43,9 @@ class GroupStandIn(StandIn):
             raise CoordinatorNotAvailable
         return CoordinatorNode(1, f"{listener.lower()}.test", 9_000 + self._index(group_id))
 
+    def offsets_topic_created(self) -> Parked | None:
+        return None
+
     def group_shard(self, group_id: str) -> GroupsShard:
         if group_id in self.unavailable:
             raise self.unavailable[group_id]

@@ -1,0 +1,178 @@
+"""Group shards in a whole broker: created on demand, answered when committed, reloaded, dropped."""
+
+import errno
+import random
+from collections.abc import Callable
+
+import pytest
+
+from data_plane.coordinator.group_records import OffsetCommitted
+from data_plane.metadata.decision import Decision
+from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.messages.delete_topics import DeleteTopicsRequest
+from data_plane.protocol.messages.find_coordinator import (
+    FindCoordinatorRequest,
+    FindCoordinatorResponse,
+)
+from data_plane.protocol.messages.heartbeat import HeartbeatRequest
+from data_plane.protocol.messages.join_group import (
+    JoinGroupRequest,
+    JoinGroupRequestProtocol,
+    JoinGroupResponse,
+)
+from data_plane.protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from data_plane.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestTopic
+from data_plane.protocol.records.batch import iter_batches
+from tests.unit.data_plane.broker.world import Asked, World
+
+OFFSETS = "__consumer_offsets"
+
+
+@pytest.fixture
+def world() -> World:
+    made = World(**{"group.initial.rebalance.delay.ms": "0"})
+    made.create_topic("t")
+    made.ask(FindCoordinatorRequest(key="g"), 3)
+    made.settle()
+    return made
+
+
+def commit(world: World, offset: int) -> Asked:
+    row = OffsetCommitRequestPartition(0, committed_offset=offset)
+    request = OffsetCommitRequest("g", topics=[OffsetCommitRequestTopic("t", partitions=[row])])
+    return world.ask(request, 8)
+
+
+def code_of(asked: Asked) -> int:
+    code: int = asked.response().topics[0].partitions[0].error_code
+    return code
+
+
+def committed(world: World) -> int:
+    asked = world.ask(OffsetFetchRequest("g", [OffsetFetchRequestTopic("t", [0])]), 7)
+    offset: int = asked.response().topics[0].partitions[0].committed_offset
+    return offset
+
+
+def join(world: World, member_id: str = "", timeout_ms: int = 10_000) -> Asked:
+    request = JoinGroupRequest(
+        "g",
+        session_timeout_ms=timeout_ms,
+        rebalance_timeout_ms=timeout_ms,
+        member_id=member_id,
+        protocol_type="consumer",
+        protocols=[JoinGroupRequestProtocol("range", b"")],
+    )
+    return world.ask(request, 5)
+
+
+def test_the_first_question_creates_the_offsets_topic_and_is_answered_by_it() -> None:
+    world = World()
+    world.executor.is_held = True
+    asked = world.ask(FindCoordinatorRequest(key="g"), 3)
+    assert not asked.is_answered
+    world.settle()
+    response: FindCoordinatorResponse = asked.response()
+    assert (response.error_code, response.host, response.port) == (0, "broker.test", 9092)
+    assert len(world.broker.image.topics[OFFSETS].partitions) == 8
+    assert world.broker.image.topic_configs(OFFSETS)["cleanup.policy"] == "compact"
+
+
+def test_a_commit_is_answered_once_it_is_synced(world: World) -> None:
+    world.executor.is_held = True
+    asked = commit(world, 5)
+    assert not asked.is_answered
+    world.executor.run()
+    assert code_of(asked) == ErrorCode.NONE
+    assert committed(world) == 5
+
+
+def test_reads_wait_for_what_they_have_seen(world: World) -> None:
+    """An offset that a power loss may still take back is shown to nobody (durability.md 4)."""
+    world.executor.is_held = True
+    commit(world, 5)
+    asked = world.ask(OffsetFetchRequest("g", [OffsetFetchRequestTopic("t", [0])]), 7)
+    assert not asked.is_answered
+    world.executor.run()
+    assert asked.response().topics[0].partitions[0].committed_offset == 5
+
+
+def test_commits_of_one_turn_become_one_batch(world: World) -> None:
+    """Several members that commit at once cost one write and one sync (durability.md 4)."""
+    shard = world.broker.group_shard("g")
+    for offset in (1, 2):
+        record = OffsetCommitted("g", "t", 0, offset, -1, "", world.now_ms)
+        world.broker.commit(shard, Decision(None, [record]))
+    world.broker.end_turn(world.now_ms)
+    written = written_to_offsets(world)
+    assert [header.records_count for _, header in iter_batches(written)] == [2]
+    assert committed(world) == 2
+
+
+def written_to_offsets(world: World) -> bytes:
+    """All that the partitions of the offsets topic hold."""
+    return b"".join(
+        partition.read(0, bytes_max=1 << 20, at_least_one=True).read_bytes()
+        for partition in world.broker.open_partitions()
+        if partition.topic == OFFSETS
+    )
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        lambda old: old.broker.close(),
+        lambda old: old.files.kill(),
+        lambda old: old.files.crash(random.Random(1)),
+    ],
+    ids=["clean stop", "kill", "power loss"],
+)
+def test_committed_offsets_are_loaded_again(world: World, stop: Callable[[World], None]) -> None:
+    assert code_of(commit(world, 41)) == 0
+    assert code_of(commit(world, 42)) == 0
+    world.restart(stop)
+    assert committed(world) == 42
+
+
+def test_members_survive_a_restart_and_are_expired_by_time(world: World) -> None:
+    required: JoinGroupResponse = join(world).response()
+    assert required.error_code == ErrorCode.MEMBER_ID_REQUIRED
+    asked = join(world, required.member_id)
+    world.sleep(10)
+    world.settle()
+    joined: JoinGroupResponse = asked.response()
+    assert joined.error_code == ErrorCode.NONE
+    world.sleep(9_000)
+    beat = world.ask(HeartbeatRequest("g", joined.generation_id, joined.member_id), 3)
+    world.settle()
+    assert beat.response().error_code == ErrorCode.NONE
+    world.sleep(10_001)
+    world.settle()
+    late = world.ask(HeartbeatRequest("g", joined.generation_id, joined.member_id), 3)
+    world.settle()
+    assert late.response().error_code == ErrorCode.UNKNOWN_MEMBER_ID
+
+
+def test_a_full_disk_loses_a_commit_in_words_and_the_shard_is_loaded_anew(world: World) -> None:
+    assert code_of(commit(world, 1)) == 0
+    world.files.fail("append", errno.ENOSPC, ".log")
+    lost = commit(world, 2)
+    assert code_of(lost) == ErrorCode.NOT_COORDINATOR
+    loading = world.ask(OffsetFetchRequest("g", [OffsetFetchRequestTopic("t", [0])]), 7)
+    assert loading.response().error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    world.settle()
+    assert committed(world) == 1, "what was lost is not shown"
+    assert code_of(commit(world, 3)) == 0
+    assert world.failures == []
+
+
+def test_offsets_go_with_their_topic(world: World) -> None:
+    assert code_of(commit(world, 5)) == 0
+    world.ask(DeleteTopicsRequest(topic_names=["t"]), 3)
+    world.settle()
+    world.create_topic("t")
+    assert committed(world) == -1
