@@ -30,7 +30,11 @@ def handle(
         return response
     # A first consumer that were told to ask again would do so half a second later.
     parked = Parked()
-    created.when_done(lambda _: parked.complete(_answer(broker, ctx, request)))
+
+    def answer(_: object) -> None:
+        parked.complete(_answer(broker, ctx, request))
+
+    created.when_done(answer)
     return parked
 
 

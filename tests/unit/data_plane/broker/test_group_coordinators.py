@@ -34,7 +34,7 @@ OFFSETS = "__consumer_offsets"
 
 @pytest.fixture
 def world() -> World:
-    made = World(**{"group.initial.rebalance.delay.ms": "0"})
+    made = World(group_initial_rebalance_delay_ms="0")
     made.create_topic("t")
     made.ask(FindCoordinatorRequest(key="g"), 3)
     made.settle()
