@@ -7,11 +7,13 @@ in between. Events carry whole fragments, so a reconnect needs no memory of what
 import asyncio
 import hashlib
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from control_plane.dashboard.clusters import cluster_view
@@ -25,11 +27,11 @@ from control_plane.http.units import TransactionRoute, in_session
 from control_plane.models import Account
 from control_plane.services import clusters, tokens
 
+log = logging.getLogger(__name__)
 router = APIRouter(route_class=TransactionRoute)
 
 EVERY_S: Final = 2.0
 TICK_EVERY: Final = 2  # unchanged looks between two signs of life
-STREAMS_MAX: Final = 500  # per process
 
 Fragments = dict[str, str]
 Look = Callable[[Session, Account], Fragments]
@@ -86,6 +88,7 @@ async def _stream(request: Request, context: Context, look: Look) -> StreamingRe
         token = tokens.authenticate(session, token_text, now=context.clock.now())
         return look(session, token.account)
 
+    context.streams.check()
     first = await in_session(context.sessions, authenticated)
     return StreamingResponse(
         _events(context, authenticated, first),
@@ -98,6 +101,14 @@ async def _events(
     context: Context, look: Callable[[Session], Fragments], fragments: Fragments
 ) -> AsyncIterator[str]:
     """Yield what changed; a refusal (session ended, cluster gone) ends the page's life."""
+    with context.streams:
+        async for event in _changes(context, look, fragments):
+            yield event
+
+
+async def _changes(
+    context: Context, look: Callable[[Session], Fragments], fragments: Fragments
+) -> AsyncIterator[str]:
     sent: dict[str, bytes] = {}
     number, quiet = 0, 0
     while True:
@@ -114,6 +125,10 @@ async def _events(
             fragments = await in_session(context.sessions, look)
         except ServiceError:
             yield "event: over\ndata: {}\n\n"
+            return
+        except SQLAlchemyError as error:
+            # The page turns stale and comes back by itself.
+            log.warning("a live page ends, the database is out of reach: %s", type(error).__name__)
             return
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from control_plane.database import session_factory
 from control_plane.domain.clock import Clock, SystemClock
-from control_plane.http.limits import Attempts
+from control_plane.http.limits import Attempts, Places
 from control_plane.services.sealing import Sealer, sealer_from
 from control_plane.settings import Settings, get_settings
 
@@ -29,6 +29,8 @@ class Context:
     sign_ins: Attempts = field(default_factory=lambda: Attempts(burst=5, refill_s=10.0))
     # One address may try many accounts, as an office behind one address does.
     sign_ins_by_host: Attempts = field(default_factory=lambda: Attempts(burst=30, refill_s=2.0))
+    # Each open page costs a look at the database every two seconds.
+    streams: Places = field(default_factory=lambda: Places(500))
 
 
 def context_from_environment() -> Context:

@@ -50,6 +50,28 @@ class BodyLimit:
         )
 
 
+class Places:
+    """So many at once and no more; for things that stay, such as event streams."""
+
+    def __init__(self, count_max: int) -> None:
+        self.count_max, self.taken = count_max, 0
+
+    def check(self) -> None:
+        """Raises ApiError rate_limit if no place is free."""
+        if self.taken >= self.count_max:
+            raise ApiError(
+                "rate_limit",
+                "Too many live pages are open on this service. Reload by hand for now.",
+                headers={"Retry-After": "10"},
+            )
+
+    def __enter__(self) -> None:
+        self.taken += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.taken -= 1
+
+
 class Attempts:
     """Token buckets by key, in memory: so many attempts at once, then one per `refill_s`.
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from control_plane.models import Addon, ApiToken, Operation, Topic
+from tests.conftest import wait_for
 from tests.e2e.dashboard_world import EMAIL, HOSTILE, Furnished, furnish
 from tests.factories import rows as make
 from tests.fakes.service import serving
@@ -120,9 +121,7 @@ def test_hostile_text_stays_text(anna: httpx.Client, furnished: Furnished) -> No
 
 def fragments_of(client: httpx.Client, path: str) -> dict[str, str]:
     """The first event of the page's stream."""
-    with client.stream(
-        "GET", f"/ui{path.replace('kafka-calm-1000', 'kafka-calm-1000')}/stream"
-    ) as s:
+    with client.stream("GET", f"/ui{path}/stream") as s:
         assert s.headers["content-type"].startswith("text/event-stream")
         for line in s.iter_lines():
             if line.startswith("data: "):
@@ -260,3 +259,9 @@ def test_a_silence_is_a_gap_never_a_zero(anna: httpx.Client) -> None:
     later = anna.get(f"/ui{CLUSTER}/series", params={"after": columns["t"][-2]}).json()
     assert later["t"][0] >= columns["t"][-2]
     assert len(later["t"]) <= 3
+
+
+def test_a_closed_page_gives_its_stream_back(anna: httpx.Client, furnished: Furnished) -> None:
+    for _ in range(5):
+        fragments_of(anna, "")
+    wait_for(lambda: furnished.service.context.streams.taken == 0, "the end of the streams")

@@ -29,6 +29,7 @@ class Service:
     url: str
     sessions: sessionmaker[Session]
     settings: Settings
+    context: Context
 
     def client(self, token: str | None = None, **headers: str) -> httpx.Client:
         if token is not None:
@@ -65,7 +66,7 @@ def serving(database_url: str, *, clock: Clock | None = None, **changes: str) ->
     thread.start()
     try:
         _wait_started(server, thread)
-        yield Service(f"http://127.0.0.1:{port}", sessions, settings)
+        yield Service(f"http://127.0.0.1:{port}", sessions, settings, context)
     finally:
         server.should_exit = True
         thread.join(10)

@@ -3,7 +3,7 @@
 import pytest
 
 from control_plane.http.errors import ApiError
-from control_plane.http.limits import Attempts
+from control_plane.http.limits import Attempts, Places
 
 
 class Stopwatch:
@@ -48,3 +48,10 @@ def test_every_key_of_a_check_is_charged() -> None:
     assert refused.value.status == 429
     assert refused.value.headers["Retry-After"] == "11"
     assert attempts.take("b") > 0
+
+
+def test_places_are_given_back() -> None:
+    places = Places(1)
+    with places, pytest.raises(ApiError):
+        places.check()
+    places.check()
