@@ -26,10 +26,8 @@ from data_plane.log.scan import headers
 from data_plane.log.segment import (
     DELETED,
     FULL,
-    INDEX,
     LOG,
-    SNAPSHOT,
-    TIME_INDEX,
+    SUFFIXES,
     FileExtent,
     Segment,
     StagedBatch,
@@ -43,8 +41,10 @@ from data_plane.log.side_files import (
 )
 from data_plane.log.sync import SyncState, SyncTicket
 from data_plane.log.time_lookup import TimestampOffset
+from data_plane.log.txn_index import AbortedTransaction, TxnIndex
+from data_plane.log.txn_rebuild import marker_of, rebuild_txn_index, replay_segment
 from data_plane.log.validate import check_client_batch, check_form, header_of_client_batch
-from data_plane.protocol.errors import FencedLeaderEpoch, OffsetOutOfRange
+from data_plane.protocol.errors import FencedLeaderEpoch, InvalidTxnState, OffsetOutOfRange
 from data_plane.protocol.records.batch import (
     BatchHeader,
     assign,
@@ -111,6 +111,7 @@ class PartitionLog:
         self._staged_end = self.log_end_offset
         self._staged_epoch = self._epochs.latest
         self._undo: list[tuple[int, int, Producer | None]] = []  # base offset, producer id, before
+        self._has_marker = False  # among what is staged
         self._now_ms = loaded.segments[-1].created_ms
         self._sync = SyncState(files, directory)
         self._recovery_point = loaded.log_end_offset
@@ -171,13 +172,21 @@ class PartitionLog:
     # Appending.
 
     def stage(
-        self, batches: memoryview, *, leader_epoch: int, now_ms: int, is_client: bool = True
+        self,
+        batches: memoryview,
+        *,
+        leader_epoch: int,
+        now_ms: int,
+        is_client: bool = True,
+        is_verified: bool = False,
     ) -> StagedAppend:
         """Validate whole record batches and give them offsets, in place; write() follows.
 
         batches: writable v2 batches back to back, not copied, to stay untouched until write();
         from a client exactly one. now_ms: Unix milliseconds. A repeated batch is not staged: the
-        answer names its first offsets. Promises nothing about durability.
+        answer names its first offsets. is_verified: the transaction's coordinator knows that this
+        partition is in it, without which no client may open one here (KIP-890).
+        Promises nothing about durability.
         Raises a KafkaError with the client's code, the log then unchanged.
         Source: KIP-98 (batch v2, sequences), KIP-101 (leader epochs).
         """
@@ -201,7 +210,13 @@ class PartitionLog:
                     header.size_bytes,
                     is_duplicate=True,
                 )
+            if header.is_transactional and not is_verified:
+                self._check_open(header)
         return self._stage_batch(batches, header, leader_epoch, now_ms)
+
+    def _check_open(self, header: BatchHeader) -> None:
+        if not self._producers.is_in_transaction(header.producer_id, header.producer_epoch):
+            raise InvalidTxnState("the producer has no open transaction on this partition")
 
     def _stage_internal(self, batches: memoryview, leader_epoch: int, now_ms: int) -> StagedAppend:
         """Stage a coordinator's batches, control batches included; all of them or none."""
@@ -234,9 +249,14 @@ class PartitionLog:
             stamp_append_time(batch, 0, header, now_ms)
         if header.producer_id >= 0:
             before = self._producers.note(
-                header, base_offset, append_time_ms=append_time_ms, now_ms=now_ms
+                header,
+                base_offset,
+                append_time_ms=append_time_ms,
+                now_ms=now_ms,
+                marker=marker_of(batch, header) if header.is_control else None,
             )
             self._undo.append((base_offset, header.producer_id, before))
+            self._has_marker |= header.is_control
         size_bytes = header.batch_length + 12
         self._staged.append(
             StagedBatch(batch, size_bytes, base_offset, last_offset, leader_epoch, max_timestamp_ms)
@@ -291,6 +311,14 @@ class PartitionLog:
         self._bytes_since_checkpoint += active.size_bytes - before_bytes
         self.log_end_offset = batches[-1].last_offset + 1
         self._sync.mark_file(active.log_path)
+        if self._has_marker:
+            self._index_aborted(batches[0].base_offset)
+
+    def _index_aborted(self, base_offset: int) -> None:
+        """Let the active segment's index know what the markers just written have aborted."""
+        index = self._txn_index(len(self._segments) - 1)
+        for aborted in self._producers.aborted_in(base_offset, self.log_end_offset):
+            index.append(aborted)
 
     def _settle(self) -> None:
         """After a write, forget how to undo it; after a failed one, undo what was not written."""
@@ -299,6 +327,9 @@ class PartitionLog:
             base_offset, producer_id, before = self._undo.pop()
             if base_offset >= end:
                 self._producers.restore(producer_id, before)
+        if self._has_marker:
+            self._producers.forget_ended_from(end)
+            self._has_marker = False
         self._staged_end = end
         self._staged_epoch = self._epochs.latest
 
@@ -348,6 +379,7 @@ class PartitionLog:
             index_interval_bytes=self.config.index_interval_bytes,
         )
         segment.begin_indexes()
+        segment.txn_index = TxnIndex()
         self._segments.append(segment)
         self._bases.append(base)
 
@@ -356,6 +388,56 @@ class PartitionLog:
         if error.errno in FULL:
             return DiskFull(f"no room to {doing} {self.directory.name}")
         return LogFailure(self.directory, doing, error)
+
+    # Transactions.
+
+    @property
+    def first_unstable_offset(self) -> int | None:
+        """Where the first transaction begins that is open, or whose marker may yet be lost."""
+        return self._producers.first_unstable_offset
+
+    def forget_decided(self, high_watermark: int) -> None:
+        """The high watermark has moved: what ended below it is decided for good."""
+        self._producers.forget_decided(high_watermark)
+
+    def aborted_transactions(
+        self, offset: int, part: LogSlice, offset_limit: int
+    ) -> list[AbortedTransaction]:
+        """Return the aborted transactions with records in `part`, a read from `offset` on.
+
+        offset_limit: of that read; not above the last stable offset.
+        """
+        first = max(0, bisect_right(self._bases, offset) - 1)
+        found: list[AbortedTransaction] = []
+        for at in range(first, len(self._segments)):
+            for one in self._txn_index(at):
+                if one.last_offset >= offset and one.first_offset < offset_limit:
+                    found.append(one)
+                if one.last_stable_offset >= offset_limit:
+                    break
+            else:
+                continue
+            break
+        if not found or not part.extents:
+            return []
+        end = self._end_of(part)
+        return [one for one in found if one.first_offset < end]
+
+    def _end_of(self, part: LogSlice) -> int:
+        """Return the offset at which a slice ends, exclusive."""
+        file, position, size_bytes = extent = part.extents[-1]
+        _, header = next(headers(file, position, position + size_bytes))
+        return self._segments[bisect_right(self._bases, header.base_offset) - 1].end_of(extent)
+
+    def _txn_index(self, at: int) -> TxnIndex:
+        """The transaction index of a segment, read or made anew at its first use."""
+        segment = self._segments[at]
+        if segment.txn_index is None and not segment.load_txn_index():
+            segment.txn_index = rebuild_txn_index(
+                self._files, self.directory, self._segments, at, self._now_ms
+            )
+        assert segment.txn_index is not None
+        return segment.txn_index
 
     # Syncing.
 
@@ -454,6 +536,7 @@ class PartitionLog:
             return
         kept = bisect_right(self._bases, offset)
         last = self._segments[kept - 1]
+        self._txn_index(kept - 1)  # Its file is about to name more than there will be.
         found = last.find(offset)
         position, end = last.size_bytes, offset
         if found is not None:
@@ -503,7 +586,7 @@ class PartitionLog:
         while len(self._segments) > first:
             segment = self._segments.pop()
             self._bases.pop()
-            for suffix in (SNAPSHOT, TIME_INDEX, INDEX, LOG):
+            for suffix in reversed(SUFFIXES):
                 path = segment_path(self.directory, segment.base_offset, suffix)
                 self._sync.forget(path)
                 if self._files.exists(path):
@@ -517,14 +600,14 @@ class PartitionLog:
 
     def _reload_producers(self) -> None:
         """Take the snapshot at or below the end and replay what follows it."""
-        end = self.log_end_offset
+        end, before = self.log_end_offset, self._producers
         found = newest_snapshot(self._files, self.directory, end)
         reached, self._producers = found or (self._bases[0], ProducerStates())
         first = max(0, bisect_right(self._bases, reached) - 1)
         for segment in self._segments[first:]:
-            for _, header in headers(segment.file(), 0, segment.size_bytes):
-                if header.base_offset >= reached:
-                    self._producers.replay(header, self._now_ms)
+            replay_segment(self._producers, segment, reached, self._now_ms)
+        before.forget_ended_from(end)
+        self._producers.keep_undecided_of(before)
 
     def delete_records_before(self, offset: int) -> None:
         """Let the log start at `offset`; whole segments before it go. The caller checks the HW.
@@ -562,7 +645,7 @@ class PartitionLog:
         """Rename the first segments away, the very first first; unlinking them is slow work."""
         try:
             for segment in self._segments[:count]:
-                for suffix in (LOG, INDEX, TIME_INDEX, SNAPSHOT):
+                for suffix in SUFFIXES:
                     path = segment_path(self.directory, segment.base_offset, suffix)
                     self._sync.forget(path)
                     if self._files.exists(path):

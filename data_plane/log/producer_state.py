@@ -1,29 +1,46 @@
-"""What each idempotent producer last wrote to one partition: the last five batches and its epoch.
+"""What each producer last wrote to one partition: five batches, its epoch, its open transaction.
 
 Rules (KIP-98, KIP-360; kafka-protocol.md 20-23): an exact repeat of one of the five gets its first
 offset back; the next batch must follow the last one; a new epoch starts at sequence 0; a producer
 that is unknown, or has expired, may start anywhere. Sequences wrap from 2^31-1 to 0.
 
-Snapshot file, big-endian: magic `OTP1`, CRC-32C of the body, then per producer its id int64, epoch
-int16, last seen int64 (Unix ms), count int8, and per batch of the window base sequence int32, last
-sequence int32, base offset int64, last offset int64, append time int64 (ms, -1 under CreateTime).
+A transaction is open on a partition from its first batch to its marker. Both its records and those
+of a transaction whose marker is not below the high watermark yet are unstable: the last stable
+offset stands before them (kafka-protocol.md 69). A producer with an open transaction never expires.
+
+Snapshot file, big-endian: magic `OTP2`, CRC-32C of the body, then per producer its id int64, epoch
+int16, last seen int64 (Unix ms), first offset of its open transaction int64 (-1: none), epoch of
+the coordinator that wrote its last marker int32 (-1: none yet), count int8, and per batch of the
+window base sequence int32, last sequence int32, base offset int64, last offset int64, append time
+int64 (ms, -1 under CreateTime).
 Kafka's own snapshot keeps one batch, which forgets duplicates on restart.
 """
 
 import struct
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import crc32c
 
-from data_plane.protocol.errors import InvalidProducerEpoch, OutOfOrderSequence
+from data_plane.log.txn_index import AbortedTransaction
+from data_plane.protocol.errors import (
+    InvalidProducerEpoch,
+    InvalidTxnState,
+    OutOfOrderSequence,
+    TransactionCoordinatorFenced,
+)
 from data_plane.protocol.records.batch import NO_PRODUCER_ID, BatchHeader
+from data_plane.protocol.records.control import Marker, MarkerType
 
 WINDOW_BATCHES = 5
 SEQUENCE_MASK = 0x7FFF_FFFF
+NO_OFFSET = -1
+NO_COORDINATOR = -1
 
-_MAGIC = b"OTP1"
+_MAGIC = b"OTP2"
 _CRC = struct.Struct(">I")
-_PRODUCER = struct.Struct(">qhqb")
+_PRODUCER = struct.Struct(">qhqqib")
 _BATCH = struct.Struct(">iiqqq")
 
 
@@ -43,15 +60,27 @@ class Producer(NamedTuple):
     producer_epoch: int
     batches: tuple[WrittenBatch, ...]  # oldest first
     seen_ms: int  # when we last heard from it, by our clock: records may carry any timestamp
+    txn_first_offset: int = NO_OFFSET  # of its open transaction
+    coordinator_epoch: int = NO_COORDINATOR  # of the coordinator that wrote its last marker
+
+
+class EndedTransaction(NamedTuple):
+    """A transaction whose marker was given an offset; aborted: what the index keeps of it."""
+
+    first_offset: int
+    last_offset: int  # the marker's
+    aborted: AbortedTransaction | None
 
 
 class ProducerStates:
     """The producers of one partition by producer id."""
 
-    __slots__ = ("_producers",)
+    __slots__ = ("_ended", "_open", "_producers")
 
     def __init__(self) -> None:
         self._producers: dict[int, Producer] = {}
+        self._open: dict[int, int] = {}  # producer id -> first offset of its open transaction
+        self._ended: deque[EndedTransaction] = deque()  # the high watermark is not behind them yet
 
     def __len__(self) -> int:
         return len(self._producers)
@@ -59,16 +88,93 @@ class ProducerStates:
     def copy(self) -> "ProducerStates":
         twin = ProducerStates()
         twin._producers = dict(self._producers)
+        twin._open = dict(self._open)
         return twin
 
     def get(self, producer_id: int) -> Producer | None:
         return self._producers.get(producer_id)
 
+    def items(self) -> Iterable[tuple[int, Producer]]:
+        return self._producers.items()
+
+    # Transactions.
+
+    @property
+    def open_transactions(self) -> Mapping[int, int]:
+        """Producer id -> first offset of its open transaction."""
+        return self._open
+
+    @property
+    def first_unstable_offset(self) -> int | None:
+        """The first offset of a transaction that is not decided for good, None without one."""
+        if not self._open and not self._ended:
+            return None
+        return min([*self._open.values(), *(ended.first_offset for ended in self._ended)])
+
+    def is_in_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+        """Has this producer, at this epoch, an open transaction here?"""
+        known = self._producers.get(producer_id)
+        return (
+            known is not None
+            and known.txn_first_offset >= 0
+            and known.producer_epoch == producer_epoch
+        )
+
+    def check_marker(self, producer_id: int, producer_epoch: int, coordinator_epoch: int) -> None:
+        """Raise unless a marker may be written: InvalidProducerEpoch for an older producer epoch,
+        TransactionCoordinatorFenced (52) for an older coordinator."""
+        known = self._producers.get(producer_id)
+        if known is None:
+            return
+        if producer_epoch < known.producer_epoch:
+            raise InvalidProducerEpoch(
+                f"producer {producer_id} has epoch {known.producer_epoch},"
+                f" the marker {producer_epoch}"
+            )
+        if coordinator_epoch < known.coordinator_epoch:
+            raise TransactionCoordinatorFenced(
+                f"coordinator epoch {coordinator_epoch} is older than {known.coordinator_epoch}"
+            )
+
+    def forget_decided(self, high_watermark: int) -> None:
+        """The high watermark has moved: markers below it are there to stay."""
+        while self._ended and self._ended[0].last_offset < high_watermark:
+            self._ended.popleft()
+
+    def aborted_in(self, start: int, end: int) -> list[AbortedTransaction]:
+        """What markers at [start, end) have aborted."""
+        return [
+            ended.aborted
+            for ended in self._ended
+            if ended.aborted is not None and start <= ended.last_offset < end
+        ]
+
+    def forget_ended_from(self, offset: int) -> None:
+        """Markers at and behind an offset are gone; their transactions are not ended."""
+        while self._ended and self._ended[-1].last_offset >= offset:
+            self._ended.pop()
+
+    def keep_undecided_of(self, other: "ProducerStates") -> None:
+        """After a reload, go on waiting for the markers that were not below the high watermark."""
+        self._ended = other._ended
+
+    def _end(self, header: BatchHeader, base_offset: int, marker: Marker) -> None:
+        first_offset = self._open.pop(header.producer_id, None)
+        if first_offset is None:
+            return  # A marker may come twice, or where the producer had written nothing.
+        aborted = None
+        if marker.type is MarkerType.ABORT:
+            stable = min([base_offset + 1, *self._open.values()])
+            aborted = AbortedTransaction(header.producer_id, first_offset, base_offset, stable)
+        self._ended.append(EndedTransaction(first_offset, base_offset, aborted))
+
+    # Batches.
+
     def check(self, header: BatchHeader) -> WrittenBatch | None:
         """Return the batch that this one repeats, None if it is new and in order.
 
         Raises InvalidProducerEpoch (47) for an older epoch, OutOfOrderSequence (45) for a gap or a
-        batch older than the window.
+        batch older than the window, InvalidTxnState (48) for one outside the open transaction.
         """
         known = self._producers.get(header.producer_id)
         if known is None:
@@ -91,43 +197,81 @@ class ProducerStates:
                 f"producer {header.producer_id}: expected sequence {expected},"
                 f" got {header.base_sequence}"
             )
+        if known.txn_first_offset >= 0 and not header.is_transactional:
+            raise InvalidTxnState(
+                f"producer {header.producer_id} has an open transaction, the batch is outside of it"
+            )
         return None
 
     def note(
-        self, header: BatchHeader, base_offset: int, *, append_time_ms: int, now_ms: int
+        self,
+        header: BatchHeader,
+        base_offset: int,
+        *,
+        append_time_ms: int,
+        now_ms: int,
+        marker: Marker | None = None,
     ) -> Producer | None:
-        """Remember a batch that got `base_offset`; return what was known before, for `restore`."""
-        before = self._producers.get(header.producer_id)
+        """Remember a batch that got `base_offset`; return what was known before, for `restore`.
+
+        marker: what a control batch holds.
+        """
+        producer_id = header.producer_id
+        before = self._producers.get(producer_id)
         is_same = before is not None and before.producer_epoch == header.producer_epoch
         window = before.batches if before is not None and is_same else ()
-        if not header.is_control:  # A marker moves the epoch and has no sequence.
-            batch = WrittenBatch(
-                header.base_sequence,
-                header.last_sequence,
-                base_offset,
-                base_offset + header.last_offset_delta,
-                append_time_ms,
-            )
-            window = (*window[1 - WINDOW_BATCHES :], batch)
-        self._producers[header.producer_id] = Producer(header.producer_epoch, window, now_ms)
+        first_offset, coordinator_epoch = NO_OFFSET, NO_COORDINATOR
+        if before is not None:
+            first_offset, coordinator_epoch = before.txn_first_offset, before.coordinator_epoch
+        if marker is not None:
+            self._end(header, base_offset, marker)
+            first_offset, coordinator_epoch = NO_OFFSET, marker.coordinator_epoch
+        elif not header.is_control:  # A marker moves the epoch and has no sequence.
+            if header.base_sequence >= 0:  # Nor have a coordinator's batches one.
+                batch = WrittenBatch(
+                    header.base_sequence,
+                    header.last_sequence,
+                    base_offset,
+                    base_offset + header.last_offset_delta,
+                    append_time_ms,
+                )
+                window = (*window[1 - WINDOW_BATCHES :], batch)
+            if first_offset < 0 and header.is_transactional:
+                self._open[producer_id] = first_offset = base_offset
+        self._producers[producer_id] = Producer(
+            header.producer_epoch, window, now_ms, first_offset, coordinator_epoch
+        )
         return before
 
-    def replay(self, header: BatchHeader, now_ms: int) -> None:
-        """Remember a batch found in the log."""
-        if header.producer_id != NO_PRODUCER_ID:
-            time_ms = header.max_timestamp if header.timestamp_type else -1
-            self.note(header, header.base_offset, append_time_ms=time_ms, now_ms=now_ms)
+    def replay(
+        self, header: BatchHeader, now_ms: int, marker: Marker | None
+    ) -> EndedTransaction | None:
+        """Remember a batch found in the log; return the transaction that its marker ended."""
+        if header.producer_id == NO_PRODUCER_ID:
+            return None
+        count = len(self._ended)
+        time_ms = header.max_timestamp if header.timestamp_type else -1
+        self.note(header, header.base_offset, append_time_ms=time_ms, now_ms=now_ms, marker=marker)
+        return self._ended[-1] if len(self._ended) > count else None
 
     def restore(self, producer_id: int, before: Producer | None) -> None:
-        """Undo a `note`; several are undone last first."""
+        """Undo a `note`; several are undone last first. Markers: also `forget_ended_from`."""
         if before is None:
             del self._producers[producer_id]
         else:
             self._producers[producer_id] = before
+        if before is None or before.txn_first_offset < 0:
+            self._open.pop(producer_id, None)
+        else:
+            self._open[producer_id] = before.txn_first_offset
 
     def remove_expired(self, now_ms: int, expiration_ms: int) -> None:
         """Forget the producers not heard from for `expiration_ms`."""
-        old = [i for i, p in self._producers.items() if now_ms - p.seen_ms >= expiration_ms]
+        old = [
+            producer_id
+            for producer_id, known in self._producers.items()
+            if now_ms - known.seen_ms >= expiration_ms and known.txn_first_offset < 0
+        ]
         for producer_id in old:
             del self._producers[producer_id]
 
@@ -136,7 +280,14 @@ class ProducerStates:
         parts: list[bytes] = []
         for producer_id, known in self._producers.items():
             parts.append(
-                _PRODUCER.pack(producer_id, known.producer_epoch, known.seen_ms, len(known.batches))
+                _PRODUCER.pack(
+                    producer_id,
+                    known.producer_epoch,
+                    known.seen_ms,
+                    known.txn_first_offset,
+                    known.coordinator_epoch,
+                    len(known.batches),
+                )
             )
             parts += (_BATCH.pack(*batch) for batch in known.batches)
         body = b"".join(parts)
@@ -151,10 +302,12 @@ def decode_producer_states(content: bytes) -> ProducerStates:
     states = ProducerStates()
     at = 0
     while at < len(body):
-        producer_id, epoch, seen_ms, count = _PRODUCER.unpack_from(body, at)
+        producer_id, epoch, seen_ms, first, coordinator, count = _PRODUCER.unpack_from(body, at)
         at += _PRODUCER.size
         end = at + count * _BATCH.size
         batches = tuple(map(WrittenBatch._make, _BATCH.iter_unpack(body[at:end])))
-        states._producers[producer_id] = Producer(epoch, batches, seen_ms)
+        states._producers[producer_id] = Producer(epoch, batches, seen_ms, first, coordinator)
+        if first >= 0:
+            states._open[producer_id] = first
         at = end
     return states

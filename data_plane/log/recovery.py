@@ -27,7 +27,7 @@ from data_plane.log.files import File, Files
 from data_plane.log.leader_epochs import LeaderEpochs
 from data_plane.log.log_config import LogConfig
 from data_plane.log.producer_state import ProducerStates
-from data_plane.log.segment import FULL, INDEX, LOG, SNAPSHOT, TIME_INDEX, Segment, segment_path
+from data_plane.log.segment import FULL, LOG, SUFFIXES, Segment, segment_path
 from data_plane.log.side_files import (
     base_offsets,
     newest_snapshot,
@@ -38,6 +38,8 @@ from data_plane.log.side_files import (
     write_snapshot,
 )
 from data_plane.log.sync import sync_directory, sync_file
+from data_plane.log.txn_index import TxnIndex
+from data_plane.log.txn_rebuild import read_marker, rebuild_txn_index
 from data_plane.protocol.records.batch import (
     ATTRIBUTES_AT,
     BATCH_HEADER,
@@ -166,7 +168,14 @@ class _Recovery:
                 f" {self._checkpoint.clean_size_bytes} when it was closed"
             )
         self._cut(scanned, self._bases[first + len(scanned) :], end)
-        loaded = LoadedLog([*segments, *scanned], epochs, producers, self._bases[0], end)
+        whole = [*segments, *scanned]
+        for at, segment in enumerate(whole[first:], first):
+            if segment.txn_index is None:
+                segment.txn_index = rebuild_txn_index(
+                    self._files, self._directory, whole, at, self._now_ms
+                )
+        producers.forget_decided(end)  # Everything kept is about to be durable.
+        loaded = LoadedLog(whole, epochs, producers, self._bases[0], end)
         loaded.log_start_offset = max(self._checkpoint.log_start_offset, self._bases[0])
         self._make_durable(loaded, scanned)
         return loaded
@@ -199,17 +208,23 @@ class _Recovery:
 
         The segment's size becomes that of what is valid.
         """
-        file_bytes = segment.size_bytes
+        file_bytes, file = segment.size_bytes, segment.file()
+        index, is_index_whole = TxnIndex(), True
         segment.begin_indexes()
         segment.size_bytes = 0
-        batches = valid_batches(segment.file(), file_bytes, recovery_point)
+        batches = valid_batches(file, file_bytes, recovery_point)
         for position, header in batches:
             if not self._follows(segment, header, epochs):
                 break
             epochs.assign(header.partition_leader_epoch, header.base_offset)
             if header.base_offset >= snapshot_offset:
-                producers.replay(header, self._now_ms)
+                ended = producers.replay(header, self._now_ms, read_marker(file, position, header))
+                if ended is not None and ended.aborted is not None:
+                    index.append(ended.aborted)
+            elif header.is_control:
+                is_index_whole = False  # What it ended is not in a snapshot behind it.
             segment.note(position, header.size_bytes, header.last_offset, header.max_timestamp)
+        segment.txn_index = index if is_index_whole else None
         return segment.size_bytes == file_bytes
 
     def _follows(self, segment: Segment, header: BatchHeader, epochs: LeaderEpochs) -> bool:
@@ -225,7 +240,7 @@ class _Recovery:
     def _cut(self, scanned: list[Segment], bases_beyond: list[int], end: int) -> None:
         """Remove what lies behind the end, the last first, so that each crash leaves a prefix."""
         for base in reversed(bases_beyond):
-            for suffix in (SNAPSHOT, TIME_INDEX, INDEX, LOG):
+            for suffix in reversed(SUFFIXES):
                 path = segment_path(self._directory, base, suffix)
                 if self._files.exists(path):
                     self._files.remove(path)

@@ -1,4 +1,4 @@
-"""One segment of a log: a .log file named by its base offset, beside its .index and .timeindex.
+"""One segment of a log: a .log file named by its base offset, beside its indexes.
 
 The .log file is Kafka's: v2 batches back to back. The indexes live in memory while the segment is
 active; their files are written when it is rolled or closed and can always be rebuilt from the log.
@@ -19,6 +19,7 @@ from data_plane.log.offset_index import (
 )
 from data_plane.log.scan import headers
 from data_plane.log.time_index import TimeIndex, decode_time_index
+from data_plane.log.txn_index import TxnIndex, decode_txn_index
 from data_plane.protocol.records.batch import BatchHeader
 
 HINTS_MAX = 64
@@ -27,6 +28,8 @@ NO_TIMESTAMP = -1
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 LOG, INDEX, TIME_INDEX, SNAPSHOT = ".log", ".index", ".timeindex", ".snapshot"
+TXN_INDEX = ".txnindex"
+SUFFIXES = (LOG, INDEX, TIME_INDEX, TXN_INDEX, SNAPSHOT)  # all that carry the base offset's name
 DELETED = ".deleted"
 
 
@@ -72,6 +75,7 @@ class Segment:
         "log_path",
         "next_offset",
         "size_bytes",
+        "txn_index",
     )
 
     def __init__(
@@ -101,6 +105,7 @@ class Segment:
         self._bytes_since_entry = 0
         self._is_from_files = False  # Then its entries are compared with the log when used.
         self._hints: dict[int, int] = {}  # offset -> position of the batch that starts there
+        self.txn_index: TxnIndex | None = None  # None: not read yet
 
     @property
     def max_timestamp_ms(self) -> int:
@@ -186,14 +191,49 @@ class Segment:
         self._hints.clear()
 
     def write_indexes(self) -> list[PurePath]:
-        """Write both index files, un-synced; return their paths."""
+        """Write the index files, un-synced; return their paths."""
         index = self.offset_index
         self._note_max_timestamp()  # So the last entry is the segment's latest timestamp.
         contents = {INDEX: index.encode(), TIME_INDEX: self._time_index.encode()}
+        if self.txn_index:
+            contents[TXN_INDEX] = self.txn_index.encode()
+        elif self.txn_index is not None:
+            self._remove_txn_index()
         paths = [segment_path(self._directory, self.base_offset, suffix) for suffix in contents]
         for path, content in zip(paths, contents.values(), strict=True):
             replace_unsynced(self._files, path, content)
         return paths
+
+    def _remove_txn_index(self) -> None:
+        """An index file of an earlier close may name what was truncated since."""
+        path = segment_path(self._directory, self.base_offset, TXN_INDEX)
+        if self._files.exists(path):
+            self._files.remove(path)
+
+    def load_txn_index(self) -> bool:
+        """Read the transaction index file into `txn_index`; False if it is damaged.
+
+        Without a file there is no aborted transaction: one is written, and synced, before recovery
+        takes the segment as it is.
+        """
+        path = segment_path(self._directory, self.base_offset, TXN_INDEX)
+        content = read_whole(self._files, path)
+        try:
+            self.txn_index = (
+                TxnIndex()
+                if content is None
+                else decode_txn_index(content, self.base_offset, self.next_offset)
+            )
+        except ValueError:
+            return False
+        return True
+
+    def end_of(self, extent: FileExtent) -> int:
+        """Return the offset at which an extent of this segment ends, exclusive."""
+        end = extent.position + extent.size_bytes
+        for _, header in headers(self.file(), end, self.size_bytes):
+            return header.base_offset
+        return self.next_offset
 
     def truncate(self, position: int, next_offset: int) -> None:
         """Cut the file at a batch start. Raises LogFailure: a log half cut may not go on."""
@@ -206,6 +246,8 @@ class Segment:
         self._hints.clear()
         index.truncate(position)
         self._time_index.truncate(next_offset - self.base_offset)
+        if self.txn_index is not None:
+            self.txn_index.truncate(next_offset)
         self._resume_indexes()
 
     def rebuild(self) -> None:

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from data_plane.log.log_config import NEVER_MS, LogConfig
 from data_plane.protocol.errors import (
     CorruptBatch,
-    ErrorCode,
     InvalidProducerEpoch,
     InvalidRecord,
     InvalidTimestamp,
-    KafkaError,
     MessageTooLarge,
     UnsupportedCompression,
 )
@@ -73,11 +71,6 @@ def check_client_batch(
     check_form(header)
     if header.is_control:
         raise InvalidRecord("clients may not write control batches")
-    if header.is_transactional:
-        raise KafkaError(
-            "the producer has no open transaction on this partition",
-            code=ErrorCode.INVALID_TXN_STATE,
-        )
     _check_producer(header)
     if not config.is_log_append_time:
         _check_timestamps(view, header, config, now_ms)
@@ -98,6 +91,8 @@ def check_form(header: BatchHeader) -> None:
 
 def _check_producer(header: BatchHeader) -> None:
     if header.producer_id == NO_PRODUCER_ID:
+        if header.is_transactional:
+            raise InvalidRecord("a transactional batch must name its producer")
         return
     if header.producer_id < 0 or header.base_sequence < 0:
         raise InvalidRecord(

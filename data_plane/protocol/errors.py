@@ -330,6 +330,14 @@ class InvalidProducerEpoch(KafkaError):
     default_code = ErrorCode.INVALID_PRODUCER_EPOCH
 
 
+class InvalidTxnState(KafkaError):
+    default_code = ErrorCode.INVALID_TXN_STATE
+
+
+class TransactionCoordinatorFenced(KafkaError):
+    default_code = ErrorCode.TRANSACTION_COORDINATOR_FENCED
+
+
 class StorageError(KafkaError):
     default_code = ErrorCode.KAFKA_STORAGE_ERROR
 

@@ -14,6 +14,7 @@ from data_plane.protocol.errors import (
     UnknownLeaderEpoch,
     UnknownTopicOrPartition,
 )
+from data_plane.protocol.records.control import Marker, encode_marker
 from data_plane.replication.waiting import Committed, OffsetWaiters
 
 UNCHECKED_EPOCH = -1  # what a client sends that does not know leader epochs (KIP-320)
@@ -71,8 +72,15 @@ class Partition:
 
     @property
     def last_stable_offset(self) -> int:
-        """Without transactions nothing below the high watermark is undecided."""
-        return self.high_watermark
+        """Below it every transaction is decided, by a marker below the high watermark."""
+        first = self.log.first_unstable_offset
+        if first is None or first >= self.high_watermark:
+            return self.high_watermark
+        return max(first, self.log.log_start_offset)
+
+    def limit(self, *, is_committed: bool) -> int:
+        """What consumers may read up to, exclusive; is_committed: under read_committed."""
+        return self.last_stable_offset if is_committed else self.high_watermark
 
     @property
     def is_gone(self) -> bool:
@@ -87,19 +95,47 @@ class Partition:
             raise FencedLeaderEpoch
         raise UnknownLeaderEpoch
 
-    def append(self, batches: memoryview, *, now_ms: int, is_client: bool = True) -> StagedAppend:
+    def append(
+        self,
+        batches: memoryview,
+        *,
+        now_ms: int,
+        is_client: bool = True,
+        is_verified: bool = False,
+    ) -> StagedAppend:
         """Validate and give offsets, in place; `write` follows at the end of the turn.
 
+        is_verified: the coordinator knows that this partition is in the batch's transaction.
         Raises KafkaError with the code the client gets, the log then unchanged.
         """
         if self._is_gone:
             raise UnknownTopicOrPartition
         return self.log.stage(
-            batches, leader_epoch=self.leader_epoch, now_ms=now_ms, is_client=is_client
+            batches,
+            leader_epoch=self.leader_epoch,
+            now_ms=now_ms,
+            is_client=is_client,
+            is_verified=is_verified,
         )
 
-    def read(self, offset: int, *, bytes_max: int, at_least_one: bool) -> LogSlice:
-        """Whole batches from the one that holds `offset`, below the high watermark.
+    def append_marker(
+        self, producer_id: int, producer_epoch: int, marker: Marker, *, now_ms: int
+    ) -> StagedAppend:
+        """End a producer's transaction here, whether it wrote anything here or not.
+
+        Raises InvalidProducerEpoch and TransactionCoordinatorFenced for a marker that comes late.
+        """
+        self.log.producers.check_marker(producer_id, producer_epoch, marker.coordinator_epoch)
+        batch = encode_marker(
+            marker, producer_id=producer_id, producer_epoch=producer_epoch, timestamp_ms=now_ms
+        )
+        return self.append(memoryview(bytearray(batch)), now_ms=now_ms, is_client=False)
+
+    def read(
+        self, offset: int, *, bytes_max: int, at_least_one: bool, is_committed: bool = False
+    ) -> LogSlice:
+        """Whole batches from the one that holds `offset`, below the high watermark, or the last
+        stable offset under read_committed.
 
         Raises OffsetOutOfRange outside of [log start, log end]; from the high watermark to the log
         end the answer is empty (Kafka: UnifiedLog.read).
@@ -109,9 +145,15 @@ class Partition:
         return self.log.read(
             offset,
             bytes_max=bytes_max,
-            offset_limit=self.high_watermark,
+            offset_limit=self.limit(is_committed=is_committed),
             at_least_one=at_least_one,
         )
+
+    def aborted_transactions(self, offset: int, part: LogSlice) -> list[tuple[int, int]]:
+        """(producer id, first offset) of what a read_committed reader of `part` must skip."""
+        limit = self.last_stable_offset
+        found = self.log.aborted_transactions(offset, part, limit)
+        return [(one.producer_id, one.first_offset) for one in found]
 
     def write(self) -> bool:
         """Write what was staged this turn and tell who waits; False if the disk is full.
@@ -149,13 +191,15 @@ class Partition:
     def remove_progress_waiter(self, woken: Woken) -> None:
         self._progress.pop(woken, None)
 
-    def offset_for_timestamp(self, timestamp_ms: int) -> TimestampOffset | None:
-        """The first record at or after a time, below the high watermark."""
-        return self.log.offset_for_timestamp(timestamp_ms, self.high_watermark)
+    def offset_for_timestamp(
+        self, timestamp_ms: int, *, is_committed: bool = False
+    ) -> TimestampOffset | None:
+        """The first record at or after a time that this kind of reader may see."""
+        return self.log.offset_for_timestamp(timestamp_ms, self.limit(is_committed=is_committed))
 
-    def offset_of_max_timestamp(self) -> TimestampOffset | None:
-        """The first record with the latest time, below the high watermark (KIP-734)."""
-        return self.log.offset_of_max_timestamp(self.high_watermark)
+    def offset_of_max_timestamp(self, *, is_committed: bool = False) -> TimestampOffset | None:
+        """The first record with the latest time that this kind of reader may see (KIP-734)."""
+        return self.log.offset_of_max_timestamp(self.limit(is_committed=is_committed))
 
     def complete_sync(self, ticket: SyncTicket) -> None:
         """A sync ended well; a stale ticket changes nothing (durability.md 2)."""
@@ -178,6 +222,7 @@ class Partition:
         reached = log.log_end_offset if is_weaker else log.synced_offset
         if reached > self.high_watermark:
             self.high_watermark = reached
+            log.forget_decided(reached)
             self.committed.advance(reached)
             self._wake()
 

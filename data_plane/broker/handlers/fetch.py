@@ -33,14 +33,15 @@ IS_RAW = True
 
 ZSTD = 4
 ZSTD_VERSION_MIN = 10
+READ_COMMITTED = 1
 CONSUMER = -1
 
 Row = tuple[FetchResult, LogSlice]
 
 
 def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | Parked:
-    """Read below the high watermark, or park until min_bytes are there, max_wait is over, or any
-    partition fails (DelayedFetch)."""
+    """Read as far as this kind of reader may see; park until min_bytes are there, max_wait is over,
+    or any partition fails (DelayedFetch)."""
     call = read_fetch(body, ctx.api_version)
     if call.session_id != 0 and call.session_epoch > 0:
         error = ErrorCode.FETCH_SESSION_ID_NOT_FOUND
@@ -159,6 +160,7 @@ class ParkedFetch(Parked):
         self, topic: str, wanted: FetchPartition, left: int, *, at_least_one: bool
     ) -> tuple[Row, Partition | None]:
         broker, ctx = self._broker, self._ctx
+        is_committed = self._call.isolation_level == READ_COMMITTED
         partition = None
         try:
             broker.check_topic(ctx, AclOperation.READ, topic)
@@ -168,13 +170,18 @@ class ParkedFetch(Parked):
                 wanted.fetch_offset,
                 bytes_max=max(0, min(left, wanted.partition_max_bytes)),
                 at_least_one=at_least_one,
+                is_committed=is_committed,
             )
             if ctx.api_version < ZSTD_VERSION_MIN and part.size_bytes:
                 refuse_zstd(part)
         except KafkaError as error:
             # Watermarks are told even then: lag tools and resets depend on them.
             return (result_of(wanted.partition, error.code, partition), EMPTY_SLICE), None
-        return (result_of(wanted.partition, ErrorCode.NONE, partition), part), partition
+        result = result_of(wanted.partition, ErrorCode.NONE, partition)
+        if is_committed:
+            aborted = partition.aborted_transactions(wanted.fetch_offset, part)
+            result = result._replace(aborted_transactions=aborted)
+        return (result, part), partition
 
 
 def result_of(index: int, error_code: int, partition: Partition | None) -> FetchResult:

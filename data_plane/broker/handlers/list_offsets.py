@@ -27,18 +27,23 @@ if TYPE_CHECKING:
 
 API_KEY, VERSIONS = 2, range(1, 9)
 
+READ_COMMITTED = 1
 NOT_FOUND = TimestampOffset(-1, -1, -1)
 
 
 def handle(
     broker: "Broker", ctx: RequestContext, request: ListOffsetsRequest
 ) -> ListOffsetsResponse:
-    """Find offsets by time in each partition, below the high watermark."""
+    """Find offsets by time in each partition, as far as this kind of reader may see."""
+    is_committed = request.isolation_level == READ_COMMITTED
     return ListOffsetsResponse(
         topics=[
             ListOffsetsResponseTopic(
                 name=topic.name,
-                partitions=[_row(broker, ctx, topic.name, wanted) for wanted in topic.partitions],
+                partitions=[
+                    _row(broker, ctx, topic.name, wanted, is_committed=is_committed)
+                    for wanted in topic.partitions
+                ],
             )
             for topic in request.topics
         ]
@@ -46,14 +51,21 @@ def handle(
 
 
 def _row(
-    broker: "Broker", ctx: RequestContext, topic: str, wanted: ListOffsetsRequestPartition
+    broker: "Broker",
+    ctx: RequestContext,
+    topic: str,
+    wanted: ListOffsetsRequestPartition,
+    *,
+    is_committed: bool,
 ) -> ListOffsetsResponsePartition:
     index = wanted.partition_index
     try:
         broker.check_topic(ctx, AclOperation.DESCRIBE, topic)
         partition = broker.partition(topic, index)
         partition.check_epoch(wanted.current_leader_epoch)
-        offset, timestamp, leader_epoch = find(partition, wanted.timestamp)
+        offset, timestamp, leader_epoch = find(
+            partition, wanted.timestamp, is_committed=is_committed
+        )
     except KafkaError as error:
         return ListOffsetsResponsePartition(partition_index=index, error_code=error.code)
     return ListOffsetsResponsePartition(
@@ -61,18 +73,19 @@ def _row(
     )
 
 
-def find(partition: Partition, timestamp_ms: int) -> TimestampOffset:
+def find(partition: Partition, timestamp_ms: int, *, is_committed: bool) -> TimestampOffset:
     """The offset, its timestamp, the leader epoch of its own batch; -1 for what is not there.
 
     timestamp_ms: Unix ms, or one of Kafka's negative names. Source: KIP-79, KIP-734.
     """
     if timestamp_ms == LATEST_TIMESTAMP:
-        return TimestampOffset(partition.last_stable_offset, -1, partition.leader_epoch)
+        end = partition.limit(is_committed=is_committed)
+        return TimestampOffset(end, -1, partition.leader_epoch)
     if timestamp_ms in (EARLIEST_TIMESTAMP, EARLIEST_LOCAL_TIMESTAMP):
         start = partition.log.log_start_offset
         return TimestampOffset(start, -1, partition.log.epoch_at(start))
     if timestamp_ms == LATEST_TIERED_TIMESTAMP:
         return NOT_FOUND
     if timestamp_ms == MAX_TIMESTAMP:
-        return partition.offset_of_max_timestamp() or NOT_FOUND
-    return partition.offset_for_timestamp(timestamp_ms) or NOT_FOUND
+        return partition.offset_of_max_timestamp(is_committed=is_committed) or NOT_FOUND
+    return partition.offset_for_timestamp(timestamp_ms, is_committed=is_committed) or NOT_FOUND

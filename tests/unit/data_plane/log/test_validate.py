@@ -51,7 +51,7 @@ def test_a_good_batch_is_taken_in_every_codec(compression: int) -> None:
         (16, ">b", 3, ErrorCode.INVALID_RECORD),
         (21, ">h", 5, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE),
         (21, ">h", 0x08, ErrorCode.INVALID_TIMESTAMP),
-        (21, ">h", 0x10, ErrorCode.INVALID_TXN_STATE),
+        (21, ">h", 0x10, ErrorCode.NONE),
         (21, ">h", 0x20, ErrorCode.INVALID_RECORD),
         (23, ">i", 0, ErrorCode.INVALID_RECORD),
         (23, ">i", 2, ErrorCode.INVALID_RECORD),
