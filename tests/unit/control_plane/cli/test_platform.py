@@ -1,6 +1,7 @@
 """The REST client against a small real HTTP server that fails on purpose."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,7 +102,9 @@ def test_an_error_without_a_body_says_what_was_asked(server: Any, platform: Plat
 
 def test_nobody_listening_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("control_plane.cli.platform.BACK_OFF_SECONDS", 0.01)
-    platform = Platform("http://127.0.0.1:1", None)
-    with pytest.raises(CliError, match="ottla up"):
-        platform.get("/apps")
-    platform.close()
+    with socket.socket() as bound:  # bound and not listening: connections are refused for sure
+        bound.bind(("127.0.0.1", 0))
+        platform = Platform(f"http://127.0.0.1:{bound.getsockname()[1]}", None)
+        with pytest.raises(CliError, match="ottla up"):
+            platform.get("/apps")
+        platform.close()
