@@ -11,7 +11,14 @@ class TlsConfig:
 
     certificate_file: Path
     key_file: Path
-    client_ca_file: Path
+    client_ca_file: Path | None = None  # None: no certificate is asked for; needs `sasl` then
+
+
+@dataclass(frozen=True, slots=True)
+class SaslConfig:
+    """How clients of a listener prove who they are; its principals are `User:<name>`."""
+
+    mechanisms: tuple[str, ...]  # Kafka's names, as in security.scram.MECHANISMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,7 @@ class ListenerConfig:
     advertised_host: str = ""  # empty: the bound address
     advertised_port: int = 0  # 0: the bound port
     tls: TlsConfig | None = None  # None: plaintext, allowed on loopback only
+    sasl: SaslConfig | None = None  # None: the certificate tells who it is, or nothing does
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,9 @@ class Limits:
 
     frame_bytes_max: int = 100 * 1024 * 1024  # socket.request.max.bytes
     unauthenticated_frame_bytes_max: int = 64 * 1024
+    unauthenticated_requests_max: int = 16  # a handshake and an exchange need four
+    authentication_ms_max: int = 20_000
+    failed_authentication_delay_ms: int = 100  # connection.failed.authentication.delay.ms
     connections_max: int = 20_000
     inflight_produces_max: int = 64  # per connection
     inflight_produce_bytes_max: int = 32 * 1024 * 1024  # per connection

@@ -51,13 +51,14 @@ class Session:
 class Reply:
     """One place in a connection's queue: parts of a frame without its size, or parked."""
 
-    __slots__ = ("_encode", "_parts", "parked", "size_bytes")
+    __slots__ = ("_encode", "_parts", "is_last", "parked", "size_bytes")
 
     def __init__(self, parts: Parts | None, parked: Parked | None, encode: Encode | None) -> None:
         self._parts = parts
         self.parked = parked
         self._encode = encode
         self.size_bytes = 0  # of the request, while parked: what the in-flight cap counts
+        self.is_last = False  # the connection is closed once it has left
 
     @property
     def is_ready(self) -> bool:
@@ -92,6 +93,8 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
         raise CloseConnection(str(error)) from error
     broker.metrics.requests += 1
     spec = API_KEYS.get(header.api_key)
+    if not session.is_authenticated and header.api_key != API_VERSIONS:
+        raise CloseConnection(f"API key {header.api_key} asked for before authentication")
     if spec is None or header.api_key not in HANDLERS:
         raise CloseConnection(_refusal(session, header))
     ctx = RequestContext(

@@ -8,6 +8,7 @@ from typing import Any, Final
 from data_plane.metadata.records import (
     RECORD_VERSIONS,
     AccessControlEntryRecord,
+    ClientQuotaRecord,
     ConfigRecord,
     FeatureLevelRecord,
     MetadataRecord,
@@ -16,7 +17,9 @@ from data_plane.metadata.records import (
     RegisterBrokerRecord,
     RemoveAccessControlEntryRecord,
     RemoveTopicRecord,
+    RemoveUserScramCredentialRecord,
     TopicRecord,
+    UserScramCredentialRecord,
 )
 from data_plane.protocol.primitives import read_uvarint, uvarint
 from data_plane.protocol.schema import DecodeError, decoder, encoder
@@ -29,10 +32,13 @@ RECORD_TYPES: dict[int, type[Any]] = {
     3: PartitionRecord,
     4: ConfigRecord,
     9: RemoveTopicRecord,
+    11: UserScramCredentialRecord,
     12: FeatureLevelRecord,
+    14: ClientQuotaRecord,
     15: ProducerIdsRecord,
     18: AccessControlEntryRecord,
     19: RemoveAccessControlEntryRecord,
+    22: RemoveUserScramCredentialRecord,
 }
 _NEWEST: Final = RECORD_VERSIONS[-1]
 _HEADS: dict[type[Any], bytes] = {

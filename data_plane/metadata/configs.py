@@ -249,6 +249,14 @@ BROKER_CONFIGS = catalogue(
         ConfigKey("broker.id", _T.INT, "-1", "This broker's id in its cluster", update=_RO),
         ConfigKey("broker.rack", _T.STRING, None, "Zone over which replicas spread", update=_RO),
         ConfigKey(
+            "connections.max.reauth.ms",
+            _T.LONG,
+            "0",
+            "How long a SASL session lasts before the client must authenticate again; 0: for ever",
+            at_least(0),
+            update=_RO,
+        ),
+        ConfigKey(
             "controller.quorum.voters", _T.LIST, "", "Voters of the metadata quorum", update=_RO
         ),
         ConfigKey(

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from data_plane.metadata.records import (
     AccessControlEntryRecord,
+    ClientQuotaRecord,
     ConfigRecord,
     FeatureLevelRecord,
     MetadataRecord,
@@ -21,11 +22,16 @@ from data_plane.metadata.records import (
     RegisterBrokerRecord,
     RemoveAccessControlEntryRecord,
     RemoveTopicRecord,
+    RemoveUserScramCredentialRecord,
     TopicRecord,
+    UserScramCredentialRecord,
 )
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+
+# (type, name) pairs sorted by type; a name of None is the default of its type.
+QuotaEntity = tuple[tuple[str, str | None], ...]
 
 TOPIC_RESOURCE = 2  # Kafka's ConfigResource types.
 BROKER_RESOURCE = 4
@@ -69,6 +75,13 @@ class MetadataImage:
         default_factory=lambda: MappingProxyType({})
     )
     features: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    # (user, mechanism) -> credential
+    scram_credentials: Mapping[tuple[str, int], UserScramCredentialRecord] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    client_quotas: Mapping[QuotaEntity, Mapping[str, float]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     next_producer_id: int = 0
 
     def topic(self, name: str) -> TopicImage | None:
@@ -120,6 +133,11 @@ def _changed(
     return MappingProxyType(after)
 
 
+def quota_entity(parts: Iterable[tuple[str, str | None]]) -> QuotaEntity:
+    """Return the parts in the order that makes equal entities equal."""
+    return tuple(sorted(parts, key=lambda part: part[0]))
+
+
 def preview(image: MetadataImage, records: Iterable[MetadataRecord]) -> MetadataImage:
     """Return what `image` will be with `records`, for answers that are told once they count."""
     delta = ImageDelta(image)
@@ -139,6 +157,8 @@ class ImageDelta:
         self._configs: dict[tuple[int, str], dict[str, str]] = {}
         self._acls: dict[UUID, AccessControlEntryRecord | None] = {}
         self._features: dict[str, int | None] = {}
+        self._scram: dict[tuple[str, int], UserScramCredentialRecord | None] = {}
+        self._quotas: dict[QuotaEntity, dict[str, float]] = {}
         self._next_producer_id = base.next_producer_id
 
     def replay_all(self, records: Iterable[MetadataRecord]) -> None:
@@ -167,6 +187,12 @@ class ImageDelta:
                 self._next_producer_id = record.next_producer_id
             case FeatureLevelRecord():
                 self._features[record.name] = record.level or None
+            case UserScramCredentialRecord():
+                self._scram[record.name, record.mechanism] = record
+            case RemoveUserScramCredentialRecord():
+                self._scram[record.name, record.mechanism] = None
+            case ClientQuotaRecord():
+                self._replay_quota(record)
 
     def publish(self, *, offset: int, term: int) -> MetadataImage:
         """Return the image after the batch, whose last record is at `offset`."""
@@ -183,6 +209,11 @@ class ImageDelta:
             ),
             acls=_changed(base.acls, self._acls),
             features=_changed(base.features, self._features),
+            scram_credentials=_changed(base.scram_credentials, self._scram),
+            client_quotas=_changed(
+                base.client_quotas,
+                {key: MappingProxyType(own) if own else None for key, own in self._quotas.items()},
+            ),
             next_producer_id=self._next_producer_id,
         )
 
@@ -219,6 +250,16 @@ class ImageDelta:
             own.pop(record.name, None)
         else:
             own[record.name] = record.value
+
+    def _replay_quota(self, record: ClientQuotaRecord) -> None:
+        key = quota_entity((part.entity_type, part.entity_name) for part in record.entity)
+        own = self._quotas.get(key)
+        if own is None:
+            own = self._quotas[key] = dict(self._base.client_quotas.get(key, {}))
+        if record.is_removed:
+            own.pop(record.key, None)
+        else:
+            own[record.key] = record.value
 
     def _changed_topics(self) -> dict[str, TopicImage | None]:
         changed: dict[str, TopicImage | None] = dict.fromkeys(self._removed_topics)

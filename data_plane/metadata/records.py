@@ -5,11 +5,19 @@ After Kafka's metadata records (KRaft, KIP-631), whose type numbers are kept; `c
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from data_plane.protocol.schema import boolean, data_record, int8, int32, int64, uuid
+from data_plane.protocol.schema import (
+    boolean,
+    data_record,
+    float64,
+    int8,
+    int32,
+    int64,
+    uuid,
+)
 
 RECORD_VERSIONS: Final = range(1)  # Grows with `ottla.version` (durability.md 9).
 
@@ -133,6 +141,47 @@ class FeatureLevelRecord:
     level: int32
 
 
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class UserScramCredentialRecord:
+    """What a user's password is checked against (RFC 5802 3); no repr shows the keys."""
+
+    name: str
+    mechanism: int8  # security.scram.Mechanism
+    salt: bytes = field(repr=False)
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)
+    iterations: int32
+
+
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class RemoveUserScramCredentialRecord:
+    """A user can no longer authenticate by a mechanism."""
+
+    name: str
+    mechanism: int8
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaEntityPart:
+    """One part of whom a quota speaks of; a name of None is the default of its type."""
+
+    entity_type: str  # "user" or "client-id"
+    entity_name: str | None
+
+
+@data_record(versions=RECORD_VERSIONS, flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class ClientQuotaRecord:
+    """One quota of one entity is set or taken back."""
+
+    entity: Sequence[QuotaEntityPart]
+    key: str
+    value: float64
+    is_removed: boolean = False
+
+
 MetadataRecord = (
     RegisterBrokerRecord
     | TopicRecord
@@ -143,6 +192,9 @@ MetadataRecord = (
     | RemoveAccessControlEntryRecord
     | ProducerIdsRecord
     | FeatureLevelRecord
+    | UserScramCredentialRecord
+    | RemoveUserScramCredentialRecord
+    | ClientQuotaRecord
 )
 
 

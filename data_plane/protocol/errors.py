@@ -220,6 +220,11 @@ TEXTS: dict[ErrorCode, str] = {
     ErrorCode.FENCED_INSTANCE_ID: "Another member has taken over this group instance id.",
     ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC: "The group still consumes the topic.",
     ErrorCode.INVALID_RECORD: "A record is not acceptable to this topic.",
+    ErrorCode.RESOURCE_NOT_FOUND: "There is nothing of this name.",
+    ErrorCode.DUPLICATE_RESOURCE: "The request names the same thing twice.",
+    ErrorCode.UNACCEPTABLE_CREDENTIAL: "The credential is not acceptable.",
+    ErrorCode.UNSUPPORTED_SASL_MECHANISM: "The SASL mechanism is not enabled on this listener.",
+    ErrorCode.ILLEGAL_SASL_STATE: "The request does not fit the state of authentication.",
     ErrorCode.UNKNOWN_TOPIC_ID: "This broker has no topic of this id.",
     ErrorCode.INCONSISTENT_TOPIC_ID: "The topic was created anew under another id.",
 }
@@ -312,6 +317,26 @@ class InvalidConfig(KafkaError):
 
 class NotController(KafkaError):
     default_code = ErrorCode.NOT_CONTROLLER
+
+
+class DuplicateResource(KafkaError):
+    default_code = ErrorCode.DUPLICATE_RESOURCE
+
+
+class ResourceNotFound(KafkaError):
+    default_code = ErrorCode.RESOURCE_NOT_FOUND
+
+
+class UnacceptableCredential(KafkaError):
+    default_code = ErrorCode.UNACCEPTABLE_CREDENTIAL
+
+
+class UnsupportedSaslMechanism(KafkaError):
+    default_code = ErrorCode.UNSUPPORTED_SASL_MECHANISM
+
+
+class IllegalSaslState(KafkaError):
+    default_code = ErrorCode.ILLEGAL_SASL_STATE
 
 
 class InvalidRequest(KafkaError):

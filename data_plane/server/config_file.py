@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data_plane.broker.config import BrokerConfig, ListenerConfig, TlsConfig
+from data_plane.broker.config import BrokerConfig, ListenerConfig, SaslConfig, TlsConfig
 from data_plane.broker.static_configs import check_static_configs
 from data_plane.protocol.errors import InvalidConfig
+from data_plane.security.scram import MECHANISMS
 
 
 class ConfigRefused(Exception):
@@ -51,6 +52,7 @@ def read_config(path: Path) -> BrokerConfig:
 def listener(document: object, where: str) -> ListenerConfig:
     fields = Fields(document, where)
     tls = fields.take_optional("tls", dict)
+    sasl = fields.take_optional("sasl", dict)
     made = ListenerConfig(
         name=fields.take("name", str),
         bind=fields.take("bind", str, "127.0.0.1"),
@@ -58,20 +60,34 @@ def listener(document: object, where: str) -> ListenerConfig:
         advertised_host=fields.take("advertised_host", str, ""),
         advertised_port=fields.take("advertised_port", int, 0),
         tls=None if tls is None else tls_files(tls, f"{where}.tls"),
+        sasl=None if sasl is None else sasl_config(sasl, f"{where}.sasl"),
     )
     fields.end()
+    if made.tls is not None and made.tls.client_ca_file is None and made.sasl is None:
+        raise ConfigRefused(f"{where}.tls: client_ca_file is missing")
     return made
 
 
 def tls_files(document: object, where: str) -> TlsConfig:
     fields = Fields(document, where)
+    client_ca = fields.take_optional("client_ca_file", str)
     made = TlsConfig(
         certificate_file=Path(fields.take("certificate_file", str)),
         key_file=Path(fields.take("key_file", str)),
-        client_ca_file=Path(fields.take("client_ca_file", str)),
+        client_ca_file=None if client_ca is None else Path(client_ca),
     )
     fields.end()
     return made
+
+
+def sasl_config(document: object, where: str) -> SaslConfig:
+    fields = Fields(document, where)
+    mechanisms = fields.take("mechanisms", list)
+    fields.end()
+    if not mechanisms or not set(map(str, mechanisms)) <= MECHANISMS.keys():
+        known = ", ".join(MECHANISMS)
+        raise ConfigRefused(f"{where}: mechanisms must be some of {known}")
+    return SaslConfig(tuple(dict.fromkeys(map(str, mechanisms))))
 
 
 REQUIRED: Any = object()

@@ -10,6 +10,7 @@ from data_plane.broker.dispatch import CloseConnection, Reply, Session, dispatch
 from data_plane.protocol.framing import SIZE_BYTES, FrameTooLarge, frame_size, frames
 from data_plane.protocol.primitives import INT32, Buffer
 from data_plane.server.receive_buffer import ReceiveBuffer
+from data_plane.server.sasl_exchange import SaslExchange
 from data_plane.server.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ class Gate(Protocol):
 
     def enter(self, connection: "Connection", transport: asyncio.Transport) -> Session | None:
         """Who this is, or None to refuse it."""
+
+    def exchange(self, session: Session, turns: Turns) -> SaslExchange | None:
+        """What stands between the connection and dispatch on a listener with SASL."""
 
     def leave(self, connection: "Connection") -> None: ...
 
@@ -45,6 +49,8 @@ class Connection(asyncio.BufferedProtocol):
         self._inflight_bytes = 0
         self._transport: asyncio.Transport | None = None
         self._session: Session | None = None
+        self._sasl: SaslExchange | None = None
+        self._authentication_timer: asyncio.TimerHandle | None = None
         self._is_muted = False
         self._is_reading = True
         self._is_write_blocked = False
@@ -62,6 +68,11 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(
             self._limits.write_buffer_bytes_max, self._limits.write_buffer_bytes_low
         )
+        self._sasl = self._gate.exchange(self._session, self._turns)
+        if not self._session.is_authenticated:
+            self._authentication_timer = asyncio.get_running_loop().call_later(
+                self._limits.authentication_ms_max / 1000, self._close_unauthenticated
+            )
 
     def get_buffer(self, sizehint: int) -> Any:  # noqa: ARG002
         return self._buffer.space()
@@ -87,7 +98,9 @@ class Connection(asyncio.BufferedProtocol):
         self._turns.forget(self)
         if self._session is not None:
             self._gate.leave(self)
-        self._session = self._transport = None
+        if self._authentication_timer is not None:
+            self._authentication_timer.cancel()
+        self._session = self._transport = self._sasl = None
 
     def pause_writing(self) -> None:
         self._is_write_blocked = True
@@ -111,7 +124,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _parse(self) -> None:
         """Answer whole frames until there is none, or the connection may not go on this turn."""
-        buffer, session = self._buffer, self._session
+        buffer, session, sasl = self._buffer, self._session, self._sasl
         assert session is not None, "a closed connection parses nothing"
         view, first = buffer.view, buffer.start
         limit = self._frame_bytes_max(session)
@@ -120,7 +133,9 @@ class Connection(asyncio.BufferedProtocol):
         try:
             for start, end in frames(view, buffer.filled, limit, first):
                 at = end
-                reply = dispatch(self._turns.broker, session, view[start:end], now_ms)
+                reply = None if sasl is None else sasl.take(view[start:end], now_ms)
+                if reply is None:
+                    reply = dispatch(self._turns.broker, session, view[start:end], now_ms)
                 if reply is not None:
                     self._enqueue(reply, end - start)
                 if not self._can_parse:
@@ -168,6 +183,9 @@ class Connection(asyncio.BufferedProtocol):
                 parts = reply.take()
                 out.append(frame_size(parts))
                 out += parts
+                if reply.is_last:
+                    self._is_closing = True  # Who sent it has logged why.
+                    break
         except CloseConnection as error:
             self._close(error)
         except Exception as error:
@@ -229,6 +247,12 @@ class Connection(asyncio.BufferedProtocol):
         self._is_closing = True
         self._buffer.consumed(self._buffer.filled)
         self._turns.wake(self)
+
+    def _close_unauthenticated(self) -> None:
+        """A connection that proves nothing in time holds no place any longer."""
+        if self._session is not None and not self._session.is_authenticated:
+            self._close(CloseConnection("not authenticated in time"))
+            self._turns.end()
 
     def close(self) -> None:
         """The broker stops: no more requests are taken."""

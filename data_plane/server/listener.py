@@ -12,7 +12,9 @@ from data_plane.broker.dispatch import Session
 from data_plane.metadata.records import BrokerListener
 from data_plane.security.certificates import ForeignCertificate, principal_from_certificate
 from data_plane.security.principals import ANONYMOUS
+from data_plane.security.scram import MECHANISMS
 from data_plane.server.connection import Connection
+from data_plane.server.sasl_exchange import SaslExchange
 from data_plane.server.tls import server_context
 from data_plane.server.turns import Turns
 
@@ -46,11 +48,21 @@ class Listener:
                 f"listener {config.name} on {config.bind} has no TLS: plaintext is served on "
                 "loopback only; configure tls or bind 127.0.0.1"
             )
+        if config.sasl is not None and not set(config.sasl.mechanisms) <= MECHANISMS.keys():
+            raise ListenerRefused(
+                f"listener {config.name} names a SASL mechanism that is not one of "
+                + ", ".join(MECHANISMS)
+            )
         self.config = config
         self.cluster_id = cluster_id
-        self._context = None if config.tls is None else server_context(config.tls)
+        self._context = (
+            None
+            if config.tls is None
+            else server_context(config.tls, asks_certificate=config.sasl is None)
+        )
         self._socket = bound_socket(config)
         self._server: asyncio.Server | None = None
+        self._sasl_secret = b""
 
     @property
     def host(self) -> str:
@@ -70,8 +82,19 @@ class Listener:
             self.config.advertised_port or self.port,
         )
 
-    async def open(self, turns: Turns, limits: Limits, connections: "Connections") -> None:
-        """Begin to accept."""
+    async def open(
+        self,
+        turns: Turns,
+        limits: Limits,
+        connections: "Connections",
+        sasl_secret: bytes = b"",
+    ) -> None:
+        """Begin to accept.
+
+        sasl_secret: from server/sasl_secret.py; a listener with SASL cannot do without.
+        """
+        assert sasl_secret or self.config.sasl is None, "SASL needs the broker's secret"
+        self._sasl_secret = sasl_secret
         loop = asyncio.get_running_loop()
         tls: dict[str, Any] = {}
         if self._context is not None:
@@ -94,11 +117,25 @@ class Listener:
         peer = transport.get_extra_info("peername")
         host = str(peer[0]) if peer else ""
         principal = ANONYMOUS
+        if self.config.sasl is not None:
+            return Session(
+                listener=self.config.name,
+                principal=principal,
+                client_host=host,
+                is_authenticated=False,
+            )
         if self._context is not None:
             principal = principal_from_certificate(
                 transport.get_extra_info("peercert"), cluster_id=self.cluster_id
             )
         return Session(listener=self.config.name, principal=principal, client_host=host)
+
+    def exchange(self, session: Session, turns: Turns) -> SaslExchange | None:
+        """A new SASL exchange, or None where this listener has none."""
+        if self.config.sasl is None:
+            return None
+        mechanisms = self.config.sasl.mechanisms
+        return SaslExchange(turns.broker, session, mechanisms, self._sasl_secret)
 
 
 class Connections:
@@ -151,6 +188,9 @@ class Door:
             return None
         nodelay(transport)
         return session
+
+    def exchange(self, session: Session, turns: Turns) -> SaslExchange | None:
+        return self._listener.exchange(session, turns)
 
     def leave(self, connection: Connection) -> None:
         self._connections.remove(connection)

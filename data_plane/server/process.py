@@ -25,6 +25,7 @@ from data_plane.server.clock import Clock
 from data_plane.server.executor import ThreadExecutor
 from data_plane.server.listener import Connections, Listener
 from data_plane.server.metrics_endpoint import Page, open_metrics
+from data_plane.server.sasl_secret import sasl_secret
 from data_plane.server.ticker import Ticker
 from data_plane.server.turns import Turns, nothing
 
@@ -110,8 +111,11 @@ class BrokerProcess:
         metrics = None
         if self._config.metrics_port is not None:
             metrics = await open_metrics(self._config.metrics_port, self._pages(broker))
+        secret = b""
+        if any(one.config.sasl is not None for one in listeners):
+            secret = sasl_secret(self._files, self._config.data_dir, self._rng)
         for one in listeners:
-            await one.open(turns, self._config.limits, self._connections)
+            await one.open(turns, self._config.limits, self._connections, secret)
         gc.collect()
         gc.freeze()  # What lives as long as the process need not be walked again.
         self._is_ready = True

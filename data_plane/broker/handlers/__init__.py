@@ -27,6 +27,7 @@ HANDLERS: dict[int, str] = {  # API key -> module of this package
     14: "sync_group",
     15: "describe_groups",
     16: "list_groups",
+    17: "sasl_handshake",
     18: "api_versions",
     19: "create_topics",
     20: "delete_topics",
@@ -35,10 +36,13 @@ HANDLERS: dict[int, str] = {  # API key -> module of this package
     30: "create_acls",
     31: "delete_acls",
     32: "describe_configs",
+    36: "sasl_authenticate",
     37: "create_partitions",
     42: "delete_groups",
     44: "incremental_alter_configs",
     47: "offset_delete",
+    50: "describe_user_scram_credentials",
+    51: "alter_user_scram_credentials",
     60: "describe_cluster",
 }
 
