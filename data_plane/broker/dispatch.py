@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.handlers import HANDLERS, handler
@@ -33,10 +33,20 @@ class CloseConnection(Exception):
     """Nothing sensible can be answered; the text says why, for the log."""
 
 
+class Guard(Protocol):
+    """What stands before dispatch on a listener whose clients must prove who they are."""
+
+    def take(self, frame: memoryview, now_ms: int) -> "Reply | None":
+        """Answer a frame of the proof itself; None: dispatch may have it.
+
+        Raises CloseConnection for what may be asked neither here nor there.
+        """
+
+
 class Session:
     """What a connection knows about its client, from accept to close."""
 
-    __slots__ = ("client_host", "is_authenticated", "listener", "principal", "software")
+    __slots__ = ("client_host", "guard", "is_authenticated", "listener", "principal", "software")
 
     def __init__(
         self, *, listener: str, principal: str, client_host: str, is_authenticated: bool = True
@@ -45,6 +55,7 @@ class Session:
         self.principal = principal
         self.client_host = client_host
         self.is_authenticated = is_authenticated
+        self.guard: Guard | None = None
         self.software = ""  # name and version, as ApiVersions v3+ tells them (KIP-511)
 
 

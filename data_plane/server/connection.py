@@ -10,7 +10,6 @@ from data_plane.broker.dispatch import CloseConnection, Reply, Session, dispatch
 from data_plane.protocol.framing import SIZE_BYTES, FrameTooLarge, frame_size, frames
 from data_plane.protocol.primitives import INT32, Buffer
 from data_plane.server.receive_buffer import ReceiveBuffer
-from data_plane.server.sasl_exchange import SaslExchange
 from data_plane.server.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -25,9 +24,6 @@ class Gate(Protocol):
 
     def enter(self, connection: "Connection", transport: asyncio.Transport) -> Session | None:
         """Who this is, or None to refuse it."""
-
-    def exchange(self, session: Session, turns: Turns) -> SaslExchange | None:
-        """What stands between the connection and dispatch on a listener with SASL."""
 
     def leave(self, connection: "Connection") -> None: ...
 
@@ -49,7 +45,6 @@ class Connection(asyncio.BufferedProtocol):
         self._inflight_bytes = 0
         self._transport: asyncio.Transport | None = None
         self._session: Session | None = None
-        self._sasl: SaslExchange | None = None
         self._authentication_timer: asyncio.TimerHandle | None = None
         self._is_muted = False
         self._is_reading = True
@@ -68,7 +63,6 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(
             self._limits.write_buffer_bytes_max, self._limits.write_buffer_bytes_low
         )
-        self._sasl = self._gate.exchange(self._session, self._turns)
         if not self._session.is_authenticated:
             self._authentication_timer = asyncio.get_running_loop().call_later(
                 self._limits.authentication_ms_max / 1000, self._close_unauthenticated
@@ -100,7 +94,7 @@ class Connection(asyncio.BufferedProtocol):
             self._gate.leave(self)
         if self._authentication_timer is not None:
             self._authentication_timer.cancel()
-        self._session = self._transport = self._sasl = None
+        self._session = self._transport = None
 
     def pause_writing(self) -> None:
         self._is_write_blocked = True
@@ -124,8 +118,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _parse(self) -> None:
         """Answer whole frames until there is none, or the connection may not go on this turn."""
-        buffer, session, sasl = self._buffer, self._session, self._sasl
+        buffer, session = self._buffer, self._session
         assert session is not None, "a closed connection parses nothing"
+        guard = session.guard
         view, first = buffer.view, buffer.start
         limit = self._frame_bytes_max(session)
         now_ms = self._turns.clock.now_ms()
@@ -133,7 +128,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             for start, end in frames(view, buffer.filled, limit, first):
                 at = end
-                reply = None if sasl is None else sasl.take(view[start:end], now_ms)
+                reply = None if guard is None else guard.take(view[start:end], now_ms)
                 if reply is None:
                     reply = dispatch(self._turns.broker, session, view[start:end], now_ms)
                 if reply is not None:

@@ -7,7 +7,8 @@ import logging
 import socket
 from typing import Any
 
-from data_plane.broker.config import Limits, ListenerConfig
+from data_plane.broker.broker import Broker
+from data_plane.broker.config import Limits, ListenerConfig, SaslConfig
 from data_plane.broker.dispatch import Session
 from data_plane.metadata.records import BrokerListener
 from data_plane.security.certificates import ForeignCertificate, principal_from_certificate
@@ -62,6 +63,7 @@ class Listener:
         )
         self._socket = bound_socket(config)
         self._server: asyncio.Server | None = None
+        self._broker: Broker | None = None
         self._sasl_secret = b""
 
     @property
@@ -95,6 +97,7 @@ class Listener:
         """
         assert sasl_secret or self.config.sasl is None, "SASL needs the broker's secret"
         self._sasl_secret = sasl_secret
+        self._broker = turns.broker
         loop = asyncio.get_running_loop()
         tls: dict[str, Any] = {}
         if self._context is not None:
@@ -118,24 +121,21 @@ class Listener:
         host = str(peer[0]) if peer else ""
         principal = ANONYMOUS
         if self.config.sasl is not None:
-            return Session(
-                listener=self.config.name,
-                principal=principal,
-                client_host=host,
-                is_authenticated=False,
-            )
+            return self._unproved(host, self.config.sasl)
         if self._context is not None:
             principal = principal_from_certificate(
                 transport.get_extra_info("peercert"), cluster_id=self.cluster_id
             )
         return Session(listener=self.config.name, principal=principal, client_host=host)
 
-    def exchange(self, session: Session, turns: Turns) -> SaslExchange | None:
-        """A new SASL exchange, or None where this listener has none."""
-        if self.config.sasl is None:
-            return None
-        mechanisms = self.config.sasl.mechanisms
-        return SaslExchange(turns.broker, session, mechanisms, self._sasl_secret)
+    def _unproved(self, host: str, sasl: SaslConfig) -> Session:
+        """A session that may do nothing but prove who it is."""
+        assert self._broker is not None, "sessions begin once the listener is open"
+        session = Session(
+            listener=self.config.name, principal=ANONYMOUS, client_host=host, is_authenticated=False
+        )
+        session.guard = SaslExchange(self._broker, session, sasl.mechanisms, self._sasl_secret)
+        return session
 
 
 class Connections:
@@ -188,9 +188,6 @@ class Door:
             return None
         nodelay(transport)
         return session
-
-    def exchange(self, session: Session, turns: Turns) -> SaslExchange | None:
-        return self._listener.exchange(session, turns)
 
     def leave(self, connection: Connection) -> None:
         self._connections.remove(connection)
