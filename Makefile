@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 T ?= tests
+# Two test files at once; ARGS=-n0 runs one after the other, as a debugger wants it.
+JOBS ?= 2
 LOCK_FLAGS := --require-hashes --no-deps
 UV_INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-build-isolation
 PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation
@@ -39,9 +41,10 @@ $(VENV)/.run-stamp: $(VENV)/.venv-stamp requirements.lock pyproject.toml
 	@$(BIN)/python -m control_plane.dashboard.vendor
 	@touch $@
 
-$(VENV)/.test-stamp: $(VENV)/.run-stamp tests/requirements.lock
+$(VENV)/.test-stamp: $(VENV)/.run-stamp tests/requirements.lock tests/toolchains/debian.txt
 	@echo "installing tests/requirements.lock ..."
 	@$(call install,$(LOCK_FLAGS) -r tests/requirements.lock)
+	@sh tests/toolchains/debian.sh
 	@touch $@
 
 demo: setup ## Start everything, provision an add-on, stream 336,776 real records through it, check them
@@ -61,7 +64,7 @@ format: setup-test ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 
 test: setup-test ## Run the tests (T=path for a part of them)
-	$(BIN)/python -m pytest $(T) $(ARGS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(T) $(ARGS)
 
 lock: setup-test ## Resolve the dependencies anew into the hashed lock files
 	@for out in requirements.lock:--extra=demo tests/requirements.lock:--extra=demo\ --extra=test; do \

@@ -5,8 +5,8 @@ With OTTLA_SCREENSHOTS=<folder> the pages are also kept as pictures.
 
 import datetime as dt
 import os
+import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -18,13 +18,23 @@ from tests.e2e.dashboard_world import EMAIL, Furnished, furnish
 from tests.factories import rows as make
 from tests.fakes.service import serving
 
-CHROMIUM = Path("/usr/bin/chromium")
+# `make setup-test` installs it where it may (root, Debian); elsewhere one on PATH does as well.
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
 PHONE = {"width": 375, "height": 812}
 DESK = {"width": 1280, "height": 860}
 PATHS = ("/", "/clusters/kafka-calm-1000", "/clusters/kafka-calm-1000/topics")
 
 pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason="Debian's chromium is not installed (tests/toolchains/debian.txt)"
+    # Continuous integration has no excuse: there a missing browser fails.
+    CHROMIUM is None and not os.environ.get("CI"),
+    reason="NOT RUN: no chromium on PATH (tests/toolchains/debian.txt; make setup-test as root)",
 )
 
 
