@@ -1,11 +1,14 @@
 """The service of a demo: `ottla up` as a detached process, followed by its state file."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import psutil
 
@@ -33,8 +36,28 @@ class DemoService:
 
     def start(self, progress: Progress) -> ServiceState:
         """Start it and show its steps as they finish. Raises ServiceFailed."""
+        # A closed terminal or a `kill` ends the demo, and so must end what it started.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
+        with _interrupts_held_back():
+            self._process = process = self._launch()
+        shown = 0
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < deadline:
+            state = self._state()
+            if state is not None:
+                shown = self._show(state, shown, progress)
+                if state.phase == "ready":
+                    return state
+            if process.poll() is not None:
+                why = (state and state.reason) or last_lines(self._log)
+                raise ServiceFailed(f"the service did not start: {why}")
+            time.sleep(0.02)
+        raise ServiceFailed(f"the service was not ready after {START_SECONDS_MAX:.0f} s")
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [
                     *(sys.executable, "-m", "control_plane.cli.main", "up", "--open-signup"),
                     *("--data-dir", str(self.data_directory), "--port", str(self._port)),
@@ -44,19 +67,13 @@ class DemoService:
                 stderr=log,
                 start_new_session=True,
             )
-        shown = 0
-        deadline = time.monotonic() + START_SECONDS_MAX
-        while time.monotonic() < deadline:
-            state = read_state(self.data_directory / "run" / "state.json")
-            if state is not None and state.pid == self._process.pid:
-                shown = self._show(state, shown, progress)
-                if state.phase == "ready":
-                    return state
-            if self._process.poll() is not None:
-                why = (state and state.reason) or last_lines(self._log)
-                raise ServiceFailed(f"the service did not start: {why}")
-            time.sleep(0.02)
-        raise ServiceFailed(f"the service was not ready after {START_SECONDS_MAX:.0f} s")
+
+    def _state(self) -> ServiceState | None:
+        """What our service wrote; None before its first word (an earlier run's may lie there)."""
+        state = read_state(self.data_directory / "run" / "state.json")
+        if state is None or self._process is None or state.pid != self._process.pid:
+            return None
+        return state
 
     def _show(self, state: ServiceState, shown: int, progress: Progress) -> int:
         for step in state.steps[shown:]:
@@ -68,13 +85,18 @@ class DemoService:
         return shown
 
     def processes(self) -> dict[str, psutil.Process]:
-        """The service's processes by name: the supervisor's children, and the brokers."""
-        state = read_state(self.data_directory / "run" / "state.json")
-        assert state is not None
-        found = {"supervisor": psutil.Process(state.pid)}
-        for name, program in state.programs.items():
-            if program.pid and psutil.pid_exists(program.pid):
-                found[name] = psutil.Process(program.pid)
+        """The service's processes by name: the supervisor's children, and the brokers.
+
+        Those of this moment: before the service's first word there are none.
+        """
+        if (state := self._state()) is None:
+            return {}
+        found = {}
+        named = {name: program.pid for name, program in state.programs.items()}
+        for name, pid in {"supervisor": state.pid, **named}.items():
+            if pid:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    found[name] = psutil.Process(pid)
         for process in psutil.process_iter(["cmdline"]):
             words = process.info["cmdline"] or []
             if "data_plane.server.main" in words and self._is_ours(words):
@@ -82,8 +104,9 @@ class DemoService:
                 found[f"broker {count}" if count else "broker"] = process
         for process in found.values():
             self._seen[process.pid] = started_at_ticks(process.pid)
-            for child in process.children(recursive=True):
-                self._seen[child.pid] = started_at_ticks(child.pid)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in process.children(recursive=True):
+                    self._seen[child.pid] = started_at_ticks(child.pid)
         return found
 
     def memory_mib(self) -> dict[str, float]:
@@ -134,3 +157,22 @@ def _memory(process: psutil.Process, *, with_children: bool) -> int:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return total
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C inside is raised at the end: a child between fork and its handle has no owner yet."""
+    seen: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if seen:
+        raise KeyboardInterrupt
