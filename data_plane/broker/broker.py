@@ -27,6 +27,7 @@ from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage
+from data_plane.metadata.records import CommitMode
 from data_plane.protocol.errors import (
     CoordinatorNotAvailable,
     ErrorCode,
@@ -238,6 +239,7 @@ class Broker:
             answer_or_fail(parked, parked.expire)
         self._groups.step(now_ms)
         self._groups.expire(now_ms)
+        self._syncs.mark_due(now_ms)
         try:
             self._look_after_disk(now_ms)
         except LogFailure as error:
@@ -250,7 +252,12 @@ class Broker:
         """When `tick` has something to do, Unix milliseconds; 0: at once."""
         if self._groups.has_work:
             return 0
-        due = (self._deadlines.next_due_ms, self._groups.next_due_ms(), self._disk_due_ms)
+        due = (
+            self._deadlines.next_due_ms,
+            self._groups.next_due_ms(),
+            self._syncs.next_due_ms,
+            self._disk_due_ms,
+        )
         return min(one for one in due if one is not None)
 
     def fail(self, error: BaseException) -> None:
@@ -316,10 +323,20 @@ class Broker:
                 self.fail(error)
                 raise
             if partition.log.is_dirty:
-                self._syncs.mark(partition)
+                self._sync_by_mode(partition)
         if is_full:
             self._update_disk_mark()
             self._groups.check_written()
+
+    def _sync_by_mode(self, partition: Partition) -> None:
+        """Commits wait for the sync in `synced` mode; else it comes by flush.ms (durability.md 1).
+
+        A partition that changes its mode with something put off is synced at that time.
+        """
+        if partition.commit_mode == CommitMode.SYNCED:
+            self._syncs.mark(partition)
+        else:
+            self._syncs.mark_later(partition, self.now_ms + partition.log.config.flush_ms)
 
     def _run_woken(self) -> None:
         while self._woken:

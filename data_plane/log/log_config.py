@@ -25,6 +25,7 @@ class LogConfig:
     is_compacted: bool = False  # cleanup.policy holds "compact"
     is_deleted: bool = True  # cleanup.policy holds "delete"
     producer_id_expiration_ms: int = DAY_MS
+    flush_ms: int = 1_000  # a log that commits without a sync is synced this long after a write
 
 
 def log_config_from_topic(
@@ -49,6 +50,7 @@ def log_config_from_topic(
         index_bytes_max=number("segment.index.bytes", base.index_bytes_max),
         retention_bytes=number("retention.bytes", base.retention_bytes),
         retention_ms=number("retention.ms", base.retention_ms),
+        flush_ms=number("flush.ms", base.flush_ms),
         message_bytes_max=number("max.message.bytes", base.message_bytes_max),
         is_log_append_time=configs.get("message.timestamp.type", default_type) == "LogAppendTime",
         timestamp_before_max_ms=number(

@@ -8,7 +8,8 @@ from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE
-from data_plane.metadata.records import ConfigRecord
+from data_plane.metadata.partitions import commit_mode_changes
+from data_plane.metadata.records import ConfigRecord, MetadataRecord, PartitionRecord
 from data_plane.protocol.errors import (
     InvalidConfig,
     InvalidRequest,
@@ -26,6 +27,7 @@ from data_plane.protocol.messages.incremental_alter_configs import (
 )
 
 CONFIGS_PER_RESOURCE_MAX = 1_000
+ACK_DURABILITY = "ack.durability"
 
 Resource = tuple[int, str]
 
@@ -43,7 +45,7 @@ def decide_incremental_alter_configs(
     """
     counts = Counter((each.resource_type, each.resource_name) for each in resources)
     rows: list[IncrementalAlterConfigsResponseResource] = []
-    records: list[ConfigRecord] = []
+    records: list[MetadataRecord] = []
     for each in resources:
         resource = (each.resource_type, each.resource_name)
         code, message = 0, None
@@ -52,7 +54,8 @@ def decide_incremental_alter_configs(
                 raise InvalidRequest("Each resource must appear at most once.")
             if refused and resource in refused:
                 raise refused[resource]
-            records += _changes(scope, each)
+            changes = _changes(scope, each)
+            records += [*changes, *_mode_changes(scope, each, changes)]
         except KafkaError as error:
             code, message = error.code, error.message
         rows.append(IncrementalAlterConfigsResponseResource(code, message, *resource))
@@ -79,6 +82,25 @@ def _changes(
         if value != overrides.get(config.name):
             records.append(ConfigRecord(*key_of, config.name, value))
     return records
+
+
+def _mode_changes(
+    scope: ConfigScope,
+    resource: IncrementalAlterConfigsRequestResource,
+    changes: Sequence[ConfigRecord],
+) -> list[PartitionRecord]:
+    """The commit rule is in each partition's record, so it changes with the config, not after."""
+    topic = scope.image.topic(resource.resource_name)
+    is_topic = resource.resource_type == TOPIC_RESOURCE and topic is not None
+    if not (is_topic and any(change.name == ACK_DURABILITY for change in changes)):
+        return []
+    assert topic is not None
+    overrides = dict(scope.image.topic_configs(topic.name))
+    for change in changes:
+        overrides.pop(change.name, None)
+        if change.value is not None:
+            overrides[change.name] = change.value
+    return commit_mode_changes(scope.image, topic, scope.topic_values(overrides))
 
 
 def _keys_of(

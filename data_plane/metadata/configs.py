@@ -23,6 +23,15 @@ _CODECS = ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer")
 TOPIC_CONFIGS = catalogue(
     [
         ConfigKey(
+            "ack.durability",
+            _T.STRING,
+            "safe",
+            "When a record is committed: safe, once no single machine's loss can take it;"
+            " replicated, by Kafka's own weaker rule",
+            one_of("safe", "replicated"),
+            "ack.durability",
+        ),
+        ConfigKey(
             "cleanup.policy",
             _T.LIST,
             "delete",

@@ -1,6 +1,7 @@
 """New partitions: their replicas, first leader and ISR, commit mode, and CreatePartitions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from uuid import UUID
 
@@ -34,6 +35,8 @@ def commit_mode(
 
     values: the topic's configs in force.
     """
+    if values["ack.durability"] == "replicated":
+        return CommitMode.REPLICATED
     nodes = {image.brokers[replica].node_id for replica in replicas if replica in image.brokers}
     if (
         len(replicas) <= 2
@@ -43,6 +46,24 @@ def commit_mode(
     ):
         return CommitMode.SYNCED
     return CommitMode.SPREAD
+
+
+def commit_mode_changes(
+    image: MetadataImage, topic: TopicImage, values: Mapping[str, str]
+) -> list[PartitionRecord]:
+    """Return the partitions whose mode another ack.durability changes.
+
+    values: the topic's configs in force after the change. Between `synced` and `replicated` the
+    watermark needs no barrier: it never falls, and waits until the new rule has caught up. A mode
+    that is or becomes `spread` depends on other replicas and is left to whoever changes those.
+    """
+    changed = []
+    for partition in topic.partitions:
+        mode = commit_mode(image, partition.replicas, values)
+        if mode != partition.commit_mode and CommitMode.SPREAD not in (mode, partition.commit_mode):
+            epoch = partition.partition_epoch + 1
+            changed.append(replace(partition, commit_mode=mode, partition_epoch=epoch))
+    return changed
 
 
 def new_partition(

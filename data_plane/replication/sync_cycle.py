@@ -33,6 +33,8 @@ class SyncCycle:
         self._on_synced = on_synced
         self._on_failure = on_failure
         self._dirty: dict[Partition, None] = {}
+        self._later: dict[Partition, int] = {}  # due, Unix ms: nobody waits for these
+        self.next_due_ms: int | None = None  # when `mark_due` has work, at the earliest
         self._is_in_flight = False
         self._has_failed = False
 
@@ -43,6 +45,21 @@ class SyncCycle:
 
     def mark(self, partition: Partition) -> None:
         self._dirty[partition] = None
+
+    def mark_later(self, partition: Partition, due_ms: int) -> None:
+        """Have a partition whose commits do not wait for it synced by a time, not before."""
+        if partition not in self._later:
+            self._later[partition] = due_ms
+            self.next_due_ms = min(due_ms, self.next_due_ms or due_ms)
+
+    def mark_due(self, now_ms: int) -> None:
+        """Mark what was put off until now."""
+        if self.next_due_ms is None or self.next_due_ms > now_ms:
+            return
+        for partition in [one for one, due_ms in self._later.items() if due_ms <= now_ms]:
+            del self._later[partition]
+            self._dirty[partition] = None
+        self.next_due_ms = min(self._later.values(), default=None)
 
     def start(self) -> None:
         """Begin a cycle if there is work and none is running."""

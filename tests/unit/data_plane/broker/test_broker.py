@@ -166,3 +166,34 @@ def test_a_damaged_partition_is_quarantined_and_the_others_are_served() -> None:
     assert fetched(world.fetch("whole", 0)).error_code == ErrorCode.NONE
     assert fetched(world.fetch("damaged", 0)).error_code == ErrorCode.KAFKA_STORAGE_ERROR
     assert len(world.broker.log_dir.quarantined) == 1
+
+
+def test_a_replicated_topic_is_answered_at_the_write_and_synced_by_flush_ms() -> None:
+    """Kafka's own rule, opted into: the sync follows later, and nobody waits for it."""
+    world = World()
+    world.create_topic("t", ack_durability="replicated", flush_ms="700")
+    world.executor.is_held = True
+    assert produced(world.produce("t", batch_of(b"one"))).base_offset == 0
+    assert b"one" in bytes(fetched(world.fetch("t", 0, max_wait_ms=0)).records or b"")
+    assert not world.executor.waiting
+    world.sleep(699)
+    assert not world.executor.waiting
+    assert world.broker.next_due_ms <= world.now_ms + 1
+    world.sleep(1)
+    assert len(world.executor.waiting) == 1
+    world.executor.run()
+    partition = world.broker.partition("t", 0)
+    assert partition.log.synced_offset == 1
+    assert world.produce("t", batch_of(b"two")).is_answered
+
+
+def test_a_topic_that_becomes_safe_again_waits_for_syncs_again() -> None:
+    world = World()
+    world.create_topic("t", ack_durability="replicated")
+    assert world.produce("t", batch_of(b"one")).is_answered
+    world.alter_topic("t", ack_durability="safe")
+    world.executor.is_held = True
+    asked = world.produce("t", batch_of(b"two"))
+    assert not asked.is_answered
+    world.executor.run()
+    assert produced(asked).base_offset == 1

@@ -11,6 +11,7 @@ from data_plane.broker.config import BrokerConfig, Limits
 from data_plane.broker.dispatch import Reply, Session, dispatch
 from data_plane.broker.startup import open_broker
 from data_plane.log.memory_files import MemoryFiles
+from data_plane.metadata.image import TOPIC_RESOURCE
 from data_plane.metadata.records import BrokerListener
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.headers import (
@@ -29,6 +30,12 @@ from data_plane.protocol.messages.fetch import (
     FetchRequestTopic,
     FetchResponse,
     FetchResponsePartition,
+)
+from data_plane.protocol.messages.incremental_alter_configs import (
+    SET,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsRequestConfig,
+    IncrementalAlterConfigsRequestResource,
 )
 from data_plane.protocol.messages.produce import (
     ProduceRequest,
@@ -165,6 +172,16 @@ class World:
         asked = self.ask(CreateTopicsRequest(topics=[topic]), 5)
         self.executor.run()
         assert asked.response().topics[0].error_code == 0, asked.response()
+
+    def alter_topic(self, name: str, **configs: str) -> None:
+        rows = [
+            IncrementalAlterConfigsRequestConfig(key.replace("_", "."), SET, value)
+            for key, value in configs.items()
+        ]
+        resource = IncrementalAlterConfigsRequestResource(TOPIC_RESOURCE, name, rows)
+        asked = self.ask(IncrementalAlterConfigsRequest([resource]), 1)
+        self.executor.run()
+        assert asked.response().responses[0].error_code == 0, asked.response()
 
     def produce(
         self,

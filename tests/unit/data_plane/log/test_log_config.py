@@ -16,10 +16,11 @@ def test_every_key_is_read_and_others_are_ignored() -> None:
             "segment.index.bytes": "4", "retention.bytes": "5", "retention.ms": "6",
             "max.message.bytes": "7", "message.timestamp.type": "LogAppendTime",
             "message.timestamp.before.max.ms": "8", "message.timestamp.after.max.ms": "9",
-            "cleanup.policy": "compact", "producer.id.expiration.ms": "10", "min.isr": "x",
+            "cleanup.policy": "compact", "producer.id.expiration.ms": "10",
+            "flush.ms": "11", "min.isr": "x",
         }
     )  # fmt: skip
-    assert config == LogConfig(1, 2, 3, 4, 5, 6, 7, True, 8, 9, True, False, 10)
+    assert config == LogConfig(1, 2, 3, 4, 5, 6, 7, True, 8, 9, True, False, 10, flush_ms=11)
 
 
 @pytest.mark.parametrize(

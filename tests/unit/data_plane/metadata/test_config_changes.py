@@ -6,6 +6,7 @@ from data_plane.metadata.config_changes import decide_incremental_alter_configs
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import MetadataImage
+from data_plane.metadata.records import CommitMode, ConfigRecord
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.incremental_alter_configs import (
     APPEND,
@@ -18,6 +19,7 @@ from data_plane.protocol.messages.incremental_alter_configs import (
 )
 from tests.unit.data_plane.metadata.worlds import (
     after,
+    broker,
     cluster,
     codes,
     refusal,
@@ -150,3 +152,21 @@ def test_validate_only_and_refused(image: MetadataImage) -> None:
     )
     assert codes(decision.response) == [0, ErrorCode.TOPIC_AUTHORIZATION_FAILED]
     assert not decision.records
+
+
+def test_ack_durability_changes_the_commit_rule_with_the_config(image: MetadataImage) -> None:
+    assert image.topics["a"].partitions[0].commit_mode == CommitMode.SYNCED
+    weaker = after(image, alter(image, Change("ack.durability", SET, "replicated")))
+    row = weaker.topics["a"].partitions[0]
+    assert (row.commit_mode, row.partition_epoch) == (CommitMode.REPLICATED, 1)
+    assert weaker.topics["b"] is image.topics["b"]
+    back = after(weaker, alter(weaker, Change("ack.durability", DELETE)))
+    assert back.topics["a"].partitions[0].commit_mode == CommitMode.SYNCED
+
+
+def test_a_spread_partition_keeps_its_rule_until_its_replicas_change() -> None:
+    brokers = cluster(broker(1), broker(2), broker(3))
+    image = with_topics(brokers, topic("s", 1, 3, min_insync_replicas="2"))
+    assert image.topics["s"].partitions[0].commit_mode == CommitMode.SPREAD
+    decision = alter(image, Change("ack.durability", SET, "replicated"), name="s")
+    assert [type(record) for record in decision.records] == [ConfigRecord]

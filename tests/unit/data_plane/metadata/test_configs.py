@@ -9,6 +9,7 @@ from data_plane.protocol.errors import InvalidConfig
 from tests.unit.data_plane.metadata.worlds import cluster, scope_of
 
 GOLDEN_TOPIC_DEFAULTS = {
+    "ack.durability": "safe",  # Ours; the others are Kafka's.
     "cleanup.policy": "delete",
     "compression.type": "producer",
     "delete.retention.ms": "86400000",
