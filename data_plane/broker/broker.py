@@ -6,30 +6,26 @@ from contextlib import suppress
 from random import Random
 from typing import Protocol, TypeVar
 
-from data_plane.broker.admin_access import broker_flag, broker_number, config_scope
+from data_plane.broker.admin_access import broker_flag, config_scope
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
+from data_plane.broker.coordinators import Coordinators
 from data_plane.broker.group_access import CoordinatorNode
-from data_plane.broker.group_coordinators import GroupCoordinators
-from data_plane.broker.internal_topics import decide_offsets_topic
 from data_plane.broker.metadata_host import MetadataHost
 from data_plane.broker.metrics import BrokerMetrics
 from data_plane.broker.partition_table import PartitionTable
 from data_plane.broker.static_configs import static_configs
-from data_plane.coordinator.group_config import GroupConfig
-from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for_group
 from data_plane.coordinator.groups_shard import GroupsShard
+from data_plane.coordinator.transactions_shard import TransactionsShard
 from data_plane.log.disk_space import DiskMark
 from data_plane.log.failures import DamagedLog, LogFailure
 from data_plane.log.log_dir import LogDir
 from data_plane.log.manifest import PartitionKey
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
-from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage
 from data_plane.metadata.records import CommitMode
 from data_plane.protocol.errors import (
-    CoordinatorNotAvailable,
     ErrorCode,
     KafkaError,
     StorageError,
@@ -103,11 +99,8 @@ class Broker:
             on_committed=self._run_woken,
             on_failure=on_failure,
         )
-        self._groups = GroupCoordinators(
-            group_config(config_scope(self, self.image)),
-            rng,
-            self.partition,
-            self.mark_dirty,
+        self.coordinators = Coordinators(
+            self, config.broker_id, lambda image: config_scope(self, image), rng
         )
         self.authorizer = self._authorizer_of(self.image)
         self._partitions.start(self.image)
@@ -115,7 +108,7 @@ class Broker:
     def recover(self) -> Iterator[object]:
         """After a stop that was not clean: each step reopens one partition; all before serving."""
         yield from self.log_dir.recover(self._partitions.config_of, now_ms=self.now_ms)
-        self._groups.load_all(self.image, self.config.broker_id)
+        self.coordinators.load_all()
 
     # --- what handlers ask ---------------------------------------------------------------------
 
@@ -164,47 +157,27 @@ class Broker:
 
         Raises CoordinatorNotAvailable while the topic or its leader is not there yet.
         """
-        topic = self.image.topic(OFFSETS_TOPIC)
-        if topic is None:
-            self._create_offsets_topic()
-            topic = self.image.topic(OFFSETS_TOPIC)
-        if topic is None:
-            raise CoordinatorNotAvailable("the offsets topic is being created; ask again")
-        leader = topic.partitions[partition_for_group(group_id, len(topic.partitions))].leader
-        broker = self.image.brokers.get(leader)
-        for one in () if broker is None else broker.listeners:
-            if one.name == listener:
-                return CoordinatorNode(leader, one.host, one.port)
-        raise CoordinatorNotAvailable
+        return self.coordinators.group_node(group_id, listener)
 
-    def offsets_topic_created(self) -> Parked | None:
-        """Done once the offsets topic that is being created is there; None if none is."""
-        is_being_created = self.controller.image.topic(OFFSETS_TOPIC) is not None
-        if self.image.topic(OFFSETS_TOPIC) is not None or not is_being_created:
-            return None
-        answer = self.propose(Decision(None))
-        return answer if isinstance(answer, Parked) else None
+    def internal_topics_created(self) -> Parked | None:
+        """Done once the internal topics that are being created are there; None if none is."""
+        return self.coordinators.topics_created()
 
     def group_shard(self, group_id: str) -> GroupsShard:
         """The group's shard; raises NotCoordinator, CoordinatorNotAvailable or LoadInProgress."""
-        return self._groups.shard(self.image, group_id, self.config.broker_id)
+        return self.coordinators.group_shard(group_id)
 
     def group_shards(self) -> Sequence[GroupsShard]:
         """Every group shard led here; raises as `group_shard`."""
-        return self._groups.shards(self.image, self.config.broker_id)
+        return self.coordinators.group_shards()
 
-    def commit(self, shard: GroupsShard, decision: Decision[R]) -> R | Parked:
+    def commit(self, shard: GroupsShard | TransactionsShard, decision: Decision[R]) -> R | Parked:
         """Append a shard's records and replay them; answers once committed (durability.md 4)."""
-        return self._groups.commit(shard, decision)
+        return self.coordinators.commit(shard, decision)
 
     def propose(self, decision: Decision[R]) -> R | Parked:
         """Append metadata records; answers once committed. Raises NotController."""
         return self._metadata.propose(decision)
-
-    def _create_offsets_topic(self) -> None:
-        if self.controller.image.topic(OFFSETS_TOPIC) is None:
-            scope = config_scope(self, self.controller.image)
-            self.propose(decide_offsets_topic(scope, self.controller.new_id()))
 
     # --- waiting -------------------------------------------------------------------------------
 
@@ -225,20 +198,20 @@ class Broker:
     def end_turn(self, now_ms: int) -> None:
         """Write what was staged, start syncs and persists, wake who waits."""
         self.now_ms = now_ms
-        self._groups.flush(now_ms)
-        if self._dirty:
+        self.coordinators.flush(now_ms)
+        while self._dirty:
             self._write()
+            self.coordinators.flush(now_ms)  # A write may have let a coordinator go on.
         self._metadata.pump()
         self._syncs.start()
         self._run_woken()
 
     def tick(self, now_ms: int) -> None:
-        """Do what is due: deadlines, group timers, loading, retention; then end the turn."""
+        """Do what is due: deadlines, coordinators' timers, retention; then end the turn."""
         self.now_ms = now_ms
         for parked in self._deadlines.pop_due(now_ms):
             answer_or_fail(parked, parked.expire)
-        self._groups.step(now_ms)
-        self._groups.expire(now_ms)
+        self.coordinators.tick(now_ms)
         self._syncs.mark_due(now_ms)
         try:
             self._look_after_disk(now_ms)
@@ -250,11 +223,9 @@ class Broker:
     @property
     def next_due_ms(self) -> int:
         """When `tick` has something to do, Unix milliseconds; 0: at once."""
-        if self._groups.has_work:
-            return 0
         due = (
             self._deadlines.next_due_ms,
-            self._groups.next_due_ms(),
+            self.coordinators.next_due_ms(),
             self._syncs.next_due_ms,
             self._disk_due_ms,
         )
@@ -305,7 +276,7 @@ class Broker:
 
     def close(self) -> None:
         """A clean stop; `is_idle` should be true. Raises LogFailure."""
-        self._groups.close()
+        self.coordinators.close()
         self.log_dir.close(is_clean=True)
 
     def open_partitions(self) -> Sequence[Partition]:
@@ -326,7 +297,7 @@ class Broker:
                 self._sync_by_mode(partition)
         if is_full:
             self._update_disk_mark()
-            self._groups.check_written()
+            self.coordinators.check_written()
 
     def _sync_by_mode(self, partition: Partition) -> None:
         """Commits wait for the sync in `synced` mode; else it comes by flush.ms (durability.md 1).
@@ -354,12 +325,12 @@ class Broker:
         except LogFailure as error:
             self.fail(error)
             raise
-        for name in before.topics:
-            if name not in after.topics:
-                self.metrics.forget_topic(name)
-                self._groups.forget_topic(name)
+        gone = [name for name in before.topics if name not in after.topics]
+        for name in gone:
+            self.metrics.forget_topic(name)
+        self.coordinators.forget_topics(gone)
         self._unlink_garbage()
-        self._groups.load_all(after, self.config.broker_id)
+        self.coordinators.load_all()
 
     def _authorizer_of(self, image: MetadataImage) -> AclAuthorizer:
         scope = config_scope(self, image)
@@ -368,18 +339,6 @@ class Broker:
             super_users=self.config.super_users,
             allow_everyone_if_no_acl_found=broker_flag(scope, "allow.everyone.if.no.acl.found"),
         )
-
-
-def group_config(scope: ConfigScope) -> GroupConfig:
-    """The group coordinator's settings in force."""
-    return GroupConfig(
-        initial_rebalance_delay_ms=broker_number(scope, "group.initial.rebalance.delay.ms"),
-        session_timeout_ms_min=broker_number(scope, "group.min.session.timeout.ms"),
-        session_timeout_ms_max=broker_number(scope, "group.max.session.timeout.ms"),
-        group_size_max=broker_number(scope, "group.max.size"),
-        offset_metadata_chars_max=broker_number(scope, "offset.metadata.max.bytes"),
-        offsets_retention_ms=broker_number(scope, "offsets.retention.minutes") * 60_000,
-    )
 
 
 def answer_or_fail(waiting: Retryable | Parked, answer: Callable[[], object]) -> None:

@@ -37,7 +37,7 @@ class GroupBroker(Protocol):
         Raises CoordinatorNotAvailable while the topic or its leader is not there yet.
         """
 
-    def offsets_topic_created(self) -> Parked | None:
+    def internal_topics_created(self) -> Parked | None:
         """Done once the offsets topic that is being created is there; None if none is."""
 
     def group_shard(self, group_id: str) -> GroupsShard:

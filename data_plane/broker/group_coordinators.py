@@ -1,39 +1,21 @@
-"""The group shards this broker leads: created with the offsets topic, loaded in slices, ticked."""
+"""The group shards this broker leads, over `__consumer_offsets`."""
 
-import logging
 from collections.abc import Callable
 from random import Random
-from typing import TypeVar
 
-from data_plane.broker.shard_host import ShardHost, send_replies
+from data_plane.broker.shard_table import OpenPartition, ShardTable
 from data_plane.coordinator.group_config import GroupConfig
-from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for_group
+from data_plane.coordinator.group_partition import OFFSETS_TOPIC
 from data_plane.coordinator.groups_shard import GroupsShard
-from data_plane.metadata.decision import Decision
-from data_plane.metadata.image import MetadataImage
-from data_plane.protocol.errors import (
-    CoordinatorLoadInProgress,
-    CoordinatorNotAvailable,
-    KafkaError,
-    NotCoordinator,
-)
-from data_plane.protocol.primitives import DecodeError
+from data_plane.coordinator.transaction import ProducerIdAndEpoch
+from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.records.control import Marker
 from data_plane.replication.partition import Partition
 from data_plane.replication.waiting import Parked
 
-R = TypeVar("R")
-OpenPartition = Callable[[str, int], Partition]
-Host = ShardHost[GroupsShard]
 
-log = logging.getLogger(__name__)
-
-
-class GroupCoordinators:
-    """Shard i holds the groups of partition i of `__consumer_offsets`.
-
-    A shard that lost its log's trust (failed append) is thrown away and loaded anew at the next
-    request for it.
-    """
+class GroupCoordinators(ShardTable[GroupsShard]):
+    """What groups need beyond loading and flushing."""
 
     def __init__(
         self,
@@ -42,146 +24,24 @@ class GroupCoordinators:
         open_partition: OpenPartition,
         mark_dirty: Callable[[Partition], None],
     ) -> None:
-        self._config = config
-        self._rng = rng
-        self._open_partition = open_partition
-        self._mark_dirty = mark_dirty
-        self._hosts: dict[int, Host] = {}
-        self._host_of: dict[int, Host] = {}  # by id of the shard
-        self._loading: dict[int, Host] = {}
-        self._broken: dict[int, str] = {}  # partition -> why its records cannot be replayed
-        self._unflushed: dict[Host, None] = {}
-        self._due_ms: int | None = None
-        self._is_due_known = False
-
-    @property
-    def has_work(self) -> bool:
-        """A shard is loading: `step` should be called again soon."""
-        return bool(self._loading)
-
-    def shard(self, image: MetadataImage, group_id: str, broker_id: int) -> GroupsShard:
-        """Raises NotCoordinator, CoordinatorNotAvailable or CoordinatorLoadInProgress."""
-        topic = image.topic(OFFSETS_TOPIC)
-        if topic is None:
-            raise CoordinatorNotAvailable
-        index = partition_for_group(group_id, len(topic.partitions))
-        if topic.partitions[index].leader != broker_id:
-            raise NotCoordinator
-        return self._loaded(index)
-
-    def shards(self, image: MetadataImage, broker_id: int) -> list[GroupsShard]:
-        topic = image.topic(OFFSETS_TOPIC)
-        if topic is None:
-            return []
-        led = [row.partition_index for row in topic.partitions if row.leader == broker_id]
-        return [self._loaded(index) for index in led]
-
-    def load_all(self, image: MetadataImage, broker_id: int) -> None:
-        """Begin to load every shard led here, so that the first request need not wait for it."""
-        topic = image.topic(OFFSETS_TOPIC)
-        for row in topic.partitions if topic is not None else ():
-            if row.leader == broker_id and row.partition_index not in self._hosts:
-                try:
-                    self._begin(row.partition_index)
-                except KafkaError:
-                    continue  # Quarantined: its groups are told, the others are served.
-
-    def commit(self, shard: GroupsShard, decision: Decision[R]) -> R | Parked:
-        host = self._host_of.get(id(shard))
-        if host is None:
-            send_replies(decision.replies, is_kept=False)
-            raise NotCoordinator
-        self._is_due_known = False
-        return host.commit(decision)
-
-    def flush(self, now_ms: int) -> None:
-        """Append each shard's records of this turn, one batch each."""
-        unflushed, self._unflushed = self._unflushed, {}
-        for host in unflushed:
-            try:
-                host.flush(now_ms)
-            except KafkaError:
-                self._drop(host)
-            else:
-                self._mark_dirty(host.partition)
-
-    def check_written(self) -> None:
-        """Throw away shards whose last write did not fit on the disk: they know too much."""
-        for host in list(self._hosts.values()):
-            if host.has_lost_records:
-                self._drop(host)
-
-    def step(self, now_ms: int) -> None:
-        """Load one slice of each loading shard."""
-        self._is_due_known = self._is_due_known and not self._loading
-        for index, host in list(self._loading.items()):
-            try:
-                is_loaded = host.load_step(now_ms)
-            except (KafkaError, DecodeError) as error:
-                log.exception("%s-%d cannot be loaded", OFFSETS_TOPIC, index)
-                self._drop(host)
-                self._broken[index] = str(error)
-                continue
-            if is_loaded:
-                del self._loading[index]
-
-    def expire(self, now_ms: int) -> None:
-        """Do what is due in every shard."""
-        due_ms = self.next_due_ms()
-        if due_ms is None or due_ms > now_ms:
-            return
-        self._is_due_known = False
-        for host in list(self._hosts.values()):
-            due_ms = host.shard.next_due_ms
-            if host.shard.is_loaded and due_ms is not None and due_ms <= now_ms:
-                host.commit(host.shard.expire(now_ms))
-
-    def next_due_ms(self) -> int | None:
-        """Worked out anew only after something happened in a shard: it is asked every turn."""
-        if not self._is_due_known:
-            due = [host.shard.next_due_ms for host in self._hosts.values()]
-            self._due_ms = min((one for one in due if one is not None), default=None)
-            self._is_due_known = True
-        return self._due_ms
+        super().__init__(
+            OFFSETS_TOPIC, lambda: GroupsShard(config, rng), open_partition, mark_dirty
+        )
 
     def forget_topic(self, topic: str) -> None:
         """A topic was deleted: its offsets go with it (durability.md 7)."""
         for host in self._hosts.values():
             if host.shard.is_loaded:
-                host.commit(host.shard.decide_forget_topic(topic))
+                self._commit(host, host.shard.decide_forget_topic(topic))
 
-    def close(self) -> None:
-        """The broker stops: whoever is parked in a group is told to look for another."""
-        for host in list(self._hosts.values()):
-            self._drop(host)
+    def end_transaction(
+        self, index: int, producer: ProducerIdAndEpoch, marker: Marker
+    ) -> ErrorCode | Parked:
+        """Write a marker into a shard's partition, in its place among the shard's own records.
 
-    def _loaded(self, index: int) -> GroupsShard:
-        host = self._hosts.get(index)
-        if host is None:
-            host = self._begin(index)
-        if index in self._loading:
-            raise CoordinatorLoadInProgress
-        return host.shard
-
-    def _begin(self, index: int) -> Host:
-        if index in self._broken:
-            raise CoordinatorNotAvailable(f"group state is unreadable: {self._broken[index]}")
-        partition = self._open_partition(OFFSETS_TOPIC, index)
-        host: Host = ShardHost(
-            GroupsShard(self._config, self._rng), partition, self._mark_unflushed
-        )
-        self._hosts[index] = host
-        self._host_of[id(host.shard)] = host
-        self._loading[index] = host
-        return host
-
-    def _mark_unflushed(self, host: Host) -> None:
-        self._unflushed[host] = None
-
-    def _drop(self, host: Host) -> None:
-        index = host.partition.index
-        self._hosts.pop(index, None)
-        self._loading.pop(index, None)
-        self._unflushed.pop(host, None)
-        self._host_of.pop(id(host.shard), None)
-        host.fail()
+        Raises CoordinatorLoadInProgress, CoordinatorNotAvailable, or what check_marker refuses.
+        """
+        shard = self._loaded(index)
+        host = self._hosts[index]
+        host.partition.log.producers.check_marker(*producer, marker.coordinator_epoch)
+        return self._commit(host, shard.decide_end_transaction(producer, marker))

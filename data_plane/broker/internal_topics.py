@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from data_plane.coordinator.group_partition import OFFSETS_TOPIC
+from data_plane.coordinator.transactions_topic import TRANSACTIONS_TOPIC
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import TOPIC_RESOURCE
@@ -13,20 +14,29 @@ PARTITIONS_ON_ONE_BROKER = 8
 PARTITIONS_OTHERWISE = 50
 REPLICAS_MAX = 3
 
-OFFSETS_CONFIGS = {
-    "cleanup.policy": "compact",
-    "compression.type": "producer",
-    "segment.bytes": str(100 * 1024 * 1024),
+SEGMENT_BYTES = str(100 * 1024 * 1024)
+CONFIGS = {
+    OFFSETS_TOPIC: {
+        "cleanup.policy": "compact",
+        "compression.type": "producer",
+        "segment.bytes": SEGMENT_BYTES,
+    },
+    TRANSACTIONS_TOPIC: {
+        "cleanup.policy": "compact",
+        "compression.type": "uncompressed",
+        "segment.bytes": SEGMENT_BYTES,
+        "unclean.leader.election.enable": "false",
+    },
 }
 
 
-def decide_offsets_topic(scope: ConfigScope, topic_id: UUID) -> Decision[None]:
-    """Create `__consumer_offsets`; its partition count is fixed then, since clients hash by it."""
+def decide_internal_topic(scope: ConfigScope, name: str, topic_id: UUID) -> Decision[None]:
+    """Create an internal topic; its partition count is fixed then, since clients hash by it."""
     image = scope.image
     brokers = [broker.broker_id for broker in image.live_brokers()]
     count = PARTITIONS_ON_ONE_BROKER if len(brokers) == 1 else PARTITIONS_OTHERWISE
-    values = scope.topic_values(OFFSETS_CONFIGS)
-    records: list[MetadataRecord] = [TopicRecord(OFFSETS_TOPIC, topic_id)]
+    values = scope.topic_values(CONFIGS[name])
+    records: list[MetadataRecord] = [TopicRecord(name, topic_id)]
     for index in range(count):
         replicas = [
             brokers[(index + step) % len(brokers)]
@@ -34,7 +44,6 @@ def decide_offsets_topic(scope: ConfigScope, topic_id: UUID) -> Decision[None]:
         ]
         records.append(new_partition(image, topic_id, index, replicas, values))
     records += [
-        ConfigRecord(TOPIC_RESOURCE, OFFSETS_TOPIC, name, value)
-        for name, value in OFFSETS_CONFIGS.items()
+        ConfigRecord(TOPIC_RESOURCE, name, key, value) for key, value in CONFIGS[name].items()
     ]
     return Decision(None, records)

@@ -1,12 +1,16 @@
 """Drives one coordinator shard: load, decide, append, replay, answer when committed."""
 
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import Generic, NamedTuple, TypeVar
 
-from data_plane.coordinator.shard import Replies, Shard
+from data_plane.coordinator.shard import InTransaction, Replies, Shard, TransactionEnded
+from data_plane.coordinator.transaction import ProducerIdAndEpoch
+from data_plane.log.txn_rebuild import marker_of
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import NotCoordinator
-from data_plane.protocol.records.batch import BATCH_HEADER_BYTES, iter_batches
+from data_plane.protocol.records.batch import BATCH_HEADER_BYTES, BatchHeader, iter_batches
+from data_plane.protocol.records.control import Marker, encode_marker
 from data_plane.protocol.records.record import Record, decode_records, encode_batch
 from data_plane.replication.partition import Partition
 from data_plane.replication.waiting import Committed, OffsetWaiters, Parked
@@ -17,6 +21,18 @@ R = TypeVar("R")
 LOAD_STEP_BYTES = (
     256 * 1024
 )  # about 5 ms of replay: no callback may hold the loop (durability.md 5)
+
+
+NO_PRODUCER = ProducerIdAndEpoch(-1, -1)
+
+
+class Entry(NamedTuple):
+    """One record on its way to the log; a marker has neither key nor value."""
+
+    key: bytes | None
+    value: bytes | None
+    producer: ProducerIdAndEpoch = NO_PRODUCER  # in whose transaction
+    marker: Marker | None = None
 
 
 class ShardHost(Generic[S]):
@@ -31,7 +47,7 @@ class ShardHost(Generic[S]):
         self.shard = shard
         self.partition = partition
         self._mark_dirty = mark_dirty
-        self._pending: list[tuple[bytes, bytes | None]] = []
+        self._pending: list[Entry] = []
         self._waiting = OffsetWaiters()
         self.has_lost_records = False  # what it replayed did not reach the log: it must go
         self._load_offset = partition.log.log_start_offset
@@ -63,7 +79,7 @@ class ShardHost(Generic[S]):
     def commit(self, decision: Decision[R]) -> R | Parked:
         """Append and replay; the response and the replies leave once all of it is committed."""
         for record in decision.records:
-            self._pending.append(self.shard.encode(record))
+            self._pending.append(self._entry(record))
             self.shard.replay(record)
         if self._pending:
             self._mark_dirty(self)
@@ -80,13 +96,30 @@ class ShardHost(Generic[S]):
         )
         return parked
 
+    def _entry(self, record: object) -> Entry:
+        match record:
+            case TransactionEnded(producer, marker):
+                return Entry(None, None, producer, marker)
+            case InTransaction(producer):
+                return Entry(*self.shard.encode(record), producer)
+            case _:
+                return Entry(*self.shard.encode(record))
+
+    def when_committed(self, callback: Committed) -> None:
+        """Call back True once all records so far are committed, False if they never will be."""
+        self._when_committed(self.end_offset, callback)
+
     def flush(self, now_ms: int) -> None:
-        """Append the turn's records as one batch. Raises KafkaError: then `fail` must follow."""
+        """Append the turn's records: one batch, or more where transactions come between.
+
+        Raises KafkaError: then `fail` must follow.
+        """
         if not self._pending:
             return
-        records = [Record(at, 0, key, value, ()) for at, (key, value) in enumerate(self._pending)]
-        batch = bytearray(encode_batch(records, base_timestamp_ms=now_ms))
-        staged = self.partition.append(memoryview(batch), now_ms=now_ms, is_client=False)
+        batches = b"".join(encode_entries(self._pending, now_ms))
+        staged = self.partition.append(
+            memoryview(bytearray(batches)), now_ms=now_ms, is_client=False
+        )
         self._pending.clear()
         self.partition.when_written(staged.last_offset + 1, self._written)
 
@@ -116,11 +149,39 @@ class ShardHost(Generic[S]):
     def _replay_batches(self, view: memoryview) -> None:
         for at, header in iter_batches(view):
             self._load_offset = header.next_offset
-            if header.is_control:
-                continue
-            payload = view[at + BATCH_HEADER_BYTES : at + header.size_bytes]
-            for record in decode_records(header, payload):
-                self.shard.replay_bytes(record.key, record.value)
+            self._replay_batch(view[at : at + header.size_bytes], header)
+
+    def _replay_batch(self, batch: memoryview, header: BatchHeader) -> None:
+        who = ProducerIdAndEpoch(header.producer_id, header.producer_epoch)
+        if header.is_control:
+            marker = marker_of(batch, header)
+            if marker is not None:
+                self.shard.replay(TransactionEnded(who, marker))
+            return
+        producer = who if header.is_transactional else None
+        for record in decode_records(header, batch[BATCH_HEADER_BYTES:]):
+            self.shard.replay_bytes(record.key, record.value, producer)
+
+
+def encode_entries(entries: Iterable[Entry], now_ms: int) -> Iterable[bytes]:
+    """Batches in the order of the entries; a transaction's records and markers have their own."""
+    for (producer, marker), run in groupby(entries, lambda entry: (entry.producer, entry.marker)):
+        if marker is not None:
+            for _ in run:
+                yield encode_marker(
+                    marker,
+                    producer_id=producer.producer_id,
+                    producer_epoch=producer.producer_epoch,
+                    timestamp_ms=now_ms,
+                )
+            continue
+        yield encode_batch(
+            [Record(at, 0, entry.key, entry.value, ()) for at, entry in enumerate(run)],
+            base_timestamp_ms=now_ms,
+            producer_id=producer.producer_id,
+            producer_epoch=producer.producer_epoch,
+            is_transactional=producer != NO_PRODUCER,
+        )
 
 
 def send_replies(replies: Replies | Sequence[tuple[object, object]], is_kept: bool) -> None:

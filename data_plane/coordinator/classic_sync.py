@@ -123,23 +123,33 @@ def _leave_one(group: ClassicGroup, who: Leaving, out: Outcome) -> ErrorCode:
 
 
 def check_commit(
-    group: ClassicGroup, member_id: str, instance_id: str | None, generation: int, now_ms: int
+    group: ClassicGroup,
+    member_id: str,
+    instance_id: str | None,
+    generation: int,
+    now_ms: int,
+    *,
+    is_transactional: bool = False,
 ) -> ErrorCode:
     """May this caller commit offsets? Members of the generation may, anybody may if it is Empty.
 
     In PreparingRebalance commits are welcome: that is when members hand over their partitions. In
-    CompletingRebalance the generation is new and nobody owns anything in it yet.
+    CompletingRebalance the generation is new and nobody owns anything in it yet. A producer's
+    transaction may commit without naming a member (KIP-447: older clients cannot), and in
+    CompletingRebalance too: it is fenced by its transactional id or by the generation.
     """
     if generation < 0 and group.is_in(S.EMPTY):
         return ErrorCode.NONE
     if generation < 0 and not member_id and instance_id is None:
+        if is_transactional:
+            return ErrorCode.NONE
         return ErrorCode.UNKNOWN_MEMBER_ID  # a simple consumer beside a living group
     code = group.check_member(member_id, instance_id)
     if code is not ErrorCode.NONE:
         return code
     if generation != group.generation:
         return ErrorCode.ILLEGAL_GENERATION
-    if group.is_in(S.COMPLETING_REBALANCE):
+    if group.is_in(S.COMPLETING_REBALANCE) and not is_transactional:
         return ErrorCode.REBALANCE_IN_PROGRESS
     group.members[member_id].touch(now_ms)
     return ErrorCode.NONE

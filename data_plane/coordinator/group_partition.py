@@ -1,4 +1,7 @@
-"""Which partition of `__consumer_offsets` a group lives in; clients and tools compute the same."""
+"""Which partition of its internal topic a group, or a transactional id, lives in.
+
+Clients and tools compute the same.
+"""
 
 OFFSETS_TOPIC = "__consumer_offsets"
 
@@ -12,11 +15,11 @@ def java_hash(text: str) -> int:
     return value - (1 << 32) if value >= 1 << 31 else value
 
 
-def partition_for_group(group_id: str, partition_count: int) -> int:
-    """Index of the group's partition, 0..partition_count-1.
+def partition_for(name: str, partition_count: int) -> int:
+    """Index of the partition of a group or a transactional id, 0..partition_count-1.
 
     Kafka's Utils.abs clears nothing but the sign; the one int32 without an absolute value counts
     as 0 (Utils.abs, KIP-699 leaves it unchanged).
     """
-    value = java_hash(group_id)
+    value = java_hash(name)
     return (0 if value == -(1 << 31) else abs(value)) % partition_count

@@ -16,13 +16,15 @@ from data_plane.coordinator.classic_sync import Leaving
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_records import GroupChanged, GroupRecord, GroupRemoved
 from data_plane.coordinator.offsets import Offsets, OffsetsCommit, TopicPartition
-from data_plane.coordinator.shard import Replies
+from data_plane.coordinator.shard import InTransaction, Replies, TransactionEnded
 from data_plane.coordinator.timers import Timers
+from data_plane.coordinator.transaction import ProducerIdAndEpoch
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from data_plane.protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
 from data_plane.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from data_plane.protocol.records.control import Marker, MarkerType
 
 R = TypeVar("R")
 
@@ -136,8 +138,24 @@ class GroupsShard:
             return Decision((code,) * len(commit.offsets))
         chars_max = self.config.offset_metadata_chars_max
         codes = tuple(offsets.check_offset(offset, chars_max) for offset in commit.offsets)
-        accepted = zip(commit.offsets, codes, strict=True)
-        return Decision(codes, [offset for offset, code in accepted if code is ErrorCode.NONE])
+        accepted = [
+            offset
+            for offset, code in zip(commit.offsets, codes, strict=True)
+            if code is ErrorCode.NONE
+        ]
+        if commit.producer is None:
+            return Decision(codes, accepted)
+        return Decision(codes, [InTransaction(commit.producer, offset) for offset in accepted])
+
+    def decide_end_transaction(
+        self, producer: ProducerIdAndEpoch, marker: Marker
+    ) -> Decision[ErrorCode]:
+        """Write the marker of a transaction that may have committed offsets here."""
+        return Decision(ErrorCode.NONE, [TransactionEnded(producer, marker)])
+
+    def pending(self, group_id: str) -> Mapping[TopicPartition, group_records.OffsetCommitted]:
+        """What open transactions would commit for the group: its offsets are not stable there."""
+        return self._offsets.pending_of(group_id)
 
     def committed(self, group_id: str) -> Mapping[TopicPartition, group_records.OffsetCommitted]:
         """The group's offsets; an answer made of them must pass `commit` like any decision."""
@@ -150,7 +168,8 @@ class GroupsShard:
             return Decision(ErrorCode.GROUP_ID_NOT_FOUND)
         if not group.is_in(GroupState.EMPTY):
             return Decision(ErrorCode.NON_EMPTY_GROUP)
-        removals = [offsets.removal(o) for o in self._offsets.of_group(group_id).values()]
+        held = {**self._offsets.pending_of(group_id), **self._offsets.of_group(group_id)}
+        removals = [offsets.removal(offset) for offset in held.values()]
         return Decision(ErrorCode.NONE, [*removals, GroupRemoved(group_id)])
 
     def decide_delete_offsets(
@@ -168,7 +187,7 @@ class GroupsShard:
             else ErrorCode.NONE
             for topic, _ in wanted
         )
-        held = self._offsets.of_group(group_id)
+        held = {**self._offsets.pending_of(group_id), **self._offsets.of_group(group_id)}
         removals = [
             offsets.removal(held[at])
             for at, code in zip(wanted, codes, strict=True)
@@ -207,6 +226,8 @@ class GroupsShard:
             if len(out.records) >= self.config.expired_records_max:
                 self._offsets_check_ms = now_ms  # the rest in the next turn
                 return
+            if self._offsets.pending_of(group.group_id):
+                continue  # It is in use, by a transaction.
             held = self._offsets.of_group(group.group_id).values()
             expired = [o for o in held if offsets.is_expired(o, group, self.config, now_ms)]
             out.records += [offsets.removal(offset) for offset in expired]
@@ -235,15 +256,31 @@ class GroupsShard:
                 self._settle(group)
             case GroupRemoved():
                 self.groups.pop(record.group_id, None)
+            case InTransaction(producer, group_records.OffsetCommitted() as offset):
+                self._offsets.replay_pending(producer.producer_id, offset)
+                self._open(offset.group_id)
+            case TransactionEnded(producer, marker):
+                is_commit = marker.type is MarkerType.COMMIT
+                for group_id in self._offsets.end_transaction(
+                    producer.producer_id, is_commit=is_commit
+                ):
+                    self._settle(self._open(group_id))
             case _:
                 raise TypeError(f"not a record of this shard: {record!r}")
 
-    def replay_bytes(self, key: bytes | None, value: bytes | None) -> None:
+    def replay_bytes(
+        self, key: bytes | None, value: bytes | None, producer: ProducerIdAndEpoch | None = None
+    ) -> None:
         record = None if key is None else group_records.decode_record(key, value)
-        if record is not None:
-            self.replay(record)
+        if record is None:
+            return
+        # Nothing but offsets is ever written within a transaction; whatever else there is counts.
+        is_pending = producer is not None and isinstance(record, group_records.OffsetCommitted)
+        self.replay(InTransaction(producer, record) if producer and is_pending else record)
 
     def encode(self, record: object) -> tuple[bytes, bytes | None]:
+        if isinstance(record, InTransaction):
+            record = record.record
         assert isinstance(record, GroupRecord), "decisions of this shard carry group records"
         return group_records.encode_record(record)
 
@@ -273,7 +310,11 @@ class GroupsShard:
 
     def _settle(self, group: ClassicGroup) -> None:
         """After any step: watch the group's next deadline, or drop it if nothing is left of it."""
-        if group.is_unused and not self._offsets.of_group(group.group_id):
+        if (
+            group.is_unused
+            and not self._offsets.of_group(group.group_id)
+            and not self._offsets.pending_of(group.group_id)
+        ):
             self.groups.pop(group.group_id, None)
         elif self._is_loaded:
             self._timers.watch(group.group_id, group.next_due_ms)

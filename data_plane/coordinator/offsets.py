@@ -3,6 +3,10 @@
 Kept until the group has been Empty for the retention time (KIP-211); offsets of simple consumers,
 whose group never had members, count from their own commit. A commit of the old protocol may carry
 its own expiry. Nothing expires while a group has members.
+
+Offsets committed within a transaction are pending: nobody sees them before the commit marker. Then
+each takes effect unless something newer, by its place in the log, was committed or forgotten
+meanwhile (kafka-protocol.md 70).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,38 +17,86 @@ from data_plane.coordinator.classic_group import ClassicGroup, GroupState
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_records import OffsetCommitted, OffsetRemoved
 from data_plane.coordinator.offsets_topic import ConsumerProtocolSubscription
+from data_plane.coordinator.transaction import ProducerIdAndEpoch
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.schema import DecodeError, decode
 
 TopicPartition = tuple[str, int]
+Owner = tuple[str, str, int]  # group id, topic, partition
+Placed = tuple[int, OffsetCommitted]
 NOTHING: Mapping[TopicPartition, OffsetCommitted] = {}
 CONSUMER = "consumer"  # the protocol type of Kafka's own consumers
 
 
 class Offsets:
-    """group id -> (topic, partition) -> the record last replayed."""
+    """group id -> (topic, partition) -> the record last replayed; and what is pending."""
 
     def __init__(self) -> None:
         self._by_group: dict[str, dict[TopicPartition, OffsetCommitted]] = {}
+        self._pending: dict[int, dict[Owner, Placed]] = {}  # by producer id
+        self._places: dict[Owner, int] = {}  # of what counts; only kept while anything is pending
+        self._place = 0  # of the record last replayed, counted up as the log grows
 
     def replay(self, record: OffsetCommitted | OffsetRemoved) -> None:
-        at = (record.topic, record.partition)
+        self._place += 1
+        owner = owner_of(record)
         if isinstance(record, OffsetCommitted):
-            self._by_group.setdefault(record.group_id, {})[at] = record
+            self._put(record, self._place)
             return
+        for of_producer in self._pending.values():
+            of_producer.pop(owner, None)
         of_group = self._by_group.get(record.group_id)
         if of_group is not None:
-            of_group.pop(at, None)
+            of_group.pop(owner[1:], None)
             if not of_group:
                 del self._by_group[record.group_id]
+
+    def replay_pending(self, producer_id: int, record: OffsetCommitted) -> None:
+        """A commit within a transaction; the last one of a transaction counts."""
+        self._place += 1
+        of_producer = self._pending.setdefault(producer_id, {})
+        of_producer[owner_of(record)] = (self._place, record)
+
+    def end_transaction(self, producer_id: int, *, is_commit: bool) -> set[str]:
+        """A marker has come; return the groups that had pending offsets of the producer."""
+        ended = self._pending.pop(producer_id, {})
+        if is_commit:
+            for owner, (place, record) in ended.items():
+                if place > self._places.get(owner, 0):
+                    self._put(record, place)
+        if not self._pending:
+            self._places.clear()
+        return {group_id for group_id, _, _ in ended}
+
+    def _put(self, record: OffsetCommitted, place: int) -> None:
+        owner = owner_of(record)
+        if self._pending:
+            self._places[owner] = place
+        self._by_group.setdefault(record.group_id, {})[owner[1:]] = record
 
     def of_group(self, group_id: str) -> Mapping[TopicPartition, OffsetCommitted]:
         return self._by_group.get(group_id, NOTHING)
 
+    def pending_of(self, group_id: str) -> dict[TopicPartition, OffsetCommitted]:
+        """What open transactions would commit for a group, the newest of each partition."""
+        placed = sorted(
+            placed
+            for of_producer in self._pending.values()
+            for (owner, _, _), placed in of_producer.items()
+            if owner == group_id
+        )
+        return {owner_of(record)[1:]: record for _, record in placed}
+
     def of_topic(self, topic: str) -> Iterator[OffsetCommitted]:
-        """Every group's offsets of one topic, to be removed with it."""
+        """Every group's offsets of one topic, to be removed with it; pending ones too."""
         for of_group in self._by_group.values():
             yield from (record for (name, _), record in of_group.items() if name == topic)
+        for of_producer in self._pending.values():
+            yield from (record for _, record in of_producer.values() if record.topic == topic)
+
+
+def owner_of(record: OffsetCommitted | OffsetRemoved) -> Owner:
+    return record.group_id, record.topic, record.partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +109,25 @@ class OffsetsCommit:
     generation: int  # -1: not as a member
     api_version: int
     offsets: Sequence[OffsetCommitted]
+    producer: ProducerIdAndEpoch | None = None  # in whose transaction
 
 
 def check_commit(group: ClassicGroup | None, commit: OffsetsCommit, now_ms: int) -> ErrorCode:
     """May the caller commit to this group? A group nobody knows is made by its first commit."""
+    is_transactional = commit.producer is not None
     if group is not None:
         return classic_sync.check_commit(
-            group, commit.member_id, commit.instance_id, commit.generation, now_ms
+            group,
+            commit.member_id,
+            commit.instance_id,
+            commit.generation,
+            now_ms,
+            is_transactional=is_transactional,
         )
     if commit.generation < 0:
         return ErrorCode.NONE
+    if is_transactional:
+        return ErrorCode.ILLEGAL_GENERATION
     # Clients older than v9 do not know the more exact code.
     return ErrorCode.GROUP_ID_NOT_FOUND if commit.api_version >= 9 else ErrorCode.ILLEGAL_GENERATION
 

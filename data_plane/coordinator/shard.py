@@ -13,18 +13,41 @@ decide -> records -> replay at append -> answer once the high watermark has pass
 4. Before `finish_load` only `replay` is called.
 
 In return a shard reads no clock and draws no randomness: both come in.
+
+A record may be part of a producer's transaction (`InTransaction`): it is in the log at once, in a
+batch of that producer's, and counts once a commit marker follows. Markers are records too
+(`TransactionEnded`), so that they keep their place among the others.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from data_plane.coordinator.transaction import ProducerIdAndEpoch
 from data_plane.metadata.decision import Decision
+from data_plane.protocol.records.control import Marker
 
 Replies = Sequence[tuple[object, object]]
 
 
+@dataclass(frozen=True, slots=True)
+class InTransaction:
+    """A record of a shard that counts once its producer's transaction commits."""
+
+    producer: ProducerIdAndEpoch
+    record: object
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionEnded:
+    """The marker of a producer's transaction has reached this shard's partition."""
+
+    producer: ProducerIdAndEpoch
+    marker: Marker
+
+
 class Shard(Protocol):
-    """What the broker needs to know of any shard (groups; later transactions)."""
+    """What the broker needs to know of any shard (groups, transactions)."""
 
     @property
     def is_loaded(self) -> bool:
@@ -37,11 +60,19 @@ class Shard(Protocol):
     def replay(self, record: object) -> None:
         """Change state from one record: the same path on load, on failover and live."""
 
-    def replay_bytes(self, key: bytes | None, value: bytes | None) -> None:
-        """Replay one record as read from the log; unknown kinds are skipped, broken ones raise."""
+    def replay_bytes(
+        self, key: bytes | None, value: bytes | None, producer: ProducerIdAndEpoch | None = None
+    ) -> None:
+        """Replay one record as read from the log; unknown kinds are skipped, broken ones raise.
+
+        producer: whose transaction it is part of.
+        """
 
     def encode(self, record: object) -> tuple[bytes, bytes | None]:
-        """Key and value to append for one record of a decision; value None is a tombstone."""
+        """Key and value to append for one record of a decision; value None is a tombstone.
+
+        Of an `InTransaction` the record within is encoded; a `TransactionEnded` has neither.
+        """
 
     def finish_load(self, now_ms: int) -> None:
         """The log's end is reached: start timers, serve from now on."""

@@ -356,5 +356,21 @@ BROKER_CONFIGS = catalogue(
         ),
         ConfigKey("ssl.keystore.key", _T.PASSWORD, None, "Private key of a listener", update=_RO),
         ConfigKey("super.users", _T.STRING, "", "Principals that may do all", update=_RO),
+        ConfigKey(
+            "transaction.max.timeout.ms",
+            _T.INT,
+            "900000",
+            "Longest transaction timeout a producer may ask for",
+            at_least(1),
+            update=_RO,
+        ),
+        ConfigKey(
+            "transactional.id.expiration.ms",
+            _T.INT,
+            "604800000",
+            "How long a transactional id that nobody uses is remembered",
+            at_least(1),
+            update=_RO,
+        ),
     ]
 )

@@ -25,7 +25,7 @@ def handle(
     broker: GroupBroker, ctx: RequestContext, request: FindCoordinatorRequest
 ) -> FindCoordinatorResponse | Parked:
     response = _answer(broker, ctx, request)
-    created = broker.offsets_topic_created()
+    created = broker.internal_topics_created()
     if created is None:
         return response
     # A first consumer that were told to ask again would do so half a second later.

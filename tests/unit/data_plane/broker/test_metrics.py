@@ -5,6 +5,7 @@ import pytest
 from data_plane.broker.gauges import metrics_text
 from data_plane.broker.metrics import exposition
 from data_plane.metric_names import METRICS
+from data_plane.protocol.messages.find_coordinator import FindCoordinatorRequest
 from tests.unit.data_plane.broker.world import World, batch_of
 
 
@@ -12,7 +13,7 @@ def test_every_metric_of_the_catalogue_is_there() -> None:
     world = World()
     world.create_topic("t", 3)
     world.produce("t", batch_of(b"a", b"b"))
-    world.broker._create_offsets_topic()
+    world.ask(FindCoordinatorRequest(key="g"), 3)
     world.settle()
     text = metrics_text(world.broker, connections=4, resident_bytes=1_000)
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))

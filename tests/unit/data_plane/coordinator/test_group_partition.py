@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_plane.coordinator.group_partition import java_hash, partition_for_group
+from data_plane.coordinator.group_partition import java_hash, partition_for
 
 INT32_MIN = -(1 << 31)
 
@@ -35,8 +35,8 @@ def test_a_lone_surrogate_has_a_hash() -> None:
 
 
 def test_partition_is_within_range_even_for_the_hash_without_an_absolute_value() -> None:
-    assert partition_for_group("polygenelubricants", 50) == 0
-    assert partition_for_group("hello", 50) == 99162322 % 50
+    assert partition_for("polygenelubricants", 50) == 0
+    assert partition_for("hello", 50) == 99162322 % 50
     negative = "flights-consumer"
     assert java_hash(negative) < 0
-    assert partition_for_group(negative, 50) == -java_hash(negative) % 50
+    assert partition_for(negative, 50) == -java_hash(negative) % 50

@@ -7,7 +7,7 @@ from data_plane.broker.context import RequestContext
 from data_plane.broker.group_access import CoordinatorNode
 from data_plane.broker.handlers import handler
 from data_plane.coordinator.group_config import GroupConfig
-from data_plane.coordinator.group_partition import partition_for_group
+from data_plane.coordinator.group_partition import partition_for
 from data_plane.coordinator.groups_shard import GroupsShard
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.api_keys import API_KEYS
@@ -43,7 +43,7 @@ class GroupStandIn(StandIn):
             raise CoordinatorNotAvailable
         return CoordinatorNode(1, f"{listener.lower()}.test", 9_000 + self._index(group_id))
 
-    def offsets_topic_created(self) -> Parked | None:
+    def internal_topics_created(self) -> Parked | None:
         return None
 
     def group_shard(self, group_id: str) -> GroupsShard:
@@ -73,7 +73,7 @@ class GroupStandIn(StandIn):
         return decision.response
 
     def _index(self, group_id: str) -> int:
-        return partition_for_group(group_id, 2)
+        return partition_for(group_id, 2)
 
     # --- what tests ask ------------------------------------------------------------------------
 

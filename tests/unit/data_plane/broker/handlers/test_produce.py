@@ -6,6 +6,7 @@ import pytest
 
 from data_plane.broker.dispatch import CloseConnection
 from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.messages.find_coordinator import FindCoordinatorRequest
 from data_plane.protocol.messages.produce import (
     ProduceRequest,
     ProduceRequestPartition,
@@ -62,7 +63,7 @@ def test_refusals_have_kafkas_codes_and_append_nothing(
 
 
 def test_internal_topics_are_the_brokers_own(world: World) -> None:
-    world.broker._create_offsets_topic()
+    world.ask(FindCoordinatorRequest(key="g"), 3)
     world.settle()
     row = produced(world.produce("__consumer_offsets", batch_of(b"x")))
     assert row.error_code == ErrorCode.INVALID_TOPIC_EXCEPTION

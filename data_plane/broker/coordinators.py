@@ -1,0 +1,196 @@
+"""The coordinators of one broker, their internal topics, and the one commit they all pass."""
+
+from collections.abc import Callable, Collection
+from random import Random
+from typing import Protocol, TypeVar
+
+from data_plane.broker.admin_access import broker_number
+from data_plane.broker.group_access import CoordinatorNode
+from data_plane.broker.group_coordinators import GroupCoordinators
+from data_plane.broker.internal_topics import decide_internal_topic
+from data_plane.broker.marker_writer import MarkerWriter
+from data_plane.broker.transaction_coordinators import TransactionCoordinators
+from data_plane.coordinator.group_config import GroupConfig
+from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for
+from data_plane.coordinator.groups_shard import GroupsShard
+from data_plane.coordinator.transaction_config import TransactionConfig
+from data_plane.coordinator.transactions_shard import TransactionsShard
+from data_plane.coordinator.transactions_topic import TRANSACTIONS_TOPIC
+from data_plane.metadata.controller import Controller
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.effective_configs import ConfigScope
+from data_plane.metadata.image import MetadataImage, TopicImage
+from data_plane.protocol.errors import CoordinatorNotAvailable
+from data_plane.replication.partition import Partition
+from data_plane.replication.waiting import Parked
+
+R = TypeVar("R")
+
+
+class CoordinatingBroker(Protocol):
+    """The part of the broker that its coordinators use."""
+
+    now_ms: int
+
+    @property
+    def image(self) -> MetadataImage: ...
+
+    @property
+    def controller(self) -> Controller: ...
+
+    def partition(self, topic: str, index: int) -> Partition: ...
+
+    def mark_dirty(self, partition: Partition) -> None: ...
+
+    def propose(self, decision: Decision[None]) -> Parked | None: ...
+
+
+class Coordinators:
+    """Groups and transactions; every method returns at once."""
+
+    def __init__(
+        self,
+        broker: CoordinatingBroker,
+        broker_id: int,
+        scope_of: Callable[[MetadataImage], ConfigScope],
+        rng: Random,
+    ) -> None:
+        self._broker = broker
+        self._broker_id = broker_id
+        self._scope_of = scope_of
+        scope = scope_of(broker.image)
+        self.groups = GroupCoordinators(
+            group_config(scope), rng, broker.partition, broker.mark_dirty
+        )
+        self.markers = MarkerWriter(self.groups, broker.partition, broker.mark_dirty)
+        self.transactions = TransactionCoordinators(
+            transaction_config(scope),
+            self.markers,
+            broker.partition,
+            broker.mark_dirty,
+            lambda: broker.now_ms,
+        )
+        self._tables = (self.transactions, self.groups)
+
+    # --- who coordinates -----------------------------------------------------------------------
+
+    def group_node(self, group_id: str, listener: str) -> CoordinatorNode:
+        """Raises CoordinatorNotAvailable while the topic or its leader is not there yet."""
+        return self._node(OFFSETS_TOPIC, group_id, listener)
+
+    def transaction_node(self, transactional_id: str, listener: str) -> CoordinatorNode:
+        """Raises as `group_node`."""
+        return self._node(TRANSACTIONS_TOPIC, transactional_id, listener)
+
+    def _node(self, topic_name: str, name: str, listener: str) -> CoordinatorNode:
+        topic = self._internal_topic(topic_name)
+        leader = topic.partitions[partition_for(name, len(topic.partitions))].leader
+        broker = self._broker.image.brokers.get(leader)
+        for one in () if broker is None else broker.listeners:
+            if one.name == listener:
+                return CoordinatorNode(leader, one.host, one.port)
+        raise CoordinatorNotAvailable
+
+    def _internal_topic(self, name: str) -> TopicImage:
+        """The topic, which is created if there is none; raises CoordinatorNotAvailable till then.
+
+        A proposal may be committed at once, so the image is looked at again.
+        """
+        controller = self._broker.controller
+        if controller.image.topic(name) is None:
+            scope = self._scope_of(controller.image)
+            self._broker.propose(decide_internal_topic(scope, name, controller.new_id()))
+        topic = self._broker.image.topic(name)
+        if topic is None:
+            raise CoordinatorNotAvailable(f"{name} is being created; ask again")
+        return topic
+
+    def topics_created(self) -> Parked | None:
+        """Done once the internal topics that are being created are there; None if none is."""
+        begun, done = self._broker.controller.image, self._broker.image
+        if all(
+            begun.topic(name) is None or done.topic(name) is not None
+            for name in (OFFSETS_TOPIC, TRANSACTIONS_TOPIC)
+        ):
+            return None
+        return self._broker.propose(Decision(None))
+
+    # --- shards --------------------------------------------------------------------------------
+
+    def group_shard(self, group_id: str) -> GroupsShard:
+        """Raises NotCoordinator, CoordinatorNotAvailable or CoordinatorLoadInProgress."""
+        return self.groups.shard(self._broker.image, group_id, self._broker_id)
+
+    def group_shards(self) -> list[GroupsShard]:
+        """Every group shard led here; raises as `group_shard`."""
+        return self.groups.shards(self._broker.image, self._broker_id)
+
+    def transaction_shard(self, transactional_id: str) -> TransactionsShard:
+        """Raises as `group_shard`."""
+        return self.transactions.shard(self._broker.image, transactional_id, self._broker_id)
+
+    def transaction_shards(self) -> list[TransactionsShard]:
+        """Every transaction shard led here; raises as `group_shard`."""
+        return self.transactions.shards(self._broker.image, self._broker_id)
+
+    def commit(self, shard: GroupsShard | TransactionsShard, decision: Decision[R]) -> R | Parked:
+        """Append a shard's records and replay them; answers once committed (durability.md 4)."""
+        if isinstance(shard, GroupsShard):
+            return self.groups.commit(shard, decision)
+        return self.transactions.commit(shard, decision)
+
+    # --- turns and time ------------------------------------------------------------------------
+
+    def load_all(self) -> None:
+        for table in self._tables:
+            table.load_all(self._broker.image, self._broker_id)
+
+    def flush(self, now_ms: int) -> None:
+        for table in self._tables:
+            table.flush(now_ms)
+
+    def check_written(self) -> None:
+        for table in self._tables:
+            table.check_written()
+
+    def tick(self, now_ms: int) -> None:
+        """Load a slice of what is loading, and do what is due."""
+        for table in self._tables:
+            table.step(now_ms)
+            table.expire(now_ms)
+
+    def next_due_ms(self) -> int | None:
+        """0: at once."""
+        if any(table.has_work for table in self._tables):
+            return 0
+        due = [table.next_due_ms() for table in self._tables]
+        return min((one for one in due if one is not None), default=None)
+
+    def forget_topics(self, names: Collection[str]) -> None:
+        """Topics were deleted: their offsets go with them (durability.md 7)."""
+        for name in names:
+            self.groups.forget_topic(name)
+
+    def close(self) -> None:
+        for table in self._tables:
+            table.close()
+
+
+def group_config(scope: ConfigScope) -> GroupConfig:
+    """The group coordinator's settings in force."""
+    return GroupConfig(
+        initial_rebalance_delay_ms=broker_number(scope, "group.initial.rebalance.delay.ms"),
+        session_timeout_ms_min=broker_number(scope, "group.min.session.timeout.ms"),
+        session_timeout_ms_max=broker_number(scope, "group.max.session.timeout.ms"),
+        group_size_max=broker_number(scope, "group.max.size"),
+        offset_metadata_chars_max=broker_number(scope, "offset.metadata.max.bytes"),
+        offsets_retention_ms=broker_number(scope, "offsets.retention.minutes") * 60_000,
+    )
+
+
+def transaction_config(scope: ConfigScope) -> TransactionConfig:
+    """The transaction coordinator's settings in force."""
+    return TransactionConfig(
+        timeout_ms_max=broker_number(scope, "transaction.max.timeout.ms"),
+        id_expiration_ms=broker_number(scope, "transactional.id.expiration.ms"),
+    )
