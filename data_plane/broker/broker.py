@@ -7,6 +7,7 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from data_plane.broker.admin_access import broker_flag, config_scope
+from data_plane.broker.client_quotas import BrokerQuotas
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
 from data_plane.broker.coordinators import Coordinators
@@ -103,6 +104,7 @@ class Broker:
             self, config.broker_id, lambda image: config_scope(self, image), rng
         )
         self.authorizer = self._authorizer_of(self.image)
+        self.quotas = BrokerQuotas(self.image.client_quotas)
         self._partitions.start(self.image)
 
     def recover(self) -> Iterator[object]:
@@ -320,6 +322,8 @@ class Broker:
     def _on_image(self, before: MetadataImage, after: MetadataImage) -> None:
         if before.acls is not after.acls:
             self.authorizer = self._authorizer_of(after)
+        if before.client_quotas is not after.client_quotas:
+            self.quotas.apply(after.client_quotas)
         try:
             self._partitions.apply(after)
         except LogFailure as error:

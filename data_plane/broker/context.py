@@ -3,6 +3,15 @@
 from typing import NamedTuple
 
 
+class Throttle:
+    """One connection's mute: nothing of it is read before `until_ms` (KIP-219)."""
+
+    __slots__ = ("until_ms",)
+
+    def __init__(self) -> None:
+        self.until_ms = 0  # Unix milliseconds
+
+
 class RequestContext(NamedTuple):
     """A tuple, because one is made for each request on the hot path."""
 
@@ -13,3 +22,4 @@ class RequestContext(NamedTuple):
     api_version: int
     listener: str  # name of the listener the client came by: Metadata answers for that one
     now_ms: int  # Unix milliseconds, one reading per loop turn
+    throttle: Throttle | None = None  # of the connection; None where there is none to mute

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from data_plane.broker.context import RequestContext
+from data_plane.broker.context import RequestContext, Throttle
 from data_plane.broker.handlers import HANDLERS, handler
 from data_plane.log.failures import LogFailure
 from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS
@@ -46,7 +46,15 @@ class Guard(Protocol):
 class Session:
     """What a connection knows about its client, from accept to close."""
 
-    __slots__ = ("client_host", "guard", "is_authenticated", "listener", "principal", "software")
+    __slots__ = (
+        "client_host",
+        "guard",
+        "is_authenticated",
+        "listener",
+        "principal",
+        "software",
+        "throttle",
+    )
 
     def __init__(
         self, *, listener: str, principal: str, client_host: str, is_authenticated: bool = True
@@ -56,6 +64,7 @@ class Session:
         self.client_host = client_host
         self.is_authenticated = is_authenticated
         self.guard: Guard | None = None
+        self.throttle = Throttle()
         self.software = ""  # name and version, as ApiVersions v3+ tells them (KIP-511)
 
 
@@ -116,6 +125,7 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
         header.api_version,
         session.listener,
         now_ms,
+        session.throttle,
     )
     module = handler(header.api_key)
     if header.api_version not in spec.versions:

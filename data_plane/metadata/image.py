@@ -26,12 +26,10 @@ from data_plane.metadata.records import (
     TopicRecord,
     UserScramCredentialRecord,
 )
+from data_plane.security.quotas import QuotaEntity
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-
-# (type, name) pairs sorted by type; a name of None is the default of its type.
-QuotaEntity = tuple[tuple[str, str | None], ...]
 
 TOPIC_RESOURCE = 2  # Kafka's ConfigResource types.
 BROKER_RESOURCE = 4

@@ -46,6 +46,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._session: Session | None = None
         self._authentication_timer: asyncio.TimerHandle | None = None
+        self._throttle_timer: asyncio.TimerHandle | None = None  # Set: muted by a quota.
         self._is_muted = False
         self._is_reading = True
         self._is_write_blocked = False
@@ -92,8 +93,9 @@ class Connection(asyncio.BufferedProtocol):
         self._turns.forget(self)
         if self._session is not None:
             self._gate.leave(self)
-        if self._authentication_timer is not None:
-            self._authentication_timer.cancel()
+        for timer in (self._authentication_timer, self._throttle_timer):
+            if timer is not None:
+                timer.cancel()
         self._session = self._transport = None
 
     def pause_writing(self) -> None:
@@ -112,6 +114,7 @@ class Connection(asyncio.BufferedProtocol):
             not self._is_muted
             and not self._is_closing
             and not self._is_write_blocked
+            and self._throttle_timer is None
             and len(self._queue) < self._limits.inflight_produces_max
             and self._inflight_bytes <= self._limits.inflight_produce_bytes_max
         )
@@ -133,6 +136,8 @@ class Connection(asyncio.BufferedProtocol):
                     reply = dispatch(self._turns.broker, session, view[start:end], now_ms)
                 if reply is not None:
                     self._enqueue(reply, end - start)
+                if session.throttle.until_ms > now_ms:
+                    self._mute_until(session.throttle.until_ms, now_ms)
                 if not self._can_parse:
                     break
                 if end - first >= self._limits.turn_bytes_max:
@@ -194,6 +199,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.close()
             return
         self._is_muted = any(reply.mutes for reply in queue)
+        self._look_at_throttle()
         self._continue()
 
     def _write(self, transport: asyncio.Transport, parts: list[Buffer]) -> None:
@@ -211,6 +217,26 @@ class Connection(asyncio.BufferedProtocol):
         if self._can_parse and not self._is_reading and self._transport is not None:
             self._is_reading = True
             self._transport.resume_reading()
+
+    def _look_at_throttle(self) -> None:
+        """A parked fetch learns only when it is answered that its client is over its quota."""
+        if self._session is not None and self._session.throttle.until_ms:
+            now_ms = self._turns.clock.now_ms()
+            if self._session.throttle.until_ms > now_ms:
+                self._mute_until(self._session.throttle.until_ms, now_ms)
+
+    def _mute_until(self, until_ms: int, now_ms: int) -> None:
+        """Replies still leave; nothing is parsed until the throttle time is over (KIP-219)."""
+        if self._throttle_timer is None:
+            self._throttle_timer = asyncio.get_running_loop().call_later(
+                (until_ms - now_ms) / 1000, self._unmute
+            )
+
+    def _unmute(self) -> None:
+        self._throttle_timer = None
+        self._look_at_throttle()  # It may have grown meanwhile.
+        self._continue()
+        self._turns.end()
 
     def _go_on_later(self) -> None:
         """This connection has had its share of the turn."""

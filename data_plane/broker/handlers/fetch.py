@@ -89,8 +89,9 @@ class ParkedFetch(Parked):
     def answer(self) -> list[Buffer]:
         """The response body: heads and record bytes in turn."""
         version = self._ctx.api_version
+        throttle_ms = self._throttle()
         parts: list[Buffer] = []
-        out = write_head(version, ErrorCode.NONE, len(self._rows))
+        out = write_head(version, ErrorCode.NONE, len(self._rows), throttle_time_ms=throttle_ms)
         for name, rows in self._rows:
             write_topic(out, version, name, len(rows))
             for result, part in rows:
@@ -103,6 +104,17 @@ class ParkedFetch(Parked):
             write_end(out, version)
         self._rows = []
         return [*parts, *_ended(out, version)]
+
+    def _throttle(self) -> int:
+        """Charge what was read; over the quota, watermarks are told and records are held back."""
+        size_bytes = sum(part.size_bytes for _, rows in self._rows for _, part in rows)
+        quotas = self._broker.quotas
+        may_leave, throttle_ms = quotas.charge_fetch(self._ctx, size_bytes, self._broker.now_ms)
+        if not may_leave:
+            self._rows = [
+                (name, [(result, EMPTY_SLICE) for result, _ in rows]) for name, rows in self._rows
+            ]
+        return throttle_ms
 
     def _records(
         self, topic: str, result: FetchResult, part: LogSlice
@@ -141,6 +153,8 @@ class ParkedFetch(Parked):
     def _read(self) -> tuple[int, bool]:
         """Fill the rows; return the bytes found and whether any partition failed."""
         left = min(self._call.max_bytes, self._broker.config.limits.fetch_bytes_max)
+        quota_bytes = self._broker.quotas.fetch_bytes_max(self._ctx)
+        left = left if quota_bytes is None else min(left, quota_bytes)
         total, has_error = 0, False
         self._rows, is_first_read = [], not self._partitions
         for name, partitions in self._call.topics:

@@ -56,7 +56,7 @@ def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | P
     if ctx.api_version < VERSION_MIN:
         return _refuse_old(body, ctx.api_version)
     call = read_produce(body, ctx.api_version)
-    pending = PendingProduce(broker, ctx, call)
+    pending = PendingProduce(broker, ctx, call, broker.quotas.charge_produce(ctx, len(body)))
     pending.append_all(body)
     if call.acks == NO_REPLY:
         pending.check_without_reply()
@@ -67,9 +67,11 @@ def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | P
 class PendingProduce(Parked):
     """A produce on its way: each partition settles once, the last one completes the reply."""
 
-    __slots__ = ("_acks", "_broker", "_call", "_ctx", "_open", "_results")
+    __slots__ = ("_acks", "_broker", "_call", "_ctx", "_open", "_results", "_throttle_ms")
 
-    def __init__(self, broker: "Broker", ctx: RequestContext, call: ProduceCall) -> None:
+    def __init__(
+        self, broker: "Broker", ctx: RequestContext, call: ProduceCall, throttle_ms: int = 0
+    ) -> None:
         waits = call.acks == ALL_REPLICAS and call.timeout_ms >= 0
         super().__init__(
             ctx.now_ms + call.timeout_ms if waits else None, self._time_out, mutes=False
@@ -77,6 +79,7 @@ class PendingProduce(Parked):
         self._broker = broker
         self._ctx = ctx
         self._call = call
+        self._throttle_ms = throttle_ms
         self._acks = call.acks
         self._open: set[PartitionResult] = set()
         self._results: Results = [
@@ -147,13 +150,16 @@ class PendingProduce(Parked):
 
     def _complete_if_settled(self) -> None:
         if not self._open and self._acks != NO_REPLY:
-            self.complete([write_produce(self._ctx.api_version, self._results)])
+            self.complete(self._body())
 
     def _time_out(self) -> object:
         for result in self._open:
             result.fail(ErrorCode.REQUEST_TIMED_OUT, None)
         self._open.clear()
-        return [write_produce(self._ctx.api_version, self._results)]
+        return self._body()
+
+    def _body(self) -> Parts:
+        return [write_produce(self._ctx.api_version, self._results, self._throttle_ms)]
 
 
 def check_codec(batch: memoryview, version: int) -> None:

@@ -1,0 +1,159 @@
+"""Rates, throttle times and precedence, on a clock that only the test moves."""
+
+import random
+from itertools import product
+
+import pytest
+
+from data_plane.security.quotas import (
+    CONSUMER_BYTE_RATE,
+    PRODUCER_BYTE_RATE,
+    RATES_MAX,
+    THROTTLE_MS_MAX,
+    ClientQuotas,
+    QuotaEntity,
+    Rate,
+)
+
+NOW_MS = 1_000_000_000_000
+ALICE = ("user", "alice")
+APP = ("client-id", "app")
+ANY_USER: tuple[str, None] = ("user", None)
+ANY_CLIENT: tuple[str, None] = ("client-id", None)
+
+# KIP-55, strongest first: whom the limit speaks of, and who then share one rate.
+PRECEDENCE: list[tuple[QuotaEntity, tuple[str, str]]] = [
+    ((APP, ALICE), ("alice", "app")),
+    ((ANY_CLIENT, ALICE), ("alice", "app")),
+    ((ALICE,), ("alice", "")),
+    ((APP, ANY_USER), ("alice", "app")),
+    ((ANY_CLIENT, ANY_USER), ("alice", "app")),
+    ((ANY_USER,), ("alice", "")),
+    ((APP,), ("", "app")),
+    ((ANY_CLIENT,), ("", "app")),
+]
+
+
+def quotas(*entities: QuotaEntity) -> ClientQuotas:
+    """Each entity has a limit of its own: its place in PRECEDENCE plus one."""
+    places = [entity for entity, _ in PRECEDENCE]
+    return ClientQuotas(
+        {entity: {PRODUCER_BYTE_RATE: places.index(entity) + 1.0} for entity in entities}
+    )
+
+
+@pytest.mark.parametrize("present", list(product([False, True], repeat=8)))
+def test_the_strongest_level_that_is_set_is_in_force(present: tuple[bool, ...]) -> None:
+    """All 256 combinations of the eight levels."""
+    entities = [entity for (entity, _), is_set in zip(PRECEDENCE, present, strict=True) if is_set]
+    limit = quotas(*entities).limit(PRODUCER_BYTE_RATE, "alice", "app")
+    if not entities:
+        assert limit is None
+        return
+    strongest = present.index(True)
+    assert limit is not None
+    assert limit.per_s == strongest + 1
+    assert (limit.user, limit.client_id) == PRECEDENCE[strongest][1]
+
+
+def test_a_level_without_this_key_is_passed_over() -> None:
+    held = ClientQuotas({(ALICE,): {CONSUMER_BYTE_RATE: 5.0}, (ANY_USER,): {PRODUCER_BYTE_RATE: 7}})
+    limit = held.limit(PRODUCER_BYTE_RATE, "alice", "app")
+    assert limit is not None
+    assert limit.per_s == 7
+
+
+def test_below_the_limit_nothing_waits() -> None:
+    held = ClientQuotas({(ALICE,): {PRODUCER_BYTE_RATE: 1_000.0}})
+    waits = [
+        held.charge(PRODUCER_BYTE_RATE, "alice", "app", 900, NOW_MS + 1_000 * second)
+        for second in range(60)
+    ]
+    assert not any(waits)
+
+
+def test_a_burst_is_weighed_against_ten_seconds() -> None:
+    held = ClientQuotas({(ALICE,): {PRODUCER_BYTE_RATE: 1_000.0}})
+    assert held.charge(PRODUCER_BYTE_RATE, "alice", "app", 10_000, NOW_MS) == 0
+    assert held.charge(PRODUCER_BYTE_RATE, "alice", "app", 2_000, NOW_MS) == 2_000
+
+
+def test_the_throttle_time_is_what_brings_the_rate_down() -> None:
+    rate = Rate()
+    rate.add(15_000, NOW_MS)
+    wait_ms = rate.throttle_ms(1_000, NOW_MS)
+    assert rate.throttle_ms(1_000, NOW_MS + wait_ms - 100) > 0
+    assert rate.throttle_ms(1_000, NOW_MS + wait_ms + 10_000) == 0
+
+
+def test_nobody_waits_longer_than_the_windows_remember() -> None:
+    held = ClientQuotas({(ALICE,): {PRODUCER_BYTE_RATE: 1.0}})
+    assert held.charge(PRODUCER_BYTE_RATE, "alice", "app", 1 << 30, NOW_MS) == THROTTLE_MS_MAX
+    assert held.charge(PRODUCER_BYTE_RATE, "alice", "app", 1, NOW_MS + THROTTLE_MS_MAX) == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_obedient_client_keeps_to_its_limit(seed: int) -> None:
+    """Over ten minutes, sending up to three seconds' worth whenever it may.
+
+    It gets its limit, and above it no more than such a measure allows: what is sent at once, here
+    1.5 seconds' worth, weighed against ten.
+    """
+    rng = random.Random(seed)
+    limit = rng.choice([1_000.0, 250_000.0, 10e6])
+    held = ClientQuotas({(ALICE,): {PRODUCER_BYTE_RATE: limit}})
+    now_ms, total = NOW_MS, 0
+    end_ms = NOW_MS + 600_000
+    while now_ms < end_ms:
+        amount = rng.randrange(1, int(limit * 3))
+        total += amount
+        now_ms += held.charge(PRODUCER_BYTE_RATE, "alice", "app", amount, now_ms) + 1
+    assert limit * 600 <= total <= limit * 600 * 1.15
+
+
+def test_clients_of_one_user_share_its_limit_and_pairs_do_not() -> None:
+    shared = ClientQuotas({(ALICE,): {PRODUCER_BYTE_RATE: 1_000.0}})
+    apart = ClientQuotas({(ANY_CLIENT, ALICE): {PRODUCER_BYTE_RATE: 1_000.0}})
+    for held, expected in ((shared, 10_000), (apart, 0)):
+        held.charge(PRODUCER_BYTE_RATE, "alice", "one", 10_000, NOW_MS)
+        assert held.charge(PRODUCER_BYTE_RATE, "alice", "two", 10_000, NOW_MS) == expected
+
+
+def test_default_users_do_not_share() -> None:
+    held = ClientQuotas({(ANY_USER,): {PRODUCER_BYTE_RATE: 1_000.0}})
+    held.charge(PRODUCER_BYTE_RATE, "alice", "", 100_000, NOW_MS)
+    assert held.charge(PRODUCER_BYTE_RATE, "bob", "", 10_000, NOW_MS) == 0
+
+
+def test_what_goes_out_is_refused_while_over_and_not_counted_then() -> None:
+    held = ClientQuotas({(ALICE,): {CONSUMER_BYTE_RATE: 1_000.0}})
+    assert held.charge_unless_over(CONSUMER_BYTE_RATE, "alice", "", 9_000, NOW_MS) == (True, 0)
+    for _ in range(3):
+        may_leave, wait_ms = held.charge_unless_over(CONSUMER_BYTE_RATE, "alice", "", 3_000, NOW_MS)
+        assert (may_leave, wait_ms) == (False, 2_000)
+    assert held.charge_unless_over(CONSUMER_BYTE_RATE, "alice", "", 1_000, NOW_MS) == (True, 0)
+
+
+def test_a_batch_larger_than_the_limit_still_goes_out_once_nothing_did() -> None:
+    held = ClientQuotas({(ALICE,): {CONSUMER_BYTE_RATE: 10.0}})
+    may_leave, wait_ms = held.charge_unless_over(CONSUMER_BYTE_RATE, "alice", "", 5_000, NOW_MS)
+    assert (may_leave, wait_ms) == (True, THROTTLE_MS_MAX)
+    assert not held.charge_unless_over(CONSUMER_BYTE_RATE, "alice", "", 5_000, NOW_MS + 9_000)[0]
+    later = NOW_MS + THROTTLE_MS_MAX
+    assert held.charge_unless_over(CONSUMER_BYTE_RATE, "alice", "", 5_000, later)[0]
+
+
+def test_a_new_limit_holds_at_once_for_what_was_measured_before() -> None:
+    held = ClientQuotas({(ALICE,): {PRODUCER_BYTE_RATE: 1e9}})
+    held.charge(PRODUCER_BYTE_RATE, "alice", "", 20_000, NOW_MS)
+    held.apply({(ALICE,): {PRODUCER_BYTE_RATE: 1_000.0}})
+    assert held.charge(PRODUCER_BYTE_RATE, "alice", "", 0, NOW_MS) == 10_000
+    held.apply({})
+    assert held.charge(PRODUCER_BYTE_RATE, "alice", "", 1 << 40, NOW_MS) == 0
+
+
+def test_invented_client_ids_do_not_grow_the_table() -> None:
+    held = ClientQuotas({(ANY_CLIENT,): {PRODUCER_BYTE_RATE: 1_000.0}})
+    for number in range(RATES_MAX + 50):
+        held.charge(PRODUCER_BYTE_RATE, "alice", f"client {number}", 1, NOW_MS)
+    assert len(held._rates) == RATES_MAX
