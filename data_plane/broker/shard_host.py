@@ -72,6 +72,8 @@ class ShardHost(Generic[S]):
                 at_least_one=True,
             )
             self._replay_batches(memoryview(part.read_bytes()))
+            if not part.size_bytes:
+                self._load_offset = kept.log_end_offset  # The last records were compacted away.
             return False
         self.shard.finish_load(now_ms)
         return True

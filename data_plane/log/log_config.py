@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from data_plane.protocol.records import compression as codecs
+
 UNLIMITED = -1
 NEVER_MS = 2**63 - 1
 DAY_MS = 86_400_000
@@ -26,6 +28,18 @@ class LogConfig:
     is_deleted: bool = True  # cleanup.policy holds "delete"
     producer_id_expiration_ms: int = DAY_MS
     flush_ms: int = 1_000  # a log that commits without a sync is synced this long after a write
+    compression: int | None = None  # compression.type as a codec id; None: the producer's own
+    delete_retention_ms: int = DAY_MS
+    min_compaction_lag_ms: int = 0
+    max_compaction_lag_ms: int = NEVER_MS
+    min_cleanable_dirty_ratio: float = 0.5
+
+    @property
+    def roll_ms(self) -> int:
+        """Age at which a segment ends: a compacted one early enough to be cleaned in time."""
+        if self.is_compacted:
+            return min(self.segment_ms, self.max_compaction_lag_ms)
+        return self.segment_ms
 
 
 def log_config_from_topic(
@@ -64,4 +78,25 @@ def log_config_from_topic(
         producer_id_expiration_ms=number(
             "producer.id.expiration.ms", base.producer_id_expiration_ms
         ),
+        compression=_codec(configs["compression.type"])
+        if "compression.type" in configs
+        else base.compression,
+        delete_retention_ms=number("delete.retention.ms", base.delete_retention_ms),
+        min_compaction_lag_ms=number("min.compaction.lag.ms", base.min_compaction_lag_ms),
+        max_compaction_lag_ms=number("max.compaction.lag.ms", base.max_compaction_lag_ms),
+        min_cleanable_dirty_ratio=float(
+            configs.get("min.cleanable.dirty.ratio", base.min_cleanable_dirty_ratio)
+        ),
     )
+
+
+def _codec(name: str) -> int | None:
+    """Return the codec id of a compression.type; raises ValueError for a name nobody knows."""
+    if name == "producer":
+        return None
+    if name == "uncompressed":
+        return codecs.NONE
+    found = [codec for codec, known in codecs.CODEC_NAMES.items() if known == name]
+    if not found:
+        raise ValueError(f"compression.type {name}")
+    return found[0]

@@ -32,6 +32,10 @@ class Fault:
     times: int = 1
 
 
+class PowerCut(BaseException):
+    """The ordered end of power; nothing may catch it but the test, which then calls `crash`."""
+
+
 class MemoryFile:
     """Bytes as the process sees them, beside the bytes that a power loss would leave."""
 
@@ -116,6 +120,8 @@ class MemoryFiles:
     def __init__(self, capacity_bytes: int = TIB) -> None:
         self.capacity_bytes = capacity_bytes
         self.faults: list[Fault] = []
+        self.changes = 0  # calls that change something, so that a test may cut power at each
+        self.changes_max: int | None = None
         self.has_syncfs = True
         self.sync_count = 0
         self._files: dict[PurePath, MemoryFile] = {}
@@ -142,11 +148,11 @@ class MemoryFiles:
             file.lose_power(rng)
         self._durable_names = dict(self._files)
         self._durable_directories = set(self._directories)
-        self._locks.clear()
-        self.faults.clear()
+        self.kill()
 
     def kill(self) -> None:
         """Lose the process but not the machine: the page cache stays, locks go."""
+        self.changes_max = None
         self._locks.clear()
         self.faults.clear()
 
@@ -164,6 +170,8 @@ class MemoryFiles:
 
     def fault(self, operation: str, path: PurePath) -> Fault | None:
         """Return the fault ordered for this call, and count it as used."""
+        if operation != "read":
+            self._change()
         for fault in self.faults:
             if fault.operation == operation and fault.path_part in str(path):
                 fault.times -= 1
@@ -171,6 +179,11 @@ class MemoryFiles:
                     self.faults.remove(fault)
                 return fault
         return None
+
+    def _change(self) -> None:
+        if self.changes == self.changes_max:
+            raise PowerCut
+        self.changes += 1
 
     def trip(self, operation: str, path: PurePath) -> None:
         fault = self.fault(operation, path)
@@ -225,6 +238,7 @@ class MemoryFiles:
         }
 
     def remove(self, path: PurePath) -> None:
+        self._change()
         if self._allocated.pop(path, None) is None:
             del self._files[path]
 

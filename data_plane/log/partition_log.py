@@ -8,7 +8,7 @@ are followed by one `write`; what is staged is not in the log yet: not readable,
 Source: Kafka's UnifiedLog for behaviour; durability.md 1-3 for what is promised when.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import NamedTuple
@@ -16,6 +16,8 @@ from typing import NamedTuple
 from data_plane.log import retention, time_lookup
 from data_plane.log.checkpoint import NAME as CHECKPOINT_NAME
 from data_plane.log.checkpoint import Checkpoint, write_checkpoint
+from data_plane.log.clean_job import CleanedGroup
+from data_plane.log.compaction import Compaction
 from data_plane.log.failures import DamagedLog, DiskFull, LogFailure
 from data_plane.log.files import Files
 from data_plane.log.leader_epochs import EpochEnd
@@ -39,6 +41,7 @@ from data_plane.log.side_files import (
     write_epochs,
     write_snapshot,
 )
+from data_plane.log.swap import DRAFT_INDEXES, draft_path, swap_path
 from data_plane.log.sync import SyncState, SyncTicket
 from data_plane.log.time_lookup import TimestampOffset
 from data_plane.log.txn_index import AbortedTransaction, TxnIndex
@@ -115,6 +118,7 @@ class PartitionLog:
         self._now_ms = loaded.segments[-1].created_ms
         self._sync = SyncState(files, directory)
         self._recovery_point = loaded.log_end_offset
+        self.compaction = Compaction(files, self)
         self._bytes_since_checkpoint = 0
         if self.log_start_offset > self.log_end_offset:
             # Offsets that DeleteRecords had passed must not be given out again.
@@ -164,6 +168,11 @@ class PartitionLog:
     def producers(self) -> ProducerStates:
         """The producers' windows; to be read only."""
         return self._producers
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """The segments in order, the active one last; to be read only."""
+        return self._segments
 
     @property
     def _active(self) -> Segment:
@@ -293,7 +302,7 @@ class PartitionLog:
         size_bytes = active.size_bytes + sum([b.size_bytes for b in batches])
         if not active.size_bytes and len(batches) == 1:
             size_bytes = 0  # A batch larger than a segment gets one of its own.
-        is_due = active.size_bytes and self._now_ms - active.created_ms >= config.segment_ms
+        is_due = active.size_bytes and self._now_ms - active.created_ms >= config.roll_ms
         return not is_due and active.has_room(
             batches[-1].last_offset, size_bytes, config.segment_bytes, config.index_bytes_max
         )
@@ -399,6 +408,10 @@ class PartitionLog:
     def forget_decided(self, high_watermark: int) -> None:
         """The high watermark has moved: what ended below it is decided for good."""
         self._producers.forget_decided(high_watermark)
+
+    def all_aborted_transactions(self) -> list[AbortedTransaction]:
+        """Return every aborted transaction that read_committed readers are told about."""
+        return [one for at in range(len(self._segments)) for one in self._txn_index(at)]
 
     def aborted_transactions(
         self, offset: int, part: LogSlice, offset_limit: int
@@ -534,6 +547,7 @@ class PartitionLog:
         if offset <= self._bases[0]:
             self.reset_to(offset)
             return
+        self.compaction.drop()
         kept = bisect_right(self._bases, offset)
         last = self._segments[kept - 1]
         self._txn_index(kept - 1)  # Its file is about to name more than there will be.
@@ -558,6 +572,7 @@ class PartitionLog:
     def reset_to(self, offset: int) -> None:
         """Drop every record and begin anew at `offset`. Raises LogFailure."""
         assert not self._staged, "a truncation belongs between turns"
+        self.compaction.drop()
         try:
             self._lower_recovery_point(0)
             self._remove_segments_from(0)
@@ -596,6 +611,7 @@ class PartitionLog:
         self._sync.raise_generation()
         self.log_end_offset = self._staged_end = end
         self.synced_offset = min(self.synced_offset, end)
+        self.compaction.truncate(end)
         self.size_bytes = sum(segment.size_bytes for segment in self._segments)
 
     def _reload_producers(self) -> None:
@@ -643,15 +659,12 @@ class PartitionLog:
 
     def _remove_first(self, count: int) -> None:
         """Rename the first segments away, the very first first; unlinking them is slow work."""
+        if count:
+            self.compaction.drop()
         try:
             for segment in self._segments[:count]:
                 for suffix in SUFFIXES:
-                    path = segment_path(self.directory, segment.base_offset, suffix)
-                    self._sync.forget(path)
-                    if self._files.exists(path):
-                        doomed = path.with_name(path.name + DELETED)
-                        self._files.rename(path, doomed)
-                        self.garbage.append(doomed)
+                    self._doom(segment_path(self.directory, segment.base_offset, suffix), DELETED)
                 self.size_bytes -= segment.size_bytes
         except OSError as error:
             raise LogFailure(self.directory, "delete", error) from error
@@ -661,11 +674,57 @@ class PartitionLog:
         self._sync.mark_file(self.directory / CHECKPOINT_NAME)
         self._sync.mark_directory()
 
+    def _doom(self, path: PurePath, suffix: str) -> None:
+        self._sync.forget(path)
+        if self._files.exists(path):
+            doomed = path.with_name(path.name + suffix)
+            self._files.rename(path, doomed)
+            self.garbage.append(doomed)
+
+    def replace_segments(self, group: CleanedGroup, run_ms: int) -> None:
+        """Let a durable draft be the segment of all offsets of its group. Raises LogFailure.
+
+        Whoever still reads an old segment holds its file. Source: durability.md 1, swap.py.
+        """
+        first = self._bases.index(group.base_offset)
+        behind = bisect_left(self._bases, group.end_offset)
+        old = self._segments[first:behind]
+        doomed = f".{run_ms}{DELETED}"  # The same base offset may be replaced again soon.
+        base, end = group.base_offset, group.end_offset
+        try:
+            for segment in old[1:]:
+                for suffix in reversed(SUFFIXES):
+                    path = segment_path(self.directory, segment.base_offset, suffix)
+                    self._doom(path, doomed)
+            for suffix in DRAFT_INDEXES:
+                path = segment_path(self.directory, base, suffix)
+                self._sync.forget(path)
+                self._files.rename(draft_path(self.directory, base, end, run_ms, suffix), path)
+            log_path = segment_path(self.directory, base, LOG)
+            self._doom(log_path, doomed)
+            self._files.rename(swap_path(self.directory, base, end, run_ms), log_path)
+        except OSError as error:
+            raise LogFailure(self.directory, "compact", error) from error
+        replacement = Segment(
+            self._files,
+            self.directory,
+            base,
+            next_offset=end,
+            size_bytes=group.size_bytes,
+            created_ms=old[0].created_ms,
+            index_interval_bytes=self.config.index_interval_bytes,
+        )
+        self._segments[first:behind] = [replacement]
+        self._bases[first:behind] = [base]
+        self.size_bytes += group.size_bytes - sum(segment.size_bytes for segment in old)
+        self._sync.mark_directory()
+
     def close(self, *, is_clean: bool) -> None:
         """Give the log up; after a clean close the next open reads no batch. Raises LogFailure."""
         assert not self._staged, "a close belongs between turns"
         if not is_clean:
             return
+        self.compaction.drop()
         end = self.log_end_offset
         checkpoint = Checkpoint(end, self.log_start_offset, end, self.size_bytes)
         try:

@@ -37,6 +37,7 @@ from data_plane.log.side_files import (
     write_epochs,
     write_snapshot,
 )
+from data_plane.log.swap import finish_swaps, read_state
 from data_plane.log.sync import sync_directory, sync_file
 from data_plane.log.txn_index import TxnIndex
 from data_plane.log.txn_rebuild import read_marker, rebuild_txn_index
@@ -75,14 +76,15 @@ def load_log(
     if not files.exists(directory):
         raise LostLog(f"{directory.name} is missing")
     try:
+        has_swapped = finish_swaps(files, directory)
         remove_leftovers(files, directory)
         checkpoint = read_checkpoint(files, directory)
         recovery = _Recovery(files, directory, config, checkpoint or Checkpoint(), now_ms=now_ms)
-        if was_clean and checkpoint is not None:
+        if was_clean and checkpoint is not None and not has_swapped:
             loaded = recovery.load_clean()
             if loaded is not None:
                 return loaded
-        return recovery.recover(was_clean=was_clean)
+        return recovery.recover(was_clean=was_clean and not has_swapped)
     except OSError as error:  # Unreadable is this partition's misfortune, not the broker's.
         raise DamagedLog(f"{directory.name}: {error.strerror}") from error
 
@@ -101,6 +103,7 @@ class _Recovery:
     ) -> None:
         self._files, self._directory, self._config = files, directory, config
         self._checkpoint, self._now_ms = checkpoint, now_ms
+        self._gaps_end = read_state(files, directory).gaps_end
         self._bases = base_offsets(files, directory)
         if not self._bases:
             raise LostLog(f"{directory.name} holds no segment")
@@ -146,10 +149,12 @@ class _Recovery:
         scanned: list[Segment] = []
         end = self._bases[first]
         for base in self._bases[first:]:
-            if base != end and not (self._config.is_compacted and base > end):
+            if base != end and not end < base <= self._gaps_end:
                 break
             segment = self._segment(base, base)
             is_whole = self._scan(segment, recovery_point, snapshot_offset, producers, epochs)
+            if scanned:
+                scanned[-1].next_offset = base  # Its last records may have been compacted away.
             scanned.append(segment)
             end = segment.next_offset
             if not is_whole:
@@ -229,9 +234,9 @@ class _Recovery:
 
     def _follows(self, segment: Segment, header: BatchHeader, epochs: LeaderEpochs) -> bool:
         """Judge the fields that the checksum does not cover. Only compaction leaves gaps."""
-        gap = header.base_offset - segment.next_offset
+        expected = segment.next_offset
         return (
-            (gap == 0 or (gap > 0 and self._config.is_compacted))
+            (header.base_offset == expected or expected < header.base_offset <= self._gaps_end)
             and header.last_offset_delta >= 0
             and header.last_offset - segment.base_offset < 2**31
             and header.partition_leader_epoch >= epochs.latest

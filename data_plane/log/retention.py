@@ -19,10 +19,12 @@ def expired_count(
         return 0
     surplus_bytes = sum(segment.size_bytes for segment in segments) - config.retention_bytes
     for count, segment in enumerate(segments):
-        if segment.size_bytes == 0 or segment.next_offset > offset_limit:
+        is_empty = segment.size_bytes == 0
+        if segment.next_offset > offset_limit or (is_empty and segment is segments[-1]):
             return count
         is_large = config.retention_bytes >= 0 and segment.size_bytes <= surplus_bytes
-        if not (is_large or _is_old(segment, config, now_ms)):
+        # Of an empty one compaction has left nothing but its offsets.
+        if not (is_large or is_empty or _is_old(segment, config, now_ms)):
             return count
         surplus_bytes -= segment.size_bytes
     return len(segments)

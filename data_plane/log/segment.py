@@ -190,11 +190,15 @@ class Segment:
         self._bytes_since_entry = 0
         self._hints.clear()
 
-    def write_indexes(self) -> list[PurePath]:
-        """Write the index files, un-synced; return their paths."""
+    def encode_indexes(self) -> dict[str, bytes]:
+        """Return the content of the offset and the time index by suffix."""
         index = self.offset_index
         self._note_max_timestamp()  # So the last entry is the segment's latest timestamp.
-        contents = {INDEX: index.encode(), TIME_INDEX: self._time_index.encode()}
+        return {INDEX: index.encode(), TIME_INDEX: self._time_index.encode()}
+
+    def write_indexes(self) -> list[PurePath]:
+        """Write the index files, un-synced; return their paths."""
+        contents = self.encode_indexes()
         if self.txn_index:
             contents[TXN_INDEX] = self.txn_index.encode()
         elif self.txn_index is not None:

@@ -9,6 +9,7 @@ from data_plane.log.segment import DELETED, LOG, SNAPSHOT, segment_path
 
 EPOCHS_NAME = "leader-epoch-checkpoint"
 DRAFT = ".tmp"
+CLEANED = ".cleaned"  # a cleaner's drafts, swap.py
 
 
 def base_offsets(files: Files, directory: PurePath) -> list[int]:
@@ -29,7 +30,7 @@ def _numbers(files: Files, directory: PurePath, suffix: str) -> list[int]:
 def remove_leftovers(files: Files, directory: PurePath) -> None:
     """Remove drafts and deleted files that a stop left behind."""
     for name in files.list_names(directory):
-        if name.endswith((DELETED, DRAFT)):
+        if name.endswith((DELETED, DRAFT, CLEANED)):
             files.remove(directory / name)
 
 
