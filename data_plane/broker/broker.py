@@ -11,6 +11,7 @@ from data_plane.broker.client_quotas import BrokerQuotas
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
 from data_plane.broker.coordinators import Coordinators
+from data_plane.broker.fetch_sessions import FetchSessions
 from data_plane.broker.group_access import CoordinatorNode
 from data_plane.broker.metadata_host import MetadataHost
 from data_plane.broker.metrics import BrokerMetrics
@@ -30,7 +31,9 @@ from data_plane.protocol.errors import (
     ErrorCode,
     KafkaError,
     StorageError,
+    UnknownTopicId,
 )
+from data_plane.protocol.hot.fields import TopicKey
 from data_plane.replication.executor import Executor
 from data_plane.replication.partition import Partition
 from data_plane.replication.sync_cycle import SyncCycle
@@ -82,6 +85,10 @@ class Broker:
         self.rng = rng
         self.metrics = BrokerMetrics()
         self.now_ms = now_ms  # of the turn under way
+        limits = config.limits
+        self.fetch_sessions = FetchSessions(
+            limits.fetch_sessions_max, limits.fetch_session_partitions_max, rng
+        )
         self._executor = executor
         self._on_failure = on_failure
         self._deadlines = Deadlines()
@@ -137,6 +144,15 @@ class Broker:
         """Raises StorageError while the disk is too full for client writes (durability.md 2)."""
         if self.log_dir.disk_mark == DiskMark.FULL:
             raise StorageError("the disk is almost full; deleting topics and reading go on")
+
+    def topic_name(self, topic: TopicKey) -> str:
+        """The name of a topic asked for by name or id. Raises UnknownTopicId."""
+        if isinstance(topic, str):
+            return topic
+        name = self.image.topic_names.get(topic)
+        if name is None:
+            raise UnknownTopicId
+        return name
 
     def partition(self, topic: str, index: int) -> Partition:
         """A partition led here, opened at its first use.
@@ -259,6 +275,7 @@ class Broker:
             with suppress(StorageError):  # No room to roll now: tried again the next time.
                 if partition.log.apply_retention(self.now_ms, partition.high_watermark):
                     self._syncs.mark(partition)
+                    partition.tell_progress()  # The log may start elsewhere now.
         self._unlink_garbage()
 
     def _unlink_garbage(self) -> None:

@@ -41,8 +41,8 @@ class ApiSpec:
 # key, name, versions, flexible from, message module
 _TABLE: tuple[tuple[int, str, range, int, str], ...] = (
     # Produce says 0: without it librdkafka turns compression off (KAFKA-18659); 0-2 are refused.
-    (0, "Produce", range(12), 9, "produce"),
-    (1, "Fetch", range(4, 13), 12, "fetch"),
+    (0, "Produce", range(14), 9, "produce"),
+    (1, "Fetch", range(4, 18), 12, "fetch"),
     (2, "ListOffsets", range(1, 9), 6, "list_offsets"),
     (3, "Metadata", range(13), 9, "metadata"),
     (8, "OffsetCommit", range(2, 10), 8, "offset_commit"),

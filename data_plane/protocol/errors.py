@@ -225,6 +225,9 @@ TEXTS: dict[ErrorCode, str] = {
     ErrorCode.UNACCEPTABLE_CREDENTIAL: "The credential is not acceptable.",
     ErrorCode.UNSUPPORTED_SASL_MECHANISM: "The SASL mechanism is not enabled on this listener.",
     ErrorCode.ILLEGAL_SASL_STATE: "The request does not fit the state of authentication.",
+    ErrorCode.FETCH_SESSION_ID_NOT_FOUND: "The fetch session is not known here.",
+    ErrorCode.INVALID_FETCH_SESSION_EPOCH: "The fetch is not the next one of its session.",
+    ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR: "The fetch session names topics in the other way.",
     ErrorCode.UNKNOWN_TOPIC_ID: "This broker has no topic of this id.",
     ErrorCode.INCONSISTENT_TOPIC_ID: "The topic was created anew under another id.",
 }
@@ -261,6 +264,18 @@ class UnknownTopicOrPartition(KafkaError):
 
 class UnknownTopicId(KafkaError):
     default_code = ErrorCode.UNKNOWN_TOPIC_ID
+
+
+class FetchSessionIdNotFound(KafkaError):
+    default_code = ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+
+
+class InvalidFetchSessionEpoch(KafkaError):
+    default_code = ErrorCode.INVALID_FETCH_SESSION_EPOCH
+
+
+class FetchSessionTopicIdError(KafkaError):
+    default_code = ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR
 
 
 class LeaderNotAvailable(KafkaError):

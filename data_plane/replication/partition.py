@@ -185,7 +185,7 @@ class Partition:
             self.committed.add(offset, callback)
 
     def add_progress_waiter(self, woken: Woken) -> None:
-        """Call `woken` at each advance of the high watermark and when the partition goes."""
+        """Call `woken` whenever a watermark moves and when the partition goes."""
         self._progress[woken] = None
 
     def remove_progress_waiter(self, woken: Woken) -> None:
@@ -213,7 +213,7 @@ class Partition:
         for _, callback in written:
             callback(False)
         self.committed.fail()
-        self._wake()
+        self.tell_progress()
 
     def _advance(self) -> None:
         """The commit rule for one replica; the watermark never falls."""
@@ -224,8 +224,9 @@ class Partition:
             self.high_watermark = reached
             log.forget_decided(reached)
             self.committed.advance(reached)
-            self._wake()
+            self.tell_progress()
 
-    def _wake(self) -> None:
+    def tell_progress(self) -> None:
+        """Something that readers are told of has moved: wake them, mark it in their sessions."""
         for woken in list(self._progress):
             woken()

@@ -1,5 +1,5 @@
-"""Produce (key 0) v3-11; 0-2 advertised, refused by 35 (KAFKA-18659). v5: log start offset.
-v7: zstd. v8: error message. v9: flexible.
+"""Produce (key 0) v3-13; 0-2 advertised, refused by 35 (KAFKA-18659). v5: log start offset.
+v7: zstd. v8: error message. v9: flexible. v13: topic ids.
 """
 
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from data_plane.protocol.errors import (
     NotEnoughReplicas,
     UnsupportedCompression,
 )
+from data_plane.protocol.hot.fields import TopicKey
 from data_plane.protocol.hot.produce import (
     PartitionResult,
     ProduceCall,
@@ -41,7 +42,7 @@ from data_plane.security.acls import AclOperation
 if TYPE_CHECKING:
     from data_plane.broker.broker import Broker
 
-API_KEY, VERSIONS = 0, range(12)
+API_KEY, VERSIONS = 0, range(14)
 IS_RAW = True
 
 VERSION_MIN = 3
@@ -83,15 +84,15 @@ class PendingProduce(Parked):
         self._acks = call.acks
         self._open: set[PartitionResult] = set()
         self._results: Results = [
-            (name, [PartitionResult(index) for index, _, _ in partitions])
-            for name, partitions in call.topics
+            (topic, [PartitionResult(index) for index, _, _ in partitions])
+            for topic, partitions in call.topics
         ]
 
     def append_all(self, body: memoryview) -> None:
-        for (name, partitions), (_, results) in zip(self._call.topics, self._results, strict=True):
+        for (topic, partitions), (_, results) in zip(self._call.topics, self._results, strict=True):
             for (_, start, end), result in zip(partitions, results, strict=True):
                 try:
-                    self._append(name, result, body[start:end] if end >= 0 else NO_BATCH)
+                    self._append(topic, result, body[start:end] if end >= 0 else NO_BATCH)
                 except KafkaError as error:
                     result.fail(error.code, error.message)
                     if isinstance(error, RefusedRecords):
@@ -100,16 +101,17 @@ class PendingProduce(Parked):
 
     def check_without_reply(self) -> None:
         """acks=0: an error closes the connection, which is all a client can notice."""
-        for name, results in self._results:
+        for topic, results in self._results:
             for result in results:
                 if result.error_code:
                     error = ErrorCode(result.error_code).name
-                    raise CloseConnection(f"produce without acks to {name} failed: {error}")
+                    raise CloseConnection(f"produce without acks to {topic} failed: {error}")
 
-    def _append(self, topic: str, result: PartitionResult, batch: memoryview) -> None:
+    def _append(self, key: TopicKey, result: PartitionResult, batch: memoryview) -> None:
         broker, ctx = self._broker, self._ctx
         if self._acks not in (ALL_REPLICAS, NO_REPLY, LEADER_ONLY):
             raise InvalidRequiredAcks
+        topic = broker.topic_name(key)
         broker.check_topic(ctx, AclOperation.WRITE, topic)
         partition = broker.partition(topic, result.index)
         if broker.is_internal(topic):

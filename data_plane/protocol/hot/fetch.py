@@ -1,8 +1,8 @@
-"""Fetch v4-12 read in place and answered around file extents, without a field object.
+"""Fetch v4-17 read in place and answered around file extents, without a field object.
 
 Equal to the declaration in messages/fetch.py byte for byte. The answer is written in pieces: head,
 then for each topic its start and for each partition its start, the records themselves as the log
-gives them, and its end. v13 and later (topic ids) are not served here.
+gives them, and its end. A topic is known by its name before v13 and by its id from then on.
 """
 
 import struct
@@ -10,12 +10,31 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from data_plane.protocol.compile_decode import ELEMENTS_MAX
-from data_plane.protocol.hot.fields import count_bytes, read_count, read_name, string_bytes
-from data_plane.protocol.primitives import INT32, Buffer, DecodeError, skip_tags, uvarint
+from data_plane.protocol.hot.fields import (
+    TopicKey,
+    count_bytes,
+    read_count,
+    read_name,
+    read_topic,
+    topic_bytes,
+)
+from data_plane.protocol.primitives import (
+    INT32,
+    Buffer,
+    DecodeError,
+    read_uvarint,
+    skip_tags,
+    uvarint,
+)
 
 FLEXIBLE_FROM: Final = 12
+IDS_FROM: Final = 13
+REPLICA_STATE_FROM: Final = 15
+REPLICA_STATE_TAG: Final = 1
+CONSUMER: Final = -1  # the replica id of everyone who is not a broker
 
 _HEAD: Final = struct.Struct(">iiiib")  # replica id, max wait, min bytes, max bytes, isolation
+_HEAD_V15: Final = struct.Struct(">iiib")  # The same without the replica id, now a tagged field.
 _SESSION: Final = struct.Struct(">ii")  # session id, session epoch
 # index, [current leader epoch], fetch offset, [last fetched epoch], [log start], max bytes
 _ROW_V4: Final = struct.Struct(">iqi")
@@ -42,7 +61,7 @@ class FetchPartition(NamedTuple):
 
 
 class FetchCall(NamedTuple):
-    """A fetch request; a replica id of -1 is a consumer. topics: (name, partitions)."""
+    """A fetch request; a replica id of -1 is a consumer. topics: (name or id, partitions)."""
 
     replica_id: int
     max_wait_ms: int
@@ -51,8 +70,8 @@ class FetchCall(NamedTuple):
     isolation_level: int
     session_id: int
     session_epoch: int
-    topics: list[tuple[str, list[FetchPartition]]]
-    forgotten: list[tuple[str, tuple[int, ...]]]  # Partitions an incremental session drops.
+    topics: list[tuple[TopicKey, list[FetchPartition]]]
+    forgotten: list[tuple[TopicKey, tuple[int, ...]]]  # Partitions an incremental session drops.
     rack_id: str
 
 
@@ -78,20 +97,27 @@ def read_fetch(view: Buffer, version: int) -> FetchCall:
 
 
 def _read(view: Buffer, version: int) -> FetchCall:
-    replica_id, max_wait_ms, min_bytes, max_bytes, isolation_level = _HEAD.unpack_from(view, 0)
-    at = _HEAD.size
+    if version >= REPLICA_STATE_FROM:
+        replica_id = CONSUMER
+        max_wait_ms, min_bytes, max_bytes, isolation_level = _HEAD_V15.unpack_from(view, 0)
+        at = _HEAD_V15.size
+    else:
+        replica_id, max_wait_ms, min_bytes, max_bytes, isolation_level = _HEAD.unpack_from(view, 0)
+        at = _HEAD.size
     session_id, session_epoch = 0, -1
     if version >= 7:
         session_id, session_epoch = _SESSION.unpack_from(view, at)
         at += _SESSION.size
     topics, at = _read_topics(view, at, version)
-    forgotten: list[tuple[str, tuple[int, ...]]] = []
+    forgotten: list[tuple[TopicKey, tuple[int, ...]]] = []
     rack_id = ""
     is_flexible = version >= FLEXIBLE_FROM
     if version >= 7:
-        forgotten, at = _read_forgotten(view, at, is_flexible)
+        forgotten, at = _read_forgotten(view, at, version)
     if version >= 11:
         rack_id, at = read_name(view, at, is_flexible)
+    if version >= REPLICA_STATE_FROM and view[at]:
+        replica_id = _replica_id(view, at)
     if is_flexible:
         skip_tags(view, at)
     return FetchCall(
@@ -108,15 +134,29 @@ def _read(view: Buffer, version: int) -> FetchCall:
     )
 
 
+def _replica_id(view: Buffer, at: int) -> int:
+    """Find who fetches among the tagged fields of v15 and later (KIP-903)."""
+    count, at = read_uvarint(view, at)
+    for _ in range(count):
+        tag, at = read_uvarint(view, at)
+        size, at = read_uvarint(view, at)
+        if tag == REPLICA_STATE_TAG:
+            if at + size > len(view) or size < INT32.size:
+                raise DecodeError("a replica state runs past the end of the request")
+            return int(INT32.unpack_from(view, at)[0])
+        at += size
+    return CONSUMER
+
+
 def _read_topics(
     view: Buffer, at: int, version: int
-) -> tuple[list[tuple[str, list[FetchPartition]]], int]:
-    is_flexible = version >= FLEXIBLE_FROM
+) -> tuple[list[tuple[TopicKey, list[FetchPartition]]], int]:
+    is_flexible, has_ids = version >= FLEXIBLE_FROM, version >= IDS_FROM
     topics = []
     topic_count, at = read_count(view, at, is_flexible)
     left = ELEMENTS_MAX - topic_count
     for _ in range(topic_count):
-        name, at = read_name(view, at, is_flexible)
+        topic, at = read_topic(view, at, has_ids, is_flexible)
         row_count, at = read_count(view, at, is_flexible)
         left -= row_count
         if left < 0:
@@ -129,7 +169,7 @@ def _read_topics(
                 at = skip_tags(view, at) if view[at] else at + 1
         if is_flexible:
             at = skip_tags(view, at) if view[at] else at + 1
-        topics.append((name, rows))
+        topics.append((topic, rows))
     return topics, at
 
 
@@ -148,14 +188,15 @@ def _read_row(view: Buffer, at: int, version: int) -> tuple[FetchPartition, int]
 
 
 def _read_forgotten(
-    view: Buffer, at: int, is_flexible: bool
-) -> tuple[list[tuple[str, tuple[int, ...]]], int]:
+    view: Buffer, at: int, version: int
+) -> tuple[list[tuple[TopicKey, tuple[int, ...]]], int]:
+    is_flexible, has_ids = version >= FLEXIBLE_FROM, version >= IDS_FROM
     forgotten = []
     topic_count, at = read_count(view, at, is_flexible)
     for _ in range(topic_count):
-        name, at = read_name(view, at, is_flexible)
+        topic, at = read_topic(view, at, has_ids, is_flexible)
         count, at = read_count(view, at, is_flexible)
-        forgotten.append((name, struct.unpack_from(f">{count}i", view, at)))
+        forgotten.append((topic, struct.unpack_from(f">{count}i", view, at)))
         at += 4 * count
         if is_flexible:
             at = skip_tags(view, at)
@@ -170,7 +211,7 @@ def write_head(
     session_id: int = 0,
     throttle_time_ms: int = 0,
 ) -> bytearray:
-    """Return the start of a fetch response; session 0 lets every client send full fetches."""
+    """Return the start of a fetch response; under session 0 the next fetch is a full one."""
     if version >= 7:
         out = bytearray(_ANSWER_V7.pack(throttle_time_ms, error_code, session_id))
     else:
@@ -179,10 +220,10 @@ def write_head(
     return out
 
 
-def write_topic(out: bytearray, version: int, name: str, partition_count: int) -> None:
-    """Begin a topic; its partitions follow, then write_end."""
+def write_topic(out: bytearray, version: int, topic: TopicKey, partition_count: int) -> None:
+    """Begin a topic, by what it was asked for; its partitions follow, then write_end."""
     is_flexible = version >= FLEXIBLE_FROM
-    out += string_bytes(name, is_flexible)
+    out += topic_bytes(topic, is_flexible)
     out += count_bytes(partition_count, is_flexible)
 
 

@@ -1,6 +1,11 @@
 """Strings and counts in both forms, fixed and compact, for the hot readers and writers."""
 
+from uuid import UUID
+
 from data_plane.protocol.primitives import INT16, INT32, Buffer, DecodeError, read_uvarint, uvarint
+
+ID_BYTES = 16
+TopicKey = str | UUID  # How a request names a topic: by its name or, in newer versions, by its id.
 
 
 def read_count(view: Buffer, at: int, is_flexible: bool) -> tuple[int, int]:
@@ -40,6 +45,16 @@ def read_name(view: Buffer, at: int, is_flexible: bool) -> tuple[str, int]:
     return name, at
 
 
+def read_topic(view: Buffer, at: int, has_ids: bool, is_flexible: bool) -> tuple[TopicKey, int]:
+    """Return (id or name, next at) of a topic."""
+    if not has_ids:
+        return read_name(view, at, is_flexible)
+    end = at + ID_BYTES
+    if end > len(view):
+        raise DecodeError("a topic id runs past the end of the request")
+    return UUID(bytes=bytes(view[at:end])), end
+
+
 def count_bytes(count: int, is_flexible: bool) -> bytes:
     """Encode the count of an array."""
     return uvarint(count + 1) if is_flexible else INT32.pack(count)
@@ -49,6 +64,11 @@ def string_bytes(text: str, is_flexible: bool) -> bytes:
     """Encode a string."""
     raw = text.encode()
     return (uvarint(len(raw) + 1) if is_flexible else INT16.pack(len(raw))) + raw
+
+
+def topic_bytes(topic: TopicKey, is_flexible: bool) -> bytes:
+    """Encode a topic as it was asked for."""
+    return topic.bytes if isinstance(topic, UUID) else string_bytes(topic, is_flexible)
 
 
 def nullable_string_bytes(text: str | None, is_flexible: bool) -> bytes:

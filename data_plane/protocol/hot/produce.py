@@ -1,6 +1,7 @@
-"""Produce v3-12 read in place and answered without a field object.
+"""Produce v3-13 read in place and answered without a field object.
 
-Equal to the declaration in messages/produce.py byte for byte. v13 (topic ids) is not served here.
+Equal to the declaration in messages/produce.py byte for byte. A topic is known by its name before
+v13 and by its id from then on.
 """
 
 import struct
@@ -9,16 +10,18 @@ from typing import Final, NamedTuple
 
 from data_plane.protocol.compile_decode import ELEMENTS_MAX
 from data_plane.protocol.hot.fields import (
+    TopicKey,
     count_bytes,
     nullable_string_bytes,
     read_count,
-    read_name,
     read_nullable_string,
-    string_bytes,
+    read_topic,
+    topic_bytes,
 )
 from data_plane.protocol.primitives import INT32, Buffer, DecodeError, read_uvarint, skip_tags
 
 FLEXIBLE_FROM: Final = 9
+IDS_FROM: Final = 13
 NO_RECORDS: Final = -1  # The `end` of null records.
 
 _ACKS: Final = struct.Struct(">hi")  # acks, timeout
@@ -30,7 +33,7 @@ _ONE_LEADER: Final = struct.Struct(">BBBiiB").pack  # one tag, tag 0, size 9, le
 
 
 class ProduceCall(NamedTuple):
-    """A produce request; topics: (name, [(partition index, start, end)]).
+    """A produce request; topics: (name or id, [(partition index, start, end)]).
 
     start, end: where the records lie in the view that was read; end is NO_RECORDS for null.
     """
@@ -38,7 +41,7 @@ class ProduceCall(NamedTuple):
     transactional_id: str | None
     acks: int
     timeout_ms: int
-    topics: Sequence[tuple[str, Sequence[tuple[int, int, int]]]]
+    topics: Sequence[tuple[TopicKey, Sequence[tuple[int, int, int]]]]
 
 
 class PartitionResult:
@@ -72,7 +75,7 @@ class PartitionResult:
         self.base_offset = self.log_append_time_ms = self.log_start_offset = -1
 
 
-Results = Sequence[tuple[str, Sequence[PartitionResult]]]
+Results = Sequence[tuple[TopicKey, Sequence[PartitionResult]]]
 
 
 def read_produce(view: Buffer, version: int) -> ProduceCall:
@@ -81,12 +84,12 @@ def read_produce(view: Buffer, version: int) -> ProduceCall:
     Copies no records. Raises DecodeError and nothing else.
     """
     try:
-        return _read(view, version >= FLEXIBLE_FROM)
+        return _read(view, version >= FLEXIBLE_FROM, version >= IDS_FROM)
     except (struct.error, IndexError, UnicodeDecodeError) as failure:
         raise DecodeError(f"ProduceRequest v{version}: {failure}") from None
 
 
-def _read(view: Buffer, is_flexible: bool) -> ProduceCall:
+def _read(view: Buffer, is_flexible: bool, has_ids: bool) -> ProduceCall:
     transactional_id, at = read_nullable_string(view, 0, is_flexible)
     acks, timeout_ms = _ACKS.unpack_from(view, at)
     topic_count, at = read_count(view, at + _ACKS.size, is_flexible)
@@ -94,13 +97,13 @@ def _read(view: Buffer, is_flexible: bool) -> ProduceCall:
     topics = []
     left = ELEMENTS_MAX - topic_count
     for _ in range(topic_count):
-        name, at = read_name(view, at, is_flexible)
+        topic, at = read_topic(view, at, has_ids, is_flexible)
         row_count, at = read_count(view, at, is_flexible)
         left -= row_count
         if left < 0:
             raise DecodeError("more partitions than a produce may have")
         rows, at = read_rows(view, at, row_count)
-        topics.append((name, rows))
+        topics.append((topic, rows))
     if is_flexible:
         at = skip_tags(view, at)
     return ProduceCall(transactional_id, acks, timeout_ms, topics)
@@ -148,8 +151,8 @@ def write_produce(version: int, results: Results, throttle_time_ms: int = 0) -> 
     """Return the body of a produce response."""
     is_flexible = version >= FLEXIBLE_FROM
     out = bytearray(count_bytes(len(results), is_flexible))
-    for name, partitions in results:
-        out += string_bytes(name, is_flexible)
+    for topic, partitions in results:
+        out += topic_bytes(topic, is_flexible)
         out += count_bytes(len(partitions), is_flexible)
         for result in partitions:
             _write_result(out, version, result, is_flexible)

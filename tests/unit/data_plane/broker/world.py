@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig, Limits
@@ -197,7 +198,7 @@ class World:
         request = ProduceRequest(
             acks=acks,
             timeout_ms=timeout_ms,
-            topic_data=[ProduceRequestTopic(topic, partition_data=rows)],
+            topic_data=[ProduceRequestTopic(topic, self.topic_id(topic), partition_data=rows)],
         )
         return self.ask(request, version)
 
@@ -215,9 +216,14 @@ class World:
         request = FetchRequest(
             max_wait_ms=max_wait_ms,
             min_bytes=min_bytes,
-            topics=[FetchRequestTopic(topic, partitions=[row])],
+            topics=[FetchRequestTopic(topic, self.topic_id(topic), partitions=[row])],
         )
         return self.ask(request, version)
+
+    def topic_id(self, name: str) -> UUID:
+        """A topic's id, or one that no topic has."""
+        topic = self.broker.image.topic(name)
+        return UUID(int=77) if topic is None else topic.topic_id
 
 
 def api_name(request: object) -> str:

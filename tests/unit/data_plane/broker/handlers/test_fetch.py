@@ -3,6 +3,7 @@
 import pytest
 
 from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.messages.delete_topics import DeleteTopicsRequest
 from data_plane.protocol.messages.fetch import (
     FetchRequest,
     FetchRequestPartition,
@@ -26,7 +27,7 @@ def offsets_of(asked: Asked) -> list[int]:
     return [header.base_offset for _, header in iter_batches(records)]
 
 
-@pytest.mark.parametrize("version", range(4, 13))
+@pytest.mark.parametrize("version", range(4, 18))
 def test_each_version_reads_and_tells_the_watermarks(world: World, version: int) -> None:
     for _ in range(3):
         produced(world.produce("t", batch_of(b"a", b"b")))
@@ -88,6 +89,20 @@ def test_errors_are_answered_at_once(
     produced(world.produce("t", batch_of(b"a")))
     row = fetched(world.fetch(topic, offset, max_wait_ms=60_000, **more))
     assert row.error_code == code
+
+
+def test_an_id_of_no_topic_is_unknown_at_once(world: World) -> None:
+    """A topic created anew has another id; who still asks for the old one must learn that."""
+    produced(world.produce("t", batch_of(b"a")))
+    old_id = world.broker.image.topics["t"].topic_id
+    world.ask(DeleteTopicsRequest(topic_names=["t"]), 3)
+    world.settle()
+    world.create_topic("t")
+    row = FetchRequestPartition(0, fetch_offset=0)
+    topics = [FetchRequestTopic(topic_id=old_id, partitions=[row])]
+    asked = world.ask(FetchRequest(max_wait_ms=60_000, topics=topics), 17)
+    assert fetched(asked).error_code == ErrorCode.UNKNOWN_TOPIC_ID
+    assert asked.response().responses[0].topic_id == old_id
 
 
 def test_an_older_leader_epoch_is_fenced(world: World) -> None:

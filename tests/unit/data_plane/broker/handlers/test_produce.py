@@ -30,7 +30,7 @@ def world() -> World:
     return made
 
 
-@pytest.mark.parametrize("version", range(3, 12))
+@pytest.mark.parametrize("version", range(3, 14))
 def test_each_version_appends_and_says_where(world: World, version: int) -> None:
     world.produce("t", batch_of(b"zero"))
     row = produced(world.produce("t", batch_of(b"one", b"two"), version=version))

@@ -1,6 +1,7 @@
 """The hot Fetch path equals the declaration, byte for byte and field for field."""
 
 import random
+from uuid import UUID
 
 import pytest
 
@@ -13,10 +14,12 @@ from data_plane.protocol.hot.fetch import (
     write_result,
     write_topic,
 )
+from data_plane.protocol.hot.fields import TopicKey
 from data_plane.protocol.messages.fetch import (
     FetchRequest,
     FetchRequestForgottenTopic,
     FetchRequestPartition,
+    FetchRequestReplicaState,
     FetchRequestTopic,
     FetchResponse,
     FetchResponseAbortedTransaction,
@@ -27,15 +30,21 @@ from data_plane.protocol.messages.fetch import (
 from data_plane.protocol.primitives import Buffer, DecodeError
 from data_plane.protocol.schema import decode, encode
 
-VERSIONS = range(4, 13)
+VERSIONS = range(4, 18)
 
 
 def random_name(rng: random.Random) -> str:
     return "".join(rng.choices("abé.-_0", k=rng.choice((1, 5, 126, 127, 130, 249))))
 
 
+def random_id(rng: random.Random) -> UUID:
+    return UUID(int=rng.getrandbits(128))
+
+
 def random_request(rng: random.Random) -> FetchRequest:
+    """Of all versions; each takes the fields that it has."""
     return FetchRequest(
+        replica_state=FetchRequestReplicaState(rng.choice((-1, 2)), rng.choice((-1, 5))),
         cluster_id=rng.choice((None, "cluster")),
         replica_id=rng.choice((-1, 2)),
         max_wait_ms=rng.randrange(1 << 31),
@@ -47,6 +56,7 @@ def random_request(rng: random.Random) -> FetchRequest:
         topics=tuple(
             FetchRequestTopic(
                 topic=random_name(rng),
+                topic_id=random_id(rng),
                 partitions=tuple(
                     FetchRequestPartition(
                         rng.randrange(1 << 31),
@@ -55,6 +65,7 @@ def random_request(rng: random.Random) -> FetchRequest:
                         rng.randrange(-1, 9),
                         rng.randrange(-1, 1 << 40),
                         rng.randrange(1 << 31),
+                        rng.choice((UUID(int=0), random_id(rng))),
                     )
                     for _ in range(rng.randrange(4))
                 ),
@@ -62,7 +73,9 @@ def random_request(rng: random.Random) -> FetchRequest:
             for _ in range(rng.randrange(4))
         ),
         forgotten_topics_data=tuple(
-            FetchRequestForgottenTopic(topic=random_name(rng), partitions=(1, 2, 3)[:count])
+            FetchRequestForgottenTopic(
+                topic=random_name(rng), topic_id=random_id(rng), partitions=(1, 2, 3)[:count]
+            )
             for count in range(rng.randrange(4))
         ),
         rack_id=rng.choice(("", "rack-é")),
@@ -76,7 +89,7 @@ def test_read_equals_the_declaration(version: int, seed: int) -> None:
     request = decode(FetchRequest, version, body)
     call = read_fetch(memoryview(body), version)
     assert call[:7] == (
-        request.replica_id,
+        request.replica_id if version < 15 else request.replica_state.replica_id,
         request.max_wait_ms,
         request.min_bytes,
         request.max_bytes,
@@ -86,7 +99,7 @@ def test_read_equals_the_declaration(version: int, seed: int) -> None:
     )
     assert call.topics == [
         (
-            topic.topic,
+            topic.topic if version < 13 else topic.topic_id,
             [
                 (
                     part.partition,
@@ -102,7 +115,8 @@ def test_read_equals_the_declaration(version: int, seed: int) -> None:
         for topic in request.topics
     ]
     assert call.forgotten == [
-        (topic.topic, topic.partitions) for topic in request.forgotten_topics_data
+        (topic.topic if version < 13 else topic.topic_id, topic.partitions)
+        for topic in request.forgotten_topics_data
     ]
     assert call.rack_id == request.rack_id
 
@@ -125,12 +139,12 @@ def random_row(rng: random.Random, version: int) -> Row:
     return result, records, rng.choice((None, (4, 1 << 40))) if version >= 12 else None
 
 
-def written(version: int, topics: list[tuple[str, list[Row]]]) -> bytes:
+def written(version: int, topics: list[tuple[TopicKey, list[Row]]]) -> bytes:
     """Write as the broker does: what Python makes, then the records as the log gives them."""
     parts: list[Buffer] = []
     out = write_head(version, 3, len(topics), session_id=77, throttle_time_ms=5)
-    for name, rows in topics:
-        write_topic(out, version, name, len(rows))
+    for topic, rows in topics:
+        write_topic(out, version, topic, len(rows))
         for result, records, diverging in rows:
             write_result(out, version, result, len(records))
             parts += (bytes(out), records)
@@ -166,8 +180,9 @@ def declared(row: Row) -> FetchResponsePartition:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_write_equals_the_declaration(version: int, seed: int) -> None:
     rng = random.Random(seed)
-    topics = [
-        (random_name(rng), [random_row(rng, version) for _ in range(rng.randrange(4))])
+    name_it = random_name if version < 13 else random_id
+    topics: list[tuple[TopicKey, list[Row]]] = [
+        (name_it(rng), [random_row(rng, version) for _ in range(rng.randrange(4))])
         for _ in range(rng.randrange(4))
     ]
     response = FetchResponse(
@@ -175,8 +190,11 @@ def test_write_equals_the_declaration(version: int, seed: int) -> None:
         error_code=3,
         session_id=77,
         responses=tuple(
-            FetchResponseTopic(topic=name, partitions=tuple(map(declared, rows)))
-            for name, rows in topics
+            FetchResponseTopic(
+                **({"topic": topic} if isinstance(topic, str) else {"topic_id": topic}),
+                partitions=tuple(map(declared, rows)),
+            )
+            for topic, rows in topics
         ),
     )
     assert written(version, topics) == encode(response, version)

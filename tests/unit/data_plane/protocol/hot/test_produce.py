@@ -1,9 +1,11 @@
 """The hot Produce path equals the declaration, byte for byte and field for field."""
 
 import random
+from uuid import UUID
 
 import pytest
 
+from data_plane.protocol.hot.fields import TopicKey
 from data_plane.protocol.hot.produce import (
     NO_RECORDS,
     PartitionResult,
@@ -23,17 +25,22 @@ from data_plane.protocol.messages.produce import (
 from data_plane.protocol.primitives import DecodeError
 from data_plane.protocol.schema import encode
 
-VERSIONS = range(3, 13)
+VERSIONS = range(3, 14)
 
 
 def random_name(rng: random.Random) -> str:
     return "".join(rng.choices("abé.-_0", k=rng.choice((1, 5, 126, 127, 130, 249))))
 
 
+def random_id(rng: random.Random) -> UUID:
+    return UUID(int=rng.getrandbits(128))
+
+
 def random_request(rng: random.Random) -> ProduceRequest:
     topics = tuple(
         ProduceRequestTopic(
             name=random_name(rng),
+            topic_id=random_id(rng),
             partition_data=tuple(
                 ProduceRequestPartition(
                     rng.randrange(1 << 31),
@@ -61,13 +68,16 @@ def test_read_equals_the_declaration(version: int, seed: int) -> None:
     assert call[:3] == (request.transactional_id, request.acks, request.timeout_ms)
     read = [
         (
-            name,
+            topic,
             [(index, None if end == NO_RECORDS else view[start:end]) for index, start, end in rows],
         )
-        for name, rows in call.topics
+        for topic, rows in call.topics
     ]
     assert read == [
-        (topic.name, [(part.index, part.records) for part in topic.partition_data])
+        (
+            topic.name if version < 13 else topic.topic_id,
+            [(part.index, part.records) for part in topic.partition_data],
+        )
         for topic in request.topic_data
     ]
 
@@ -104,14 +114,18 @@ def declared(result: PartitionResult) -> ProduceResponsePartition:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_write_equals_the_declaration(version: int, seed: int) -> None:
     rng = random.Random(seed)
-    results = [
-        (random_name(rng), [random_result(rng) for _ in range(rng.randrange(4))])
+    name_it = random_name if version < 13 else random_id
+    results: list[tuple[TopicKey, list[PartitionResult]]] = [
+        (name_it(rng), [random_result(rng) for _ in range(rng.randrange(4))])
         for _ in range(rng.randrange(4))
     ]
     response = ProduceResponse(
         responses=tuple(
-            ProduceResponseTopic(name=name, partition_responses=tuple(map(declared, rows)))
-            for name, rows in results
+            ProduceResponseTopic(
+                **({"name": topic} if isinstance(topic, str) else {"topic_id": topic}),
+                partition_responses=tuple(map(declared, rows)),
+            )
+            for topic, rows in results
         ),
         throttle_time_ms=seed,
     )
