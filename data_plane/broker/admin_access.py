@@ -10,7 +10,7 @@ from data_plane.metadata.configs import BROKER_CONFIGS
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
-from data_plane.metadata.image import MetadataImage
+from data_plane.metadata.image import TOPIC_RESOURCE, MetadataImage
 from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.replication.waiting import Parked
@@ -84,6 +84,21 @@ def refused_topics(
         for topic in topics
         if not allows_topic(broker, ctx, operation, topic)
     }
+
+
+def refused_resources(
+    broker: AdminBroker, ctx: RequestContext, resources: Iterable[tuple[int, str]]
+) -> dict[tuple[int, str], KafkaError]:
+    """Return what to answer for each (type, name) whose configs the asker may not alter."""
+    may_alter_brokers = allows_cluster(broker, ctx, AclOperation.ALTER_CONFIGS)
+    refused: dict[tuple[int, str], KafkaError] = {}
+    for kind, name in resources:
+        if kind == TOPIC_RESOURCE:
+            if not allows_topic(broker, ctx, AclOperation.ALTER_CONFIGS, name):
+                refused[kind, name] = AuthorizationFailed()
+        elif not may_alter_brokers:
+            refused[kind, name] = ClusterAuthorizationFailed()
+    return refused
 
 
 def cluster_operations(broker: AdminBroker, ctx: RequestContext) -> int:

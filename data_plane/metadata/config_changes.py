@@ -1,4 +1,4 @@
-"""IncrementalAlterConfigs decided (KIP-339): a resource changes wholly or not at all."""
+"""IncrementalAlterConfigs (KIP-339) and AlterConfigs decided: a resource changes wholly or not."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,10 @@ from data_plane.protocol.errors import (
     InvalidRequest,
     KafkaError,
     UnknownTopicOrPartition,
+)
+from data_plane.protocol.messages.alter_configs import (
+    AlterConfigsRequestResource,
+    AlterConfigsResponseResource,
 )
 from data_plane.protocol.messages.incremental_alter_configs import (
     APPEND,
@@ -60,6 +64,54 @@ def decide_incremental_alter_configs(
             code, message = error.code, error.message
         rows.append(IncrementalAlterConfigsResponseResource(code, message, *resource))
     return Decision(rows, () if validate_only else records)
+
+
+def decide_alter_configs(
+    scope: ConfigScope,
+    resources: Sequence[AlterConfigsRequestResource],
+    *,
+    validate_only: bool = False,
+    refused: Mapping[Resource, KafkaError] | None = None,
+) -> Decision[list[AlterConfigsResponseResource]]:
+    """Say which resources change to exactly the keys given (KIP-133). Row i answers resource i.
+
+    What is set and not named is taken back, so this is IncrementalAlterConfigs with more to do.
+    """
+    decision = decide_incremental_alter_configs(
+        scope,
+        [_as_incremental(scope, each) for each in resources],
+        validate_only=validate_only,
+        refused=refused,
+    )
+    rows = [
+        AlterConfigsResponseResource(
+            row.error_code, row.error_message, row.resource_type, row.resource_name
+        )
+        for row in decision.response
+    ]
+    return Decision(rows, decision.records)
+
+
+def _as_incremental(
+    scope: ConfigScope, asked: AlterConfigsRequestResource
+) -> IncrementalAlterConfigsRequestResource:
+    named = {config.name for config in asked.configs}
+    before = scope.image.configs.get((asked.resource_type, asked.resource_name), {})
+    return IncrementalAlterConfigsRequestResource(
+        asked.resource_type,
+        asked.resource_name,
+        [
+            *(
+                IncrementalAlterConfigsRequestConfig(config.name, SET, config.value)
+                for config in asked.configs
+            ),
+            *(
+                IncrementalAlterConfigsRequestConfig(name, DELETE)
+                for name in before
+                if name not in named
+            ),
+        ],
+    )
 
 
 def _changes(

@@ -36,16 +36,23 @@ HANDLERS: dict[int, str] = {  # API key -> module of this package
     30: "create_acls",
     31: "delete_acls",
     32: "describe_configs",
+    33: "alter_configs",
     36: "sasl_authenticate",
     37: "create_partitions",
     42: "delete_groups",
+    43: "elect_leaders",
     44: "incremental_alter_configs",
+    45: "alter_partition_reassignments",
+    46: "list_partition_reassignments",
     47: "offset_delete",
     48: "describe_client_quotas",
     49: "alter_client_quotas",
     50: "describe_user_scram_credentials",
     51: "alter_user_scram_credentials",
+    55: "describe_quorum",
+    57: "update_features",
     60: "describe_cluster",
+    75: "describe_topic_partitions",
 }
 
 

@@ -1,0 +1,25 @@
+"""AlterPartitionReassignments (key 45) v0, flexible. (KIP-455)"""
+
+from data_plane.broker.admin_access import AdminBroker, require_cluster
+from data_plane.broker.context import RequestContext
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.reassignments import decide_alter_reassignments
+from data_plane.protocol.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+)
+from data_plane.replication.waiting import Parked
+from data_plane.security.acls import AclOperation
+
+API_KEY, VERSIONS = 45, range(1)
+
+
+def handle(
+    broker: AdminBroker, ctx: RequestContext, request: AlterPartitionReassignmentsRequest
+) -> AlterPartitionReassignmentsResponse | Parked:
+    """ALTER on the cluster is needed. Raises ClusterAuthorizationFailed."""
+    require_cluster(broker, ctx, AclOperation.ALTER)
+    decision = decide_alter_reassignments(broker.controller.image, request.topics)
+    return broker.propose(
+        Decision(AlterPartitionReassignmentsResponse(responses=decision.response), decision.records)
+    )

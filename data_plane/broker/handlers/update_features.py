@@ -1,0 +1,27 @@
+"""UpdateFeatures (key 57) v0-1, flexible. v1: upgrade type, validate only. (KIP-584)"""
+
+from data_plane.broker.admin_access import AdminBroker, require_cluster
+from data_plane.broker.context import RequestContext
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.features import decide_update_features
+from data_plane.protocol.messages.update_features import (
+    UpdateFeaturesRequest,
+    UpdateFeaturesResponse,
+)
+from data_plane.replication.waiting import Parked
+from data_plane.security.acls import AclOperation
+
+API_KEY, VERSIONS = 57, range(2)
+
+
+def handle(
+    broker: AdminBroker, ctx: RequestContext, request: UpdateFeaturesRequest
+) -> UpdateFeaturesResponse | Parked:
+    """ALTER on the cluster is needed. Raises ClusterAuthorizationFailed, InvalidRequest."""
+    require_cluster(broker, ctx, AclOperation.ALTER)
+    decision = decide_update_features(
+        broker.controller.image, request.feature_updates, validate_only=request.validate_only
+    )
+    return broker.propose(
+        Decision(UpdateFeaturesResponse(results=decision.response), decision.records)
+    )

@@ -1,0 +1,75 @@
+"""Feature levels: what this broker could have, and UpdateFeatures decided (KIP-584)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.image import MetadataImage
+from data_plane.metadata.records import FeatureLevelRecord
+from data_plane.protocol.errors import ErrorCode, InvalidRequest, KafkaError
+from data_plane.protocol.messages.update_features import (
+    SAFE_DOWNGRADE,
+    UNSAFE_DOWNGRADE,
+    UPGRADE,
+    UpdateFeaturesRequestFeature,
+    UpdateFeaturesResponseResult,
+)
+
+# Feature -> levels that this broker implements; 0 is none. Named here only once it is true.
+SUPPORTED: Final[Mapping[str, range]] = {}
+
+
+def decide_update_features(
+    image: MetadataImage,
+    updates: Sequence[UpdateFeaturesRequestFeature],
+    *,
+    supported: Mapping[str, range] = SUPPORTED,
+    validate_only: bool = False,
+) -> Decision[list[UpdateFeaturesResponseResult]]:
+    """Finalize all levels or none. Row i answers update i. Raises InvalidRequest for duplicates."""
+    if len({update.feature for update in updates}) != len(updates):
+        raise InvalidRequest("A feature may appear once in a request.")
+    rows: list[UpdateFeaturesResponseResult] = []
+    records: list[FeatureLevelRecord] = []
+    for update in updates:
+        try:
+            records += _changes(image, update, supported)
+        except KafkaError as error:
+            rows.append(UpdateFeaturesResponseResult(update.feature, error.code, error.message))
+        else:
+            rows.append(UpdateFeaturesResponseResult(update.feature))
+    if any(row.error_code for row in rows):
+        return Decision([_failed_with_others(row) for row in rows])
+    return Decision(rows, () if validate_only else records)
+
+
+def _failed_with_others(row: UpdateFeaturesResponseResult) -> UpdateFeaturesResponseResult:
+    if row.error_code:
+        return row
+    return UpdateFeaturesResponseResult(
+        row.feature, ErrorCode.FEATURE_UPDATE_FAILED, "Another feature of the request failed."
+    )
+
+
+def _changes(
+    image: MetadataImage, update: UpdateFeaturesRequestFeature, supported: Mapping[str, range]
+) -> list[FeatureLevelRecord]:
+    levels = supported.get(update.feature)
+    wanted = max(update.max_version_level, 0)
+    if levels is None:
+        raise _invalid(update, "The controller does not support the feature.")
+    if wanted and wanted not in levels:
+        raise _invalid(update, f"Supported are {levels.start} to {levels.stop - 1}.")
+    if update.upgrade_type not in (UPGRADE, SAFE_DOWNGRADE, UNSAFE_DOWNGRADE):
+        raise InvalidRequest(f"Unknown upgrade type {update.upgrade_type}")
+    before = image.features.get(update.feature, 0)
+    if wanted < before and update.upgrade_type == UPGRADE and not update.allow_downgrade:
+        raise _invalid(update, "It would be a downgrade, which was not asked for.")
+    return [] if wanted == before else [FeatureLevelRecord(update.feature, wanted)]
+
+
+def _invalid(update: UpdateFeaturesRequestFeature, why: str) -> KafkaError:
+    return KafkaError(
+        f"Invalid update version {update.max_version_level} for feature {update.feature}. {why}",
+        code=ErrorCode.INVALID_UPDATE_VERSION,
+    )
