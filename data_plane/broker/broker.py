@@ -177,6 +177,10 @@ class Broker:
         """
         return self.coordinators.group_node(group_id, listener)
 
+    def transaction_coordinator(self, transactional_id: str, listener: str) -> CoordinatorNode:
+        """Who coordinates the transactional id; else as `group_coordinator`."""
+        return self.coordinators.transaction_node(transactional_id, listener)
+
     def internal_topics_created(self) -> Parked | None:
         """Done once the internal topics that are being created are there; None if none is."""
         return self.coordinators.topics_created()

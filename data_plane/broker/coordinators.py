@@ -13,6 +13,7 @@ from data_plane.broker.transaction_coordinators import TransactionCoordinators
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for
 from data_plane.coordinator.groups_shard import GroupsShard
+from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartition
 from data_plane.coordinator.transaction_config import TransactionConfig
 from data_plane.coordinator.transactions_shard import TransactionsShard
 from data_plane.coordinator.transactions_topic import TRANSACTIONS_TOPIC
@@ -20,7 +21,7 @@ from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import MetadataImage, TopicImage
-from data_plane.protocol.errors import CoordinatorNotAvailable
+from data_plane.protocol.errors import CoordinatorNotAvailable, ErrorCode
 from data_plane.replication.partition import Partition
 from data_plane.replication.waiting import Parked
 
@@ -114,6 +115,18 @@ class Coordinators:
         ):
             return None
         return self._broker.propose(Decision(None))
+
+    def offsets_partition(self, group_id: str) -> TopicPartition:
+        """Where a group's offsets are; raises CoordinatorNotAvailable as `group_node`."""
+        topic = self._internal_topic(OFFSETS_TOPIC)
+        return OFFSETS_TOPIC, partition_for(group_id, len(topic.partitions))
+
+    def check_in_transaction(
+        self, transactional_id: str, who: ProducerIdAndEpoch, at: TopicPartition
+    ) -> ErrorCode:
+        """May the producer write to a partition in its transaction? Raises as `group_shard`."""
+        shard = self.transaction_shard(transactional_id)
+        return self.transactions.check_in_transaction(shard, transactional_id, who, at)
 
     # --- shards --------------------------------------------------------------------------------
 

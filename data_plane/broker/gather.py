@@ -33,3 +33,28 @@ def gather(
     for at, parked in list(waiting.items()):
         parked.when_done(lambda answer, at=at: arrived(at, answer))  # type: ignore[misc]
     return whole
+
+
+def then(
+    answer: Part | Parked, go_on: Callable[[Part], Whole | Parked]
+) -> Whole | KafkaError | Parked:
+    """Go on with an answer, at once or when it is there; an error on the way is the whole."""
+    if not isinstance(answer, Parked):
+        return go_on(answer)
+    whole = Parked()
+
+    def arrived(part: object) -> None:
+        try:
+            got = part if isinstance(part, KafkaError) else go_on(part)  # type: ignore[arg-type]
+        except KafkaError as error:
+            got = error
+        if isinstance(got, Parked):
+            got.when_done(finish)
+        else:
+            whole.complete(got)
+
+    def finish(got: object) -> None:
+        whole.complete(got)
+
+    answer.when_done(arrived)
+    return whole

@@ -37,8 +37,11 @@ class GroupBroker(Protocol):
         Raises CoordinatorNotAvailable while the topic or its leader is not there yet.
         """
 
+    def transaction_coordinator(self, transactional_id: str, listener: str) -> CoordinatorNode:
+        """Who coordinates the transactional id; else as `group_coordinator`."""
+
     def internal_topics_created(self) -> Parked | None:
-        """Done once the offsets topic that is being created is there; None if none is."""
+        """Done once the internal topics that are being created are there; None if none is."""
 
     def group_shard(self, group_id: str) -> GroupsShard:
         """The shard that holds the group, loaded.

@@ -91,7 +91,8 @@ _TABLE: tuple[tuple[int, str, range, int, str], ...] = (
     (60, "DescribeCluster", range(2), 0, "describe_cluster"),
     (61, "DescribeProducers", range(1), 0, "describe_producers"),
     (65, "DescribeTransactions", range(1), 0, "describe_transactions"),
-    (66, "ListTransactions", range(3), 0, "list_transactions"),
+    # 2 has a regular expression of the client's in it.
+    (66, "ListTransactions", range(2), 0, "list_transactions"),
     (68, "ConsumerGroupHeartbeat", range(2), 0, "consumer_group_heartbeat"),
     (69, "ConsumerGroupDescribe", range(2), 0, "consumer_group_describe"),
     (75, "DescribeTopicPartitions", range(1), 0, "describe_topic_partitions"),

@@ -32,6 +32,11 @@ HANDLERS: dict[int, str] = {  # API key -> module of this package
     19: "create_topics",
     20: "delete_topics",
     22: "init_producer_id",
+    24: "add_partitions_to_txn",
+    25: "add_offsets_to_txn",
+    26: "end_txn",
+    27: "write_txn_markers",
+    28: "txn_offset_commit",
     29: "describe_acls",
     30: "create_acls",
     31: "delete_acls",
@@ -52,6 +57,9 @@ HANDLERS: dict[int, str] = {  # API key -> module of this package
     55: "describe_quorum",
     57: "update_features",
     60: "describe_cluster",
+    61: "describe_producers",
+    65: "describe_transactions",
+    66: "list_transactions",
     75: "describe_topic_partitions",
 }
 

@@ -1,24 +1,32 @@
 """FindCoordinator (key 10) v0-5. v1: key types. v3: flexible. v4: several keys (KIP-699).
 
-Asking for a group's coordinator has the offsets topic created if there is none yet, and is answered
-when it is there; if it cannot be, by COORDINATOR_NOT_AVAILABLE, upon which clients ask again. Key
-types other than groups are refused with INVALID_REQUEST: this broker offers no transactions or
-share groups yet.
+Asking for a coordinator has its internal topic created if there is none yet, and is answered when
+it is there; if it cannot be, by COORDINATOR_NOT_AVAILABLE, upon which clients ask again. Key types
+other than groups and transactions are refused with INVALID_REQUEST.
 """
 
 from data_plane.broker.context import RequestContext
-from data_plane.broker.group_access import GroupBroker, allows_group
+from data_plane.broker.group_access import GroupBroker
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.messages.find_coordinator import (
     GROUP,
+    TRANSACTION,
     FindCoordinatorRequest,
     FindCoordinatorResponse,
     FindCoordinatorResponseCoordinator,
 )
 from data_plane.replication.waiting import Parked
-from data_plane.security.acls import AclOperation
+from data_plane.security.acls import AclOperation, ResourceType
 
 API_KEY, VERSIONS = 10, range(6)
+
+REFUSALS = {
+    GROUP: (ResourceType.GROUP, ErrorCode.GROUP_AUTHORIZATION_FAILED),
+    TRANSACTION: (
+        ResourceType.TRANSACTIONAL_ID,
+        ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    ),
+}
 
 
 def handle(
@@ -60,13 +68,18 @@ def _answer(
 def _find(
     broker: GroupBroker, ctx: RequestContext, key_type: int, key: str
 ) -> FindCoordinatorResponseCoordinator:
-    if key_type != GROUP:
-        return _failed(key, ErrorCode.INVALID_REQUEST, "This broker coordinates groups only.")
-    if not allows_group(broker, ctx, AclOperation.DESCRIBE, key):
-        code = ErrorCode.GROUP_AUTHORIZATION_FAILED
+    if key_type not in REFUSALS:
+        code = ErrorCode.INVALID_REQUEST
+        return _failed(key, code, "This broker coordinates groups and transactions only.")
+    resource_type, code = REFUSALS[key_type]
+    operation = AclOperation.DESCRIBE
+    if not broker.authorizer.allows(ctx.principal, operation, resource_type, key, ctx.client_host):
         return _failed(key, code, code.text)
     try:
-        node = broker.group_coordinator(key, ctx.listener)
+        if key_type == GROUP:
+            node = broker.group_coordinator(key, ctx.listener)
+        else:
+            node = broker.transaction_coordinator(key, ctx.listener)
     except KafkaError as error:
         return _failed(key, error.code, error.message)
     return FindCoordinatorResponseCoordinator(

@@ -2,8 +2,8 @@
 v6: flexible. v7: require_stable (KIP-447). v8: several groups. v9: member epochs (KIP-848).
 
 A partition without a commit is offset -1 and no error; a group that cannot be read is an error and
-never -1, or consumers would start over. There are no transactional commits yet, so every offset is
-stable.
+never -1, or consumers would start over. Under require_stable an offset that an open transaction is
+about to commit is UNSTABLE_OFFSET_COMMIT, upon which consumers ask again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +30,11 @@ from data_plane.security.acls import AclOperation
 API_KEY, VERSIONS = 9, range(1, 10)
 
 Wanted = Sequence[tuple[str, Sequence[int]]] | None  # topic -> partitions; None: all committed
+Held = Mapping[TopicPartition, OffsetCommitted | ErrorCode]
 Group = OffsetFetchResponseGroup
 Part = Group | KafkaError | Parked
+
+UNSTABLE = ErrorCode.UNSTABLE_OFFSET_COMMIT
 
 
 def handle(
@@ -47,18 +50,29 @@ def handle(
             )
             for group in request.groups
         ]
-        parts = [_fetch(broker, ctx, group_id, wanted) for group_id, wanted in asked]
+        stable = request.require_stable
+        parts = [
+            _fetch(broker, ctx, group_id, wanted, is_stable_required=stable)
+            for group_id, wanted in asked
+        ]
         return gather(parts, lambda groups: _batched([group_id for group_id, _ in asked], groups))
     wanted = (
         None
         if request.topics is None
         else [(topic.name, topic.partition_indexes) for topic in request.topics]
     )
-    part = _fetch(broker, ctx, request.group_id, wanted)
+    part = _fetch(broker, ctx, request.group_id, wanted, is_stable_required=request.require_stable)
     return gather([part], lambda groups: _single(ctx.api_version, wanted, groups[0]))
 
 
-def _fetch(broker: GroupBroker, ctx: RequestContext, group_id: str, wanted: Wanted) -> Part:
+def _fetch(
+    broker: GroupBroker,
+    ctx: RequestContext,
+    group_id: str,
+    wanted: Wanted,
+    *,
+    is_stable_required: bool,
+) -> Part:
     if not allows_group(broker, ctx, AclOperation.DESCRIBE, group_id):
         return KafkaError(code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
 
@@ -66,16 +80,16 @@ def _fetch(broker: GroupBroker, ctx: RequestContext, group_id: str, wanted: Want
         return allows_topic(broker, ctx, AclOperation.DESCRIBE, topic)
 
     def decide(shard: GroupsShard) -> Decision[Group]:
-        held = shard.committed(group_id)
+        held: Held = shard.committed(group_id)
+        if is_stable_required:
+            held = {**held, **dict.fromkeys(shard.pending(group_id), UNSTABLE)}
         topics = _all(held, may_see) if wanted is None else _some(held, wanted, may_see)
         return Decision(Group(group_id=group_id, topics=topics))
 
     return decide_in_shard(broker, group_id, decide)
 
 
-def _all(
-    held: Mapping[TopicPartition, OffsetCommitted], may_see: Callable[[str], bool]
-) -> list[OffsetFetchResponseGroupTopic]:
+def _all(held: Held, may_see: Callable[[str], bool]) -> list[OffsetFetchResponseGroupTopic]:
     """Everything committed, without topics that the caller may not know of."""
     by_topic: dict[str, list[int]] = {}
     for topic, partition in held:
@@ -85,7 +99,7 @@ def _all(
 
 
 def _some(
-    held: Mapping[TopicPartition, OffsetCommitted],
+    held: Held,
     wanted: Sequence[tuple[str, Sequence[int]]],
     may_see: Callable[[str], bool],
 ) -> list[OffsetFetchResponseGroupTopic]:
@@ -101,8 +115,10 @@ def _some(
 
 
 def _row(
-    partition: int, committed: OffsetCommitted | None, code: ErrorCode
+    partition: int, committed: OffsetCommitted | ErrorCode | None, code: ErrorCode
 ) -> OffsetFetchResponsePartition:
+    if isinstance(committed, ErrorCode):
+        return OffsetFetchResponsePartition(partition_index=partition, error_code=committed)
     if committed is None:
         return OffsetFetchResponsePartition(partition_index=partition, error_code=code)
     return OffsetFetchResponsePartition(

@@ -1,11 +1,14 @@
 """Produce (key 0) v3-13; 0-2 advertised, refused by 35 (KAFKA-18659). v5: log start offset.
-v7: zstd. v8: error message. v9: flexible. v13: topic ids.
+v7: zstd. v8: error message. v9: flexible. v11: TRANSACTION_ABORTABLE. v13: topic ids.
 """
 
+import struct
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.dispatch import CloseConnection, Parts
+from data_plane.broker.transaction_access import allows_transactional_id, verification_code
+from data_plane.coordinator.transaction import ProducerIdAndEpoch
 from data_plane.log.validate import RefusedRecords
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import (
@@ -34,8 +37,10 @@ from data_plane.protocol.records.batch import (
     ATTRIBUTES_AT,
     BATCH_HEADER_BYTES,
     COMPRESSION_MASK,
+    TRANSACTIONAL,
 )
 from data_plane.protocol.schema import decoder, encoder
+from data_plane.replication.partition import Partition
 from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclOperation
 
@@ -48,6 +53,8 @@ IS_RAW = True
 VERSION_MIN = 3
 ZSTD = 4
 ZSTD_VERSION_MIN = 7
+ABORTABLE_VERSION_MIN = 11
+PRODUCER, PRODUCER_AT = struct.Struct(">qh"), 43  # id and epoch in a batch's header
 ALL_REPLICAS, NO_REPLY, LEADER_ONLY = -1, 0, 1
 NO_BATCH = memoryview(b"")  # null records: the log refuses them by the same code
 
@@ -120,7 +127,8 @@ class PendingProduce(Parked):
         if self._acks == ALL_REPLICAS and partition.min_insync_replicas > 1:
             raise NotEnoughReplicas
         broker.check_disk()
-        staged = partition.append(batch, now_ms=ctx.now_ms)
+        is_verified = is_transactional(batch) and self._verify(partition, batch)
+        staged = partition.append(batch, now_ms=ctx.now_ms, is_verified=is_verified)
         broker.mark_dirty(partition)
         result.base_offset = staged.base_offset
         result.log_append_time_ms = staged.log_append_time_ms
@@ -142,6 +150,31 @@ class PendingProduce(Parked):
 
         partition.when_written(end, written)
 
+    def _verify(self, partition: Partition, batch: memoryview) -> bool:
+        """Before a transaction's first batch here, ask its coordinator (KIP-890, part 1).
+
+        True if it was asked and agrees. Raises KafkaError with the client's code.
+        """
+        broker, ctx, transactional_id = self._broker, self._ctx, self._call.transactional_id
+        if transactional_id is None or not allows_transactional_id(
+            broker, ctx, AclOperation.WRITE, transactional_id
+        ):
+            raise KafkaError(code=ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+        who = ProducerIdAndEpoch._make(PRODUCER.unpack_from(batch, PRODUCER_AT))
+        if partition.log.producers.is_in_transaction(*who):
+            return False
+        code = verification_code(
+            broker,
+            transactional_id,
+            who,
+            (partition.topic, partition.index),
+            is_abortable_known=ctx.api_version >= ABORTABLE_VERSION_MIN,
+            not_now=ErrorCode.NOT_ENOUGH_REPLICAS,
+        )
+        if code is not ErrorCode.NONE:
+            raise KafkaError(code=code)
+        return True
+
     def _settle(self, result: PartitionResult, is_kept: bool) -> None:
         if result not in self._open:
             return
@@ -162,6 +195,11 @@ class PendingProduce(Parked):
 
     def _body(self) -> Parts:
         return [write_produce(self._ctx.api_version, self._results, self._throttle_ms)]
+
+
+def is_transactional(batch: memoryview) -> bool:
+    """Whether it claims to be; a batch too short to say is the log's affair."""
+    return len(batch) >= BATCH_HEADER_BYTES and bool(batch[ATTRIBUTES_AT + 1] & TRANSACTIONAL)
 
 
 def check_codec(batch: memoryview, version: int) -> None:

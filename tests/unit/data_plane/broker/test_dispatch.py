@@ -104,7 +104,14 @@ def test_every_error_response_can_be_built() -> None:
     assert {API_KEYS[key].name for key in without} <= ANSWERED_PER_ROW
 
 
-ANSWERED_PER_ROW = {"ListOffsets", "DescribeGroups", "DescribeConfigs", "DeleteGroups"}
+ANSWERED_PER_ROW = {
+    "ListOffsets",
+    "DescribeGroups",
+    "DescribeConfigs",
+    "DeleteGroups",
+    "DescribeProducers",
+    "DescribeTransactions",
+}
 
 
 def _has_error_form(key: int) -> bool:

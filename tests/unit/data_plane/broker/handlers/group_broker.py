@@ -43,6 +43,9 @@ class GroupStandIn(StandIn):
             raise CoordinatorNotAvailable
         return CoordinatorNode(1, f"{listener.lower()}.test", 9_000 + self._index(group_id))
 
+    def transaction_coordinator(self, transactional_id: str, listener: str) -> CoordinatorNode:
+        return self.group_coordinator(transactional_id, listener)
+
     def internal_topics_created(self) -> Parked | None:
         return None
 

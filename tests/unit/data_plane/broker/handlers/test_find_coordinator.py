@@ -40,9 +40,21 @@ def test_ask_again_while_the_offsets_topic_is_being_created(version: int) -> Non
     assert answer.node_id == -1
 
 
-@pytest.mark.parametrize("key_type", [TRANSACTION, SHARE, 9])
+@pytest.mark.parametrize("key_type", [SHARE, 9])
 def test_what_is_not_offered_is_refused_for_good(key_type: int) -> None:
     request = FindCoordinatorRequest(key_type=key_type, coordinator_keys=["x"])
     (row,) = GroupStandIn().send(request, 5).coordinators
     assert row.error_code == ErrorCode.INVALID_REQUEST
     assert not ErrorCode.INVALID_REQUEST.is_retriable
+
+
+def test_transactional_ids_have_a_coordinator_and_acls_of_their_own() -> None:
+    broker = GroupStandIn()
+    request = FindCoordinatorRequest(key_type=TRANSACTION, coordinator_keys=["x"])
+    (row,) = broker.send(request, 5).coordinators
+    assert (row.error_code, row.node_id, row.host) == (ErrorCode.NONE, 1, "tls.test")
+    (row,) = broker.send(request, 5, principal=ALICE).coordinators
+    assert row.error_code == ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    broker.allow(AclOperation.DESCRIBE, "x", kind=ResourceType.TRANSACTIONAL_ID)
+    (row,) = broker.send(request, 5, principal=ALICE).coordinators
+    assert row.error_code == ErrorCode.NONE

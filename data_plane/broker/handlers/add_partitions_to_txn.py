@@ -1,0 +1,100 @@
+"""AddPartitionsToTxn (key 24) v0-3. v2: PRODUCER_FENCED. v3: flexible. 4 and up are for brokers.
+
+All partitions are added or none: those that stand in nobody's way are then told
+OPERATION_NOT_ATTEMPTED.
+"""
+
+from typing import TYPE_CHECKING
+
+from data_plane.broker.context import RequestContext
+from data_plane.broker.transaction_access import allows_transactional_id, fencing_code
+from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartition
+from data_plane.metadata.decision import Decision
+from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.protocol.messages.add_partitions_to_txn import (
+    AddPartitionsToTxnRequest,
+    AddPartitionsToTxnResponse,
+    AddPartitionsToTxnResponsePartition,
+    AddPartitionsToTxnResponseTopic,
+)
+from data_plane.replication.waiting import Parked
+from data_plane.security.acls import AclOperation, ResourceType
+
+if TYPE_CHECKING:
+    from data_plane.broker.broker import Broker
+
+API_KEY, VERSIONS = 24, range(4)
+
+FENCED_FROM = 2
+
+
+def handle(
+    broker: "Broker", ctx: RequestContext, request: AddPartitionsToTxnRequest
+) -> AddPartitionsToTxnResponse | Parked:
+    transactional_id = request.v3_and_below_transactional_id
+    if not allows_transactional_id(broker, ctx, AclOperation.WRITE, transactional_id):
+        return _refused(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    if not transactional_id:
+        return _refused(request, ErrorCode.INVALID_REQUEST)
+    refusals = _refusals(broker, ctx, request)
+    if refusals:
+        return _response(request, refusals, ErrorCode.OPERATION_NOT_ATTEMPTED)
+    shard = broker.coordinators.transaction_shard(transactional_id)
+    decision = shard.decide_add_partitions(
+        transactional_id,
+        ProducerIdAndEpoch(request.v3_and_below_producer_id, request.v3_and_below_producer_epoch),
+        _partitions(request),
+        now_ms=ctx.now_ms,
+    )
+    code = fencing_code(decision.response, ctx.api_version, FENCED_FROM)
+    return broker.commit(shard, Decision(_refused(request, code), decision.records))
+
+
+def error_response(
+    request: AddPartitionsToTxnRequest, error: KafkaError
+) -> AddPartitionsToTxnResponse:
+    return _refused(request, error.code)
+
+
+def _partitions(request: AddPartitionsToTxnRequest) -> list[TopicPartition]:
+    return [
+        (topic.name, index) for topic in request.v3_and_below_topics for index in topic.partitions
+    ]
+
+
+def _refusals(
+    broker: "Broker", ctx: RequestContext, request: AddPartitionsToTxnRequest
+) -> dict[TopicPartition, ErrorCode]:
+    refused = {}
+    for name, index in _partitions(request):
+        is_allowed = not broker.is_internal(name) and broker.authorizer.allows(
+            ctx.principal, AclOperation.WRITE, ResourceType.TOPIC, name, ctx.client_host
+        )
+        if not is_allowed:
+            refused[name, index] = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        elif broker.image.partition(name, index) is None:
+            refused[name, index] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return refused
+
+
+def _refused(request: AddPartitionsToTxnRequest, code: ErrorCode) -> AddPartitionsToTxnResponse:
+    return _response(request, {}, code)
+
+
+def _response(
+    request: AddPartitionsToTxnRequest, codes: dict[TopicPartition, ErrorCode], others: ErrorCode
+) -> AddPartitionsToTxnResponse:
+    return AddPartitionsToTxnResponse(
+        results_by_topic_v3_and_below=[
+            AddPartitionsToTxnResponseTopic(
+                topic.name,
+                [
+                    AddPartitionsToTxnResponsePartition(
+                        index, codes.get((topic.name, index), others)
+                    )
+                    for index in topic.partitions
+                ],
+            )
+            for topic in request.v3_and_below_topics
+        ]
+    )

@@ -1,0 +1,131 @@
+"""TxnOffsetCommit (key 28) v0-4. v2: leader epoch. v3: flexible, membership (KIP-447).
+v4: TRANSACTION_ABORTABLE.
+
+The offsets are pending until the transaction's commit marker reaches the group's partition.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from data_plane.broker.context import RequestContext
+from data_plane.broker.group_access import allows_group, allows_topic
+from data_plane.broker.transaction_access import allows_transactional_id, verification_code
+from data_plane.coordinator.group_records import OffsetCommitted
+from data_plane.coordinator.offsets import OffsetsCommit
+from data_plane.coordinator.transaction import ProducerIdAndEpoch
+from data_plane.metadata.decision import Decision
+from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.protocol.messages.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestPartition,
+    TxnOffsetCommitResponse,
+    TxnOffsetCommitResponsePartition,
+    TxnOffsetCommitResponseTopic,
+)
+from data_plane.replication.waiting import Parked
+from data_plane.security.acls import AclOperation
+
+if TYPE_CHECKING:
+    from data_plane.broker.broker import Broker
+
+API_KEY, VERSIONS = 28, range(5)
+
+ABORTABLE_FROM = 4
+Row = tuple[str, TxnOffsetCommitRequestPartition]
+
+
+def handle(
+    broker: "Broker", ctx: RequestContext, request: TxnOffsetCommitRequest
+) -> TxnOffsetCommitResponse | Parked:
+    if not allows_transactional_id(broker, ctx, AclOperation.WRITE, request.transactional_id):
+        return _refused(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    if not allows_group(broker, ctx, AclOperation.READ, request.group_id):
+        return _refused(request, ErrorCode.GROUP_AUTHORIZATION_FAILED)
+    shard = broker.group_shard(request.group_id)
+    producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
+    code = verification_code(
+        broker,
+        request.transactional_id,
+        producer,
+        broker.coordinators.offsets_partition(request.group_id),
+        is_abortable_known=ctx.api_version >= ABORTABLE_FROM,
+        not_now=ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    )
+    if code is not ErrorCode.NONE:
+        return _refused(request, code)
+    refusals = list(_refusals(broker, ctx, request))
+    accepted = [
+        row for row, code in zip(_rows(request), refusals, strict=True) if code is ErrorCode.NONE
+    ]
+    commit = OffsetsCommit(
+        group_id=request.group_id,
+        member_id=request.member_id,
+        instance_id=request.group_instance_id,
+        generation=request.generation_id,
+        api_version=ctx.api_version,
+        offsets=[_record(request, row, ctx.now_ms) for row in accepted],
+        producer=producer,
+    )
+    decision = shard.decide_offset_commit(commit, now_ms=ctx.now_ms)
+    decided = iter(decision.response)
+    codes = [next(decided) if code is ErrorCode.NONE else code for code in refusals]
+    return broker.commit(shard, Decision(_response(request, codes), decision.records))
+
+
+def error_response(request: TxnOffsetCommitRequest, error: KafkaError) -> TxnOffsetCommitResponse:
+    return _refused(request, error.code)
+
+
+def _rows(request: TxnOffsetCommitRequest) -> Iterator[Row]:
+    for topic in request.topics:
+        for partition in topic.partitions:
+            yield topic.name, partition
+
+
+def _refusals(
+    broker: "Broker", ctx: RequestContext, request: TxnOffsetCommitRequest
+) -> Iterator[ErrorCode]:
+    """What stands against each row, before the group is asked."""
+    for name, partition in _rows(request):
+        if not allows_topic(broker, ctx, AclOperation.READ, name):
+            yield ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        elif broker.image.partition(name, partition.partition_index) is None:
+            yield ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        else:
+            yield ErrorCode.NONE
+
+
+def _record(request: TxnOffsetCommitRequest, row: Row, now_ms: int) -> OffsetCommitted:
+    topic, partition = row
+    return OffsetCommitted(
+        group_id=request.group_id,
+        topic=topic,
+        partition=partition.partition_index,
+        offset=partition.committed_offset,
+        leader_epoch=partition.committed_leader_epoch,
+        metadata=partition.committed_metadata or "",
+        commit_ms=now_ms,
+    )
+
+
+def _refused(request: TxnOffsetCommitRequest, code: ErrorCode) -> TxnOffsetCommitResponse:
+    return _response(request, [code for _ in _rows(request)])
+
+
+def _response(
+    request: TxnOffsetCommitRequest, codes: Iterable[ErrorCode]
+) -> TxnOffsetCommitResponse:
+    """One code for each row, in the request's order."""
+    code = iter(codes)
+    return TxnOffsetCommitResponse(
+        topics=[
+            TxnOffsetCommitResponseTopic(
+                name=topic.name,
+                partitions=[
+                    TxnOffsetCommitResponsePartition(partition.partition_index, next(code))
+                    for partition in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ]
+    )
