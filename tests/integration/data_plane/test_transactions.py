@@ -111,11 +111,12 @@ def test_an_open_transaction_holds_back_what_comes_behind_it(
     plain.produce(topic, b"plain", partition=0)
     assert plain.flush(10) == 0
     assert committed(broker.address, topic, 1, seconds_max=1) == []
-    latest = AdminClient({"bootstrap.servers": broker.address})
+    admin = AdminClient({"bootstrap.servers": broker.address})
 
     def end(isolation: IsolationLevel) -> int:
-        wanted = {TopicPartition(topic, 0): OffsetSpec.latest()}
-        found = latest.list_offsets(wanted, isolation_level=isolation)
+        latest_of = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # of confluent_kafka
+        wanted = {TopicPartition(topic, 0): latest_of}
+        found = admin.list_offsets(wanted, isolation_level=isolation)
         return int(next(iter(found.values())).result(10).offset)
 
     assert end(IsolationLevel.READ_UNCOMMITTED) == 2
