@@ -18,7 +18,7 @@ BEGAN := $(shell $(PYTHON) -c 'import time; print(time.time())')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo up check format test lock clean
+.PHONY: help setup setup-test demo up check format test bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ format: setup-test ## Rewrite the code in the project's format
 
 test: setup-test ## Run the tests (T=path for a part of them)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(T) $(ARGS)
+
+bench: setup-test ## Measure the broker: every figure beside its target (ARGS="throughput --n 3")
+	$(BIN)/python -m tests.bench $(ARGS)
 
 lock: setup-test ## Resolve the dependencies anew into the hashed lock files
 	@for out in requirements.lock:--extra=demo tests/requirements.lock:--extra=demo\ --extra=test; do \

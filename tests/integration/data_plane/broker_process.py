@@ -19,16 +19,20 @@ class BrokerProcess:
     """Started by the constructor, which returns once the broker says that it is ready."""
 
     def __init__(
-        self, *arguments: str, port: int | None = 0, file_bytes_max: int | None = None
+        self,
+        *arguments: str,
+        port: int | None = 0,
+        file_bytes_max: int | None = None,
+        start_seconds_max: float = START_SECONDS_MAX,
     ) -> None:
         ports = [] if port is None else ["--port", str(port)]
         self.process = start(*arguments, *ports, file_bytes_max=file_bytes_max)
-        self.address = self._await_ready()
+        self.address = self._await_ready(start_seconds_max)
         self.host, _, port_text = self.address.rpartition(":")
         self.port = int(port_text)
 
-    def _await_ready(self) -> str:
-        line = read_line(self.process, START_SECONDS_MAX)
+    def _await_ready(self, seconds_max: float) -> str:
+        line = read_line(self.process, seconds_max)
         if not line.startswith("ready "):
             _, errors = self.process.communicate(timeout=STOP_SECONDS_MAX)
             raise AssertionError(f"the broker did not start: {line!r} {errors}")

@@ -1,0 +1,59 @@
+"""`make bench`: measure a broker of this checkout and print every figure beside its target."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from tests.bench import idle, latency, librdkafka, partitions, recovery, throughput
+from tests.bench.figures import HEADINGS, Figure, table
+from tests.bench.machine import conditions
+from tests.bench.settings import Settings
+
+PARTS: dict[str, Callable[[Settings], Iterator[Figure]]] = {
+    "throughput": throughput.run,
+    "latency": latency.run,
+    "idle": idle.run,
+    "partitions": partitions.run,
+    "recovery": recovery.run,
+    "librdkafka": librdkafka.run,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    settings = Settings(
+        rounds=options.n,
+        share=options.share,
+        idle_connections=options.connections,
+        idle_tls_connections=options.tls_connections,
+        partitions=options.partitions,
+        recovery_mb=options.recovery_mb,
+        client_mb=options.client_mb,
+    )
+    print(conditions())
+    missed = 0
+    for name in options.parts or PARTS:
+        print(f"\n{name}", flush=True)
+        figures = list(PARTS[name](settings))
+        print(table([HEADINGS, *(figure.row() for figure in figures)]), flush=True)
+        missed += sum(figure.verdict == "MISSED" for figure in figures)
+    print(f"\n{missed} figures missed")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = Settings()
+    made = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    made.add_argument("parts", nargs="*", choices=[[], *PARTS], help="default: all")
+    made.add_argument("--n", type=int, default=whole.rounds, help="rounds of each row")
+    made.add_argument("--share", type=float, default=whole.share, help="of each row's requests")
+    made.add_argument("--connections", type=int, default=whole.idle_connections)
+    made.add_argument("--tls-connections", type=int, default=whole.idle_tls_connections)
+    made.add_argument("--partitions", type=int, default=whole.partitions)
+    made.add_argument("--recovery-mb", type=int, default=whole.recovery_mb)
+    made.add_argument("--client-mb", type=int, default=whole.client_mb)
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Many partitions: start after a clean stop, and Metadata for all of them from the cache."""
+
+import time
+from collections.abc import Iterator
+
+from tests.bench.broker import MeasuredBroker
+from tests.bench.figures import Figure
+from tests.bench.replay import Connection
+from tests.bench.settings import Settings
+from tests.bench.throughput import cpu_of
+from tests.bench.wire import batch, create_topic, metadata_frame, produce_frame
+
+TOPICS = 10
+METADATA_REQUESTS = 50
+MS = 1_000
+
+
+def run(settings: Settings) -> Iterator[Figure]:
+    count = settings.partitions // TOPICS * TOPICS
+    with MeasuredBroker() as broker:
+        with Connection(broker.host, broker.port) as client:
+            for number in range(TOPICS):
+                create_topic(client, f"many-{number}", partitions=count // TOPICS)
+        yield Figure(f"memory with {count:,} partitions", "MB", samples=[mb(broker)])
+        yield start_figure(broker, f"start with {count:,} partitions, after a clean stop", 5)
+        yield metadata_figure(broker, count, settings)
+        with Connection(broker.host, broker.port) as client:
+            for number in range(TOPICS):
+                frame = produce_frame(f"many-{number}", batch(1, 100), partitions=count // TOPICS)
+                client.send(frame)
+                client.receive()
+        yield Figure(f"memory with {count:,} partitions, all open", "MB", samples=[mb(broker)])
+        yield start_figure(
+            broker, f"start with {count:,} partitions, after kill -9", None, kill=True
+        )
+
+
+def mb(broker: MeasuredBroker) -> float:
+    return broker.memory_bytes() / 1_000_000
+
+
+def start_figure(
+    broker: MeasuredBroker, name: str, target_s: float | None, *, kill: bool = False
+) -> Figure:
+    """Seconds from the process's start to an answered Metadata request."""
+    broker.stop(kill=kill)
+    began_s = time.perf_counter()
+    broker.start_again()
+    with Connection(broker.host, broker.port) as client:
+        client.send(metadata_frame([]))
+        client.receive()
+    return Figure(name, "s", target_s, samples=[time.perf_counter() - began_s], note="wall clock")
+
+
+def metadata_figure(broker: MeasuredBroker, count: int, settings: Settings) -> Figure:
+    figure = Figure(f"Metadata of all {count:,} partitions, from cache", "ms CPU", 1)
+    frame = metadata_frame()
+    with Connection(broker.host, broker.port) as client:
+        client.send(frame)
+        client.receive()
+        for _ in range(settings.rounds):
+            requests = settings.count(METADATA_REQUESTS)
+            with cpu_of(broker) as used:
+                client.replay(frame, requests, 1)
+            figure.samples.append(used.cpu_s / (requests + 1) * MS)
+    return figure

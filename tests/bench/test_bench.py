@@ -1,0 +1,30 @@
+"""A tiny share of each part runs to its end; figures are printed, never judged."""
+
+import pytest
+
+from tests.bench.__main__ import PARTS
+from tests.bench.figures import HEADINGS, Figure, table
+from tests.bench.machine import conditions
+from tests.bench.settings import TINY
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_part_measures_something(part: str) -> None:
+    figures = list(PARTS[part](TINY))
+    assert figures
+    assert all(figure.samples and figure.best >= 0 for figure in figures)
+    assert table([HEADINGS, *(figure.row() for figure in figures)]).count("\n") == len(figures)
+
+
+def test_the_least_counts_unless_more_is_better() -> None:
+    cost = Figure("cost", "us", 10, samples=[12.0, 9.0, 30.0])
+    assert (cost.best, cost.median, cost.worst, cost.verdict) == (9.0, 12.0, 30.0, "met")
+    rate = Figure("rate", "MB/s", 10, is_more_better=True, samples=[4.0, 9.0])
+    assert (rate.best, rate.worst, rate.verdict) == (9.0, 4.0, "MISSED")
+    assert Figure("free", "us", samples=[1.0]).verdict == ""
+
+
+def test_conditions_name_machine_versions_and_commit_mode() -> None:
+    text = conditions()
+    assert "Python" in text
+    assert "ack.durability=replicated" in text
