@@ -103,8 +103,16 @@ def resolve_app(cli: Cli, app: str | None) -> str:
     if len(names) == 1:
         return str(names[0])
     if not names:
-        raise CliError("you have no app yet: ottla apps:create NAME", code=ExitCode.NOT_FOUND)
-    raise CliError(f"which app? --app one of: {', '.join(sorted(names))}", code=ExitCode.USAGE)
+        raise CliError(
+            "you have no app yet: ottla apps:create NAME",
+            code=ExitCode.NOT_FOUND,
+            identifier="not_found",
+        )
+    raise CliError(
+        f"which app? --app one of: {', '.join(sorted(names))}",
+        code=ExitCode.USAGE,
+        identifier="ambiguous",
+    )
 
 
 def resolve_addon(cli: Cli, app: str | None, addon: str | None) -> Json:
@@ -122,7 +130,9 @@ def resolve_addon(cli: Cli, app: str | None, addon: str | None) -> Json:
             identifier="not_found",
         )
     names = ", ".join(sorted(each["name"] for each in found))
-    raise CliError(f"which add-on? Name one of: {names}", code=ExitCode.USAGE)
+    raise CliError(
+        f"which add-on? Name one of: {names}", code=ExitCode.USAGE, identifier="ambiguous"
+    )
 
 
 def confirm_by_name(name: str, confirm: str | None, what_is_lost: str) -> None:
@@ -139,7 +149,9 @@ def confirm_by_name(name: str, confirm: str | None, what_is_lost: str) -> None:
             confirm = click.prompt("", prompt_suffix="> ", err=True)
         except click.Abort:
             raise CliError(
-                f"not confirmed: nothing was done (use --confirm {name})", code=ExitCode.CONFLICT
+                f"not confirmed: nothing was done (use --confirm {name})",
+                code=ExitCode.CONFLICT,
+                identifier="confirmation_missing",
             ) from None
     if confirm != name:
         raise CliError(

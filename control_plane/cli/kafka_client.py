@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from control_plane.cli.command import Cli
@@ -49,9 +49,16 @@ def settings_from_config_vars(config_vars: dict[str, str], prefix: str = "KAFKA"
 
 
 def read_records(
-    settings: dict[str, Any], topic: str, from_beginning: bool, count_max: int | None
+    settings: dict[str, Any],
+    topic: str,
+    from_beginning: bool,
+    count_max: int | None,
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> Iterator[dict[str, Any]]:
-    """Follow every partition of a topic, by assignment: a tail joins no group, commits nothing."""
+    """Follow every partition of a topic, by assignment: a tail joins no group, commits nothing.
+
+    is_wanted: asked whenever no record comes; the tail ends once nobody wants more.
+    """
     from confluent_kafka import (
         OFFSET_BEGINNING,
         OFFSET_END,
@@ -73,6 +80,8 @@ def read_records(
         while count_max is None or seen < count_max:
             message = consumer.poll(0.5)
             if message is None:
+                if not is_wanted():
+                    return
                 continue
             if (error := message.error()) is not None:
                 raise KafkaFailure(error.str())

@@ -5,11 +5,13 @@ A command's module is imported when the command is used, so that `ottla` starts 
 
 import difflib
 import importlib
+import os
 import sys
-from typing import Any
 
 import click
 
+from control_plane.cli.command import fail
+from control_plane.cli.errors import CliError
 from control_plane.cli.exit_codes import ABOUT, ExitCode
 
 # name -> module in control_plane/cli/commands; every module has one `command`.
@@ -96,19 +98,37 @@ def ottla() -> None:
     """Apache Kafka as an add-on, on your own machines."""
 
 
-def main() -> Any:
-    """The console script."""
-    if sys.argv[1:] in (["exit-codes"], ["help", "exit-codes"]):
+def main() -> int:
+    """The console script: runs a command; returns, or leaves with, its exit code."""
+    as_json = "--json" in sys.argv[1:]
+    try:
+        return _run(sys.argv[1:])
+    except click.ClickException as problem:
+        if not as_json:
+            problem.show()
+            return problem.exit_code
+        error = CliError(problem.format_message(), code=ExitCode.USAGE, identifier="usage")
+    except (click.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of the input at a question
+        error = CliError("interrupted", code=ExitCode.INTERRUPTED, identifier="interrupted")
+    except BrokenPipeError:  # whoever read us has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.UNEXPECTED)
+    except OSError as problem:  # a full disk under our output, or our token's file
+        where = f": {problem.filename}" if problem.filename else ""
+        error = CliError(f"{problem.strerror or problem}{where}", identifier="io_error")
+    return fail(error, as_json=as_json)
+
+
+def _run(words: list[str]) -> int:
+    if words in (["exit-codes"], ["help", "exit-codes"]):
         for code, about in ABOUT.items():
             click.echo(f"{int(code):>4}  {about}")
-        return 0
-    if sys.argv[1:2] == ["help"]:
-        sys.argv = [sys.argv[0], *sys.argv[2:], "--help"]
-    try:
-        return ottla(prog_name="ottla")
-    except KeyboardInterrupt:
-        sys.exit(int(ExitCode.INTERRUPTED))
+        return int(ExitCode.OK)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    # A command that did its work returns nothing; --help and --version return their code.
+    return ottla(words, prog_name="ottla", standalone_mode=False) or int(ExitCode.OK)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

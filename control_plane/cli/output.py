@@ -1,6 +1,7 @@
 """What a command prints: data to stdout, everything else to stderr, JSON when asked."""
 
 import json
+import select
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,6 +12,13 @@ import click
 def emit_json(value: Any) -> None:
     """One JSON document on stdout."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def has_reader() -> bool:
+    """Whether somebody still reads stdout: False once the other end of a pipe was closed."""
+    watch = select.poll()
+    watch.register(sys.stdout, 0)  # errors are told unasked
+    return not any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
 
 
 def hint(text: str) -> None:

@@ -7,15 +7,21 @@ account must reach its own folder; a normal user's default follows the XDG base 
 import fcntl
 import json
 import os
-import secrets
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+MARK = ".ottla"
+MARK_TEXT = "A data directory of Ottla, layout 1.\n"
+
 
 class DirectoryInUse(Exception):
     """Another `ottla up` holds the directory."""
+
+
+class DirectoryForeign(Exception):
+    """The directory is not ours to use: it holds other things, or another layout."""
 
 
 def default_data_directory() -> Path:
@@ -40,11 +46,32 @@ class DataDirectory:
         self.state_file = self.run / "state.json"
         self._lock_fd: int | None = None
 
-    def create(self) -> None:
-        """Make the folders. The root is traversable (0711): Postgres runs as another account."""
+    def claim(self) -> None:
+        """Make the root ours: new, empty, or marked by an earlier run. Traversable (0711), because
+        Postgres runs as another account.
+
+        Raises DirectoryForeign before anything is touched: somebody's home, or /tmp, would get
+        folders and a mode of ours.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
+        mark = self.root / MARK
+        try:
+            if mark.read_text() != MARK_TEXT:
+                raise DirectoryForeign(f"{mark} is of another version of Ottla: use that version")
+        except FileNotFoundError:
+            # A new file system has its lost+found.
+            if any(entry.name != "lost+found" for entry in self.root.iterdir()):
+                raise DirectoryForeign(
+                    f"{self.root} holds other things than Ottla's data: "
+                    "choose a new or an empty directory as --data-dir"
+                ) from None
+            write_private(mark, MARK_TEXT)
         if self.root.stat().st_uid == os.geteuid():
             self.root.chmod(0o711)
+
+    def create(self) -> None:
+        """Make the folders. Raises DirectoryForeign."""
+        self.claim()
         for folder in (self.logs, self.run, self.secrets, self.valkey, self.agent):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
@@ -90,7 +117,7 @@ class DataDirectory:
             os.close(fd)
         return False
 
-    def secret(self, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:
+    def secret(self, name: str, make: Callable[[], str]) -> str:
         """Read a secret, creating it once; 0600 from its first byte."""
         path = self.secrets / name
         if not path.exists():

@@ -39,7 +39,7 @@ class KeptPorts:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._ports: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        self._ports = _read(path)
 
     def get(self, name: str) -> int:
         """The kept port if it is still free, else a new one, kept from now on."""
@@ -56,3 +56,14 @@ class KeptPorts:
 
     def peek(self, name: str) -> int | None:
         return self._ports.get(name)
+
+
+def _read(path: Path) -> dict[str, int]:
+    """The kept ports, none where the file is missing or damaged: they are then picked anew."""
+    try:
+        value = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {name: port for name, port in value.items() if isinstance(port, int)}

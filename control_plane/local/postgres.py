@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from control_plane.local.accounts import Account
-from control_plane.local.processes import Program, command_line, wait_until_gone
+from control_plane.local.processes import Program, command_line, die_with_parent, wait_until_gone
 
 USER = "ottla"
 DATABASE = "postgres"
@@ -187,7 +187,14 @@ class EmbeddedPostgres:
 
     def _existing_major(self) -> int | None:
         version = self.cluster / "PG_VERSION"
-        return int(version.read_text().split(".")[0]) if version.exists() else None
+        try:
+            return int(version.read_text().split(".")[0])
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise PostgresUnavailable(
+                f"{version} is damaged: restore the data directory, or choose a new --data-dir"
+            ) from None
 
     def _initdb(self, install: Install) -> None:
         """Into a folder beside, renamed when whole: a killed initdb leaves nothing half-made."""
@@ -213,6 +220,9 @@ class EmbeddedPostgres:
                 text=True,
                 timeout=120,
                 check=False,
+                # Ctrl-C is ours to see; and a killed supervisor leaves no initdb at its work.
+                start_new_session=True,
+                preexec_fn=die_with_parent,
                 **(self._account.popen_arguments() if self._account else {}),
             )
         except OSError as problem:

@@ -54,7 +54,7 @@ def start(program: Program) -> subprocess.Popen[bytes]:
             cwd=program.directory,
             start_new_session=True,
             # Runs after the change of account, which would clear the setting.
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            preexec_fn=die_with_parent,  # noqa: PLW1509
             **identity,
         )
 
@@ -135,6 +135,7 @@ def wait_until_gone(pid: int, seconds_max: float) -> bool:
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def _die_with_parent() -> None:
-    assert _LIBC is not None
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent() -> None:
+    """Run in a child before it becomes its program; where the kernel has no such thing, nothing."""
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

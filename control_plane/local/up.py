@@ -1,6 +1,8 @@
 """`ottla up`: the whole service on one machine, as processes under one supervisor."""
 
+import base64
 import os
+import secrets
 import socket
 import sys
 import time
@@ -9,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from control_plane.local.accounts import NoAccount, unprivileged_account
-from control_plane.local.data_directory import DataDirectory, DirectoryInUse
+from control_plane.local.data_directory import DataDirectory, DirectoryForeign, DirectoryInUse
 from control_plane.local.ports import KeptPorts, is_free, next_free
 from control_plane.local.postgres import EmbeddedPostgres, PostgresUnavailable
 from control_plane.local.processes import Program
@@ -21,7 +23,17 @@ from control_plane.local.valkey import EmbeddedValkey, ValkeyUnavailable
 API_PORT_DEFAULT = 8000
 # Brokers and workers go first, then what they talk to; programs of one stage stop together.
 STOP_STAGES = (("agent", "worker", "beat"), ("api",), ("valkey", "postgres"))
-BROKER_PORTS_PER_NODE = 1000
+
+
+def _random_key() -> str:
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+SECRETS: dict[str, Callable[[], str]] = {
+    "postgres-password": lambda: secrets.token_urlsafe(32),
+    "valkey-password": lambda: secrets.token_urlsafe(32),
+    "secret-key": _random_key,
+}
 
 
 class UpRefused(Exception):
@@ -48,8 +60,10 @@ def up(options: UpOptions, progress: Progress) -> int:
         data.create()
         data.lock()
         service = Service(data, options)
-    except (DirectoryInUse, NoAccount, OSError) as problem:
+    except (DirectoryForeign, DirectoryInUse, NoAccount) as problem:
         raise UpRefused(str(problem)) from problem
+    except OSError as problem:
+        raise UpRefused(f"cannot keep data in {data.root}: {in_words(problem)}") from problem
     state = ServiceState(os.getpid(), api_url=service.api_url, dashboard_url=service.api_url)
     supervisor = Supervisor(state, lambda now: now.write(data.state_file), progress)
     supervisor.install_signal_handlers()
@@ -61,8 +75,10 @@ def up(options: UpOptions, progress: Progress) -> int:
         state.reason = supervisor.watch()
     except StopRequested:
         pass
-    except (StartFailed, PostgresUnavailable, ValkeyUnavailable, OSError) as problem:
+    except (StartFailed, PostgresUnavailable, ValkeyUnavailable) as problem:
         state.reason = str(problem)
+    except OSError as problem:
+        state.reason = in_words(problem)
     finally:
         began = time.monotonic()
         supervisor.stop(STOP_STAGES)
@@ -83,6 +99,7 @@ class Service:
     def __init__(self, data: DataDirectory, options: UpOptions) -> None:
         self._data = data
         self._options = options
+        self._secrets = self._read_secrets()
         self._ports = KeptPorts(data.run / "ports.json")
         self._port = self._api_port(options.port)
         self.api_url = f"http://127.0.0.1:{self._port}"
@@ -93,15 +110,28 @@ class Service:
             self._postgres = EmbeddedPostgres(
                 data.postgres,
                 port=self._ports.get("postgres"),
-                password=data.secret("postgres-password"),
+                password=self._secrets["postgres-password"],
                 account=account,
             )
         if not os.environ.get("REDIS_URL"):
             self._valkey = EmbeddedValkey(
                 data.valkey,
                 port=self._ports.get("valkey"),
-                password=data.secret("valkey-password"),
+                password=self._secrets["valkey-password"],
             )
+
+    def _read_secrets(self) -> dict[str, str]:
+        """Read the secrets, all made before the database that depends on them.
+
+        Raises UpRefused where one is missing beside a database: a new one would open nothing.
+        """
+        missing = [name for name in SECRETS if not (self._data.secrets / name).exists()]
+        if missing and (self._data.postgres / "cluster").exists():
+            raise UpRefused(
+                f"{self._data.secrets / missing[0]} is missing, and the database cannot be read "
+                "without it: restore it from a backup, or choose a new --data-dir"
+            )
+        return {name: self._data.secret(name, make) for name, make in SECRETS.items()}
 
     def start(self, supervisor: Supervisor, progress: Progress) -> None:
         """Stage after stage: stores, database release, then everything that uses them."""
@@ -145,7 +175,7 @@ class Service:
             **kept,
             "DATABASE_URL": self._postgres.url if self._postgres else os.environ["DATABASE_URL"],
             "REDIS_URL": self._valkey.url if self._valkey else os.environ["REDIS_URL"],
-            "SECRET_KEY": self._data.secret("secret-key", _random_key),
+            "SECRET_KEY": self._secrets["secret-key"],
             "PUBLIC_URL": self.api_url,
             "SIGNUP": "open" if self._options.signup_open else "closed",
             "OPERATOR_TOKEN_FILE": str(self._data.secrets / "operator-token"),
@@ -230,10 +260,10 @@ def _without_store_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in hidden}
 
 
-def _random_key() -> str:
-    import base64
-
-    return base64.b64encode(os.urandom(32)).decode()
+def in_words(problem: OSError) -> str:
+    """`No space left on device: /path`, without the number."""
+    where = f": {problem.filename}" if problem.filename else ""
+    return f"{problem.strerror or problem}{where}"
 
 
 def answers_ok(host: str, port: int, path: str) -> bool:

@@ -26,6 +26,11 @@ def find_server() -> Path:
     raise ValkeyUnavailable("no Valkey or Redis found: set REDIS_URL, or `apt-get install redis`")
 
 
+def _quoted(path: Path) -> str:
+    """A path as one word of the configuration file, whatever characters it holds."""
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 class EmbeddedValkey:
     """One server on a loopback port; its password stands in a 0600 file, never in argv."""
 
@@ -48,7 +53,7 @@ class EmbeddedValkey:
                     "bind 127.0.0.1",
                     f"port {self.port}",
                     f"requirepass {self._password}",
-                    f"dir {self.directory}",
+                    f"dir {_quoted(self.directory)}",
                     "appendonly yes",
                     "appendfsync everysec",
                     'save ""',

@@ -17,6 +17,8 @@ from control_plane.models import Account, Addon, App, Cluster, ClusterBroker, No
 from control_plane.services import operations, specs
 from control_plane.services.lookup import uuid_from
 
+PORTS_PER_BROKER = 3
+
 
 @dataclass(frozen=True, slots=True)
 class WaitStatus:
@@ -95,7 +97,7 @@ def wait_status(session: Session, cluster: Cluster, *, now: dt.datetime) -> Wait
 def place(session: Session, cluster: Cluster, *, now: dt.datetime, silence: dt.timedelta) -> bool:
     """Reserve a node for each broker; False: not enough reporting nodes. A second run finds them.
 
-    Nodes are filled evenly, those with fewer brokers first; ports of a node bound its brokers.
+    Nodes are filled evenly, those with fewer brokers first; a node's ports bound its brokers.
     """
     wanted = plan_of(cluster).broker_count
     if len(existing := brokers(session, cluster)) >= wanted:
@@ -109,7 +111,7 @@ def place(session: Session, cluster: Cluster, *, now: dt.datetime, silence: dt.t
     ).all()
     load = {node.id: _broker_count(session, node) for node in nodes}
     for broker_id in range(len(existing), wanted):
-        free = [node for node in nodes if load[node.id] <= node.port_last - node.port_first]
+        free = [node for node in nodes if load[node.id] < _broker_count_max(node)]
         if not free:
             return False
         node = min(free, key=lambda each: (load[each.id], each.id))
@@ -150,3 +152,8 @@ def release(session: Session, cluster: Cluster) -> None:
 def _broker_count(session: Session, node: Node) -> int:
     found = select(ClusterBroker.id).where(ClusterBroker.node_id == node.id)
     return len(session.scalars(found).all())
+
+
+def _broker_count_max(node: Node) -> int:
+    """How many brokers find ports on a node: each listens to clients, its agent and for metrics."""
+    return (node.port_last - node.port_first + 1) // PORTS_PER_BROKER

@@ -21,14 +21,15 @@ def command(cli: Cli, keep: bool, port: int, data_dir: Path | None, began_at: fl
     from control_plane.cli.demo.service import ServiceFailed
     from control_plane.cli.demo.stream import StreamFailed
     from control_plane.cli.demo.walk import Demo, DemoOptions
+    from control_plane.local.data_directory import DirectoryForeign
     from control_plane.local.progress import Progress
 
     # With --json stdout is data only; otherwise what the demo tells is the data.
     progress = Progress(sys.stderr if cli.as_json else sys.stdout)
-    demo = Demo(DemoOptions(keep, port, began_at, data_dir), progress)
     try:
+        demo = Demo(DemoOptions(keep, port, began_at, data_dir), progress)
         status = demo.run()
-    except (DataSetMissing, ServiceFailed, StreamFailed) as problem:
+    except (DataSetMissing, DirectoryForeign, ServiceFailed, StreamFailed) as problem:
         raise CliError(str(problem)) from problem
     if cli.as_json:
         cli.show(demo.figures, lambda: None)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from control_plane.cli import output
 from control_plane.cli.command import Cli, app_option, resolve_addon
 from control_plane.cli.command import command as declare
 from control_plane.cli.kafka_client import KafkaFailure, client_settings, read_records
@@ -30,7 +31,8 @@ def command(
     found = resolve_addon(cli, app, addon)
     settings = client_settings(cli, found)
     try:
-        for record in read_records(settings, topic, from_beginning, count_max):
+        records = read_records(settings, topic, from_beginning, count_max, output.has_reader)
+        for record in records:
             click.echo(json.dumps(record) if cli.as_json else _line(record, max_length))
     except KafkaFailure as problem:
         raise problem.as_cli_error() from problem

@@ -21,7 +21,7 @@ from control_plane.cli.errors import CliError
 from control_plane.cli.exit_codes import ExitCode
 from control_plane.cli.kafka_client import settings_from_config_vars
 from control_plane.cli.platform import Json, Platform
-from control_plane.local.data_directory import write_private
+from control_plane.local.data_directory import DataDirectory, write_private
 from control_plane.local.progress import Progress
 
 PLAN = "ottla-kafka:mini-0"
@@ -50,9 +50,8 @@ class Demo:
         self._progress = progress
         self._started_at = time.time()
         folder = options.data_directory or Path(tempfile.mkdtemp(prefix="ottla-demo-"))
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o711)  # Postgres runs as another account where we are root
         self.data_directory = folder.resolve()
+        DataDirectory(self.data_directory).claim()
         self._service = DemoService(self.data_directory, options.port)
         self.figures: dict[str, Any] = {}
 

@@ -59,11 +59,11 @@ def test_found_by_its_addon_until_that_is_gone(world: World) -> None:
 
 
 def test_brokers_are_spread_and_full_nodes_left_alone(world: World) -> None:
-    """Two nodes of two places each take four clusters, two each, and a fifth finds no room."""
+    """Seven ports are two brokers of three: two such nodes take four clusters, and no fifth."""
     account = world.add_account()
     app = world.add_app(account)
     for name in ("node-1", "node-2"):
-        agent = ScriptedAgent(name=name, port_first=100, port_last=101)
+        agent = ScriptedAgent(name=name, port_first=100, port_last=106)
         with world.sessions.begin() as session:
             token = nodes.invite(session, now=world.now)
             node = nodes.register(session, agent.registration(), token=token, now=world.now)
