@@ -133,8 +133,15 @@ def write_records(
                 raise KafkaFailure(problem.args[0].str()) from problem
         producer.poll(0)
         deadline = time.monotonic() + WRITE_SECONDS_MAX
-    if producer.flush(max(0.1, deadline - time.monotonic())) or failures:
-        raise KafkaFailure(failures[0] if failures else "the brokers did not answer in time")
+    if producer.flush(max(0.1, deadline - time.monotonic())):
+        producer.purge()  # or librdkafka complains of what is still in its queue
+        producer.flush(1)
+        raise KafkaFailure(
+            f"the brokers took nothing for {WRITE_SECONDS_MAX:.0f} s: they do not answer, or "
+            "refuse for now, as they do when their disk is full (ottla kafka:info)"
+        )
+    if failures:
+        raise KafkaFailure(failures[0])
     return written
 
 

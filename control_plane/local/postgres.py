@@ -226,17 +226,20 @@ class EmbeddedPostgres:
                 **(self._account.popen_arguments() if self._account else {}),
             )
         except OSError as problem:
-            raise PostgresUnavailable(self._unreachable(problem)) from problem
+            raise PostgresUnavailable(self._unreachable(str(problem.strerror))) from problem
         finally:
             password_file.unlink(missing_ok=True)
         if done.returncode != 0:
-            raise PostgresUnavailable(f"initdb failed: {(done.stderr or done.stdout).strip()}")
+            said = (done.stderr or done.stdout).strip()
+            if self._account and "Permission denied" in said:
+                raise PostgresUnavailable(self._unreachable("Permission denied"))
+            raise PostgresUnavailable(f"initdb failed: {said}")
         building.replace(self.cluster)
 
-    def _unreachable(self, problem: OSError) -> str:
+    def _unreachable(self, reason: str) -> str:
         who = self._account.name if self._account else "this user"
         return (
-            f"the account {who} cannot work in {self.directory} ({problem.strerror}): choose a "
+            f"the account {who} cannot work in {self.directory} ({reason}): choose a "
             "--data-dir whose parents everyone may traverse, such as one below /var/lib"
         )
 
