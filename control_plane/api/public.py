@@ -18,6 +18,7 @@ from control_plane.api.routers import (
     topics,
     usage,
 )
+from control_plane.api.schemas.refusals import REFUSED
 from control_plane.http.accepts import negotiate
 
 _PUBLIC = (
@@ -37,7 +38,7 @@ _PUBLIC = (
 
 
 def api_router() -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(responses=REFUSED)
     for module in _PUBLIC:
         router.include_router(module.router, dependencies=[Depends(negotiate)])
     router.include_router(node_agents.router)

@@ -4,15 +4,35 @@ import base64
 import binascii
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security.http import HTTPBase
 
 from control_plane.domain.errors import Forbidden, Unauthorized
 from control_plane.http.context import ContextDep, client_host
 from control_plane.http.units import SessionDep
-from control_plane.models import Account, ApiToken
+from control_plane.models import Account
 from control_plane.services import accounts, tokens
 
 _HEADER_CHARS_MAX = 4096
+
+# What the OpenAPI document says of a route. The header itself is read below: one token may come
+# in either scheme, and a refusal has our words.
+TOKEN_SHOWN = Security(
+    HTTPBase(
+        scheme="bearer",
+        scheme_name="token",
+        description="An API token; also taken as the password of Basic with an empty user.",
+        auto_error=False,
+    )
+)
+PASSWORD_SHOWN = Security(
+    HTTPBase(
+        scheme="basic",
+        scheme_name="password",
+        description="E-mail address and password of an account.",
+        auto_error=False,
+    )
+)
 
 
 def authorization_of(request: Request) -> tuple[str, str]:
@@ -42,15 +62,14 @@ def token_text(request: Request) -> str:
     raise Unauthorized("There is no token with the request: send Authorization: Bearer <token>.")
 
 
-def token_of(request: Request, session: SessionDep, context: ContextDep) -> ApiToken:
-    return tokens.authenticate(session, token_text(request), now=context.clock.now())
-
-
-TokenDep = Annotated[ApiToken, Depends(token_of)]
-
-
-def account_of(token: TokenDep) -> Account:
-    return token.account
+def account_of(
+    request: Request,
+    session: SessionDep,
+    context: ContextDep,
+    _shown: Annotated[object, TOKEN_SHOWN] = None,
+) -> Account:
+    """The account of the request's token."""
+    return tokens.authenticate(session, token_text(request), now=context.clock.now()).account
 
 
 AccountDep = Annotated[Account, Depends(account_of)]
@@ -65,12 +84,18 @@ def operator_of(account: AccountDep) -> Account:
 OperatorDep = Annotated[Account, Depends(operator_of)]
 
 
-def signing_in(request: Request, session: SessionDep, context: ContextDep) -> Account:
+def signing_in(
+    request: Request,
+    session: SessionDep,
+    context: ContextDep,
+    _shown: Annotated[object, PASSWORD_SHOWN] = None,
+    _shown_too: Annotated[object, TOKEN_SHOWN] = None,
+) -> Account:
     """The account of an e-mail address and password (Basic), or of a token that makes another."""
     scheme, credentials = authorization_of(request)
     pair = basic_pair(credentials) if scheme == "basic" else None
     if pair is None or not pair[0]:
-        return token_of(request, session, context).account
+        return account_of(request, session, context)
     email, password = pair
     context.sign_ins.check(email.lower())
     context.sign_ins_by_host.check(client_host(request))

@@ -84,7 +84,7 @@ def read_addon_of_app(addon: AddonOfAppDep, replies: RepliesDep) -> AddonOut:
     return replies.one(addon)
 
 
-@router.delete("/apps/{app}/addons/{addon}")
+@router.delete("/apps/{app}/addons/{addon}", responses={202: {"model": AddonOut}})
 def destroy_addon(
     addon: AddonOfAppDep,
     session: SessionDep,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 
 from control_plane.api.cluster_view import cluster_out
 from control_plane.api.schemas.clusters import ClusterOut, WaitStatus
+from control_plane.api.schemas.refusals import CLUSTER_REFUSED
 from control_plane.domain.errors import Gone, NotFound
 from control_plane.http.auth import AccountDep
 from control_plane.http.context import ContextDep
@@ -18,7 +19,10 @@ from control_plane.models import Cluster
 from control_plane.services import clusters
 
 router = APIRouter(
-    prefix="/data/kafka/v0/clusters/{cluster}", tags=["clusters"], route_class=TransactionRoute
+    prefix="/data/kafka/v0/clusters/{cluster}",
+    tags=["clusters"],
+    route_class=TransactionRoute,
+    responses=CLUSTER_REFUSED,
 )
 
 

@@ -10,7 +10,7 @@ from control_plane.api.schemas.addons import addon_name
 from control_plane.api.schemas.operations import OperationOut, operation_out
 from control_plane.domain.durations import parse_ms
 from control_plane.domain.states import LIVE
-from control_plane.http.auth import token_text
+from control_plane.http.auth import TOKEN_SHOWN, token_text
 from control_plane.http.context import ContextDep
 from control_plane.http.errors import not_found
 from control_plane.http.units import TransactionRoute, in_session
@@ -24,7 +24,7 @@ WAIT_MS_MAX = 60_000
 LOOK_EVERY_S = 0.15  # an indexed read by primary key; only while somebody waits
 
 
-@router.get("/{operation}")
+@router.get("/{operation}", dependencies=[TOKEN_SHOWN])
 async def read_operation(
     operation: str,
     request: Request,
@@ -32,10 +32,10 @@ async def read_operation(
     wait: Annotated[str | None, Query(max_length=20)] = None,
 ) -> OperationOut:
     """Read an operation; `?wait=30s` answers when it has ended, or after that time as it is."""
+    text = token_text(request)
     operation_id = uuid_from(operation)
     if operation_id is None:
         raise not_found("operation")
-    text = token_text(request)
     wait_ms = min(parse_ms(wait), WAIT_MS_MAX) if wait else 0
 
     def look(session: Session) -> OperationOut:

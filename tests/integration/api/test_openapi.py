@@ -1,6 +1,21 @@
 """The OpenAPI document: served, complete, and honest about what is answered."""
 
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from control_plane.http.errors import ERRORS
 from tests.integration.api.conftest import World
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield (method, path with its parameters filled in, operation) of the public surface."""
+    for path, methods in document["paths"].items():
+        if not path.startswith("/internal/"):
+            for method, operation in methods.items():
+                yield method, re.sub(r"{[a-z]+}", "x", path), operation
 
 
 def test_the_document_is_served_and_names_every_route(world: World) -> None:
@@ -42,3 +57,20 @@ def test_browsers_get_a_page_for_what_is_absent(world: World) -> None:
     page = world.anna.get("/no/such/page", headers={"Accept": "text/html"})
     assert page.status_code == 404
     assert page.headers["content-type"].startswith("text/html")
+
+
+def test_every_refusal_is_documented_as_it_is_given(world: World) -> None:
+    document = world.anna.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    assert schemas["Refusal"]["properties"]["id"]["enum"] == [*ERRORS]
+    assert (
+        "HTTPValidationError" not in schemas
+    )  # what the framework would document, and no one gets
+    with httpx.Client(base_url=world.service.url) as nobody:
+        for method, path, operation in operations(document):
+            assert "default" in operation["responses"], path
+            needs_token = operation.get("security")
+            answer = nobody.request(method, path, json={})
+            assert (answer.status_code == 401) == bool(needs_token), f"{method} {path}: {answer}"
+            if needs_token:
+                assert answer.json().keys() == schemas["Refusal"]["properties"].keys()

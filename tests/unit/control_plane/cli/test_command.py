@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from control_plane.cli import credentials
 from control_plane.cli.command import Cli, command, confirm_by_name
 from control_plane.cli.commands.addons_create import options_of
+from control_plane.cli.commands.apps_destroy import what_is_lost
 from control_plane.cli.errors import CliError
 from control_plane.cli.exit_codes import ExitCode, exit_code_of
 
@@ -19,6 +20,13 @@ def test_a_confirmation_must_be_the_name() -> None:
     with pytest.raises(CliError, match="did not match") as caught:
         confirm_by_name("kafka-shiny-1", "yes", "all of it")
     assert caught.value.code is ExitCode.CONFLICT
+
+
+def test_the_end_of_an_app_names_the_add_ons_that_go_with_it() -> None:
+    assert "record" not in what_is_lost("flights", [])
+    assert "every topic and record in them: kafka-a, kafka-b." in what_is_lost(
+        "flights", ["kafka-a", "kafka-b"]
+    )
 
 
 @command("fails")
