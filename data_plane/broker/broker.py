@@ -6,7 +6,7 @@ from contextlib import suppress
 from random import Random
 from typing import Protocol, TypeVar
 
-from data_plane.broker.admin_access import broker_flag, config_scope
+from data_plane.broker.admin_access import broker_flag, broker_number, config_scope
 from data_plane.broker.client_quotas import BrokerQuotas
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
@@ -17,6 +17,7 @@ from data_plane.broker.metadata_host import MetadataHost
 from data_plane.broker.metrics import BrokerMetrics
 from data_plane.broker.partition_table import PartitionTable
 from data_plane.broker.static_configs import static_configs
+from data_plane.broker.upkeep import Upkeep
 from data_plane.coordinator.groups_shard import GroupsShard
 from data_plane.coordinator.transactions_shard import TransactionsShard
 from data_plane.log.disk_space import DiskMark
@@ -34,6 +35,7 @@ from data_plane.protocol.errors import (
     UnknownTopicId,
 )
 from data_plane.protocol.hot.fields import TopicKey
+from data_plane.replication.cleaners import Cleaner, InlineCleaner
 from data_plane.replication.executor import Executor
 from data_plane.replication.partition import Partition
 from data_plane.replication.sync_cycle import SyncCycle
@@ -42,7 +44,6 @@ from data_plane.security.acls import AclAuthorizer, AclOperation, ResourceType
 
 R = TypeVar("R")
 
-RETENTION_INTERVAL_MS = 300_000  # log.retention.check.interval.ms
 DISK_INTERVAL_MS = 1_000
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Broker:
         rng: Random,
         now_ms: int,
         on_failure: Callable[[BaseException], None],
+        cleaner: Cleaner | None = None,
     ) -> None:
         self.config = config
         self.log_dir = log_dir
@@ -94,7 +96,6 @@ class Broker:
         self._deadlines = Deadlines()
         self._dirty: dict[Partition, None] = {}
         self._woken: dict[Retryable, None] = {}
-        self._retention_due_ms = now_ms + RETENTION_INTERVAL_MS
         self._disk_due_ms = now_ms
         self._partitions = PartitionTable(log_dir, config.broker_id, static_configs(config))
         self._syncs = SyncCycle(
@@ -112,6 +113,15 @@ class Broker:
         )
         self.authorizer = self._authorizer_of(self.image)
         self.quotas = BrokerQuotas(self.image.client_quotas)
+        scope = config_scope(self, self.image)
+        self._upkeep = Upkeep(
+            self,
+            executor,
+            cleaner or InlineCleaner(log_dir.files),
+            retention_interval_ms=broker_number(scope, "log.retention.check.interval.ms"),
+            cleaning_interval_ms=broker_number(scope, "log.cleaner.backoff.ms"),
+            now_ms=now_ms,
+        )
         self._partitions.start(self.image)
 
     def recover(self) -> Iterator[object]:
@@ -229,17 +239,18 @@ class Broker:
         self._run_woken()
 
     def tick(self, now_ms: int) -> None:
-        """Do what is due: deadlines, coordinators' timers, retention; then end the turn."""
+        """Do what is due: deadlines, upkeep, coordinators' timers; then end the turn."""
         self.now_ms = now_ms
         for parked in self._deadlines.pop_due(now_ms):
             answer_or_fail(parked, parked.expire)
-        self.coordinators.tick(now_ms)
-        self._syncs.mark_due(now_ms)
         try:
             self._look_after_disk(now_ms)
+            self._upkeep.step(now_ms)  # Before anybody stages: it rolls segments.
         except LogFailure as error:
             self.fail(error)
             raise
+        self.coordinators.tick(now_ms)
+        self._syncs.mark_due(now_ms)
         self.end_turn(now_ms)
 
     @property
@@ -249,6 +260,7 @@ class Broker:
             self._deadlines.next_due_ms,
             self.coordinators.next_due_ms(),
             self._syncs.next_due_ms,
+            self._upkeep.next_due_ms,
             self._disk_due_ms,
         )
         return min(one for one in due if one is not None)
@@ -262,9 +274,6 @@ class Broker:
             self._disk_due_ms = now_ms + DISK_INTERVAL_MS
             self._update_disk_mark()
             self._metadata.retry()  # The mark may just have given the ballast's room back.
-        if now_ms >= self._retention_due_ms:
-            self._retention_due_ms = now_ms + RETENTION_INTERVAL_MS
-            self.apply_retention()
 
     def _update_disk_mark(self) -> None:
         before = self.log_dir.disk_mark
@@ -273,16 +282,35 @@ class Broker:
         if self.log_dir.disk_mark != before:
             log.warning("disk is %s", self.log_dir.disk_mark.name)
 
-    def apply_retention(self) -> None:
-        """Drop expired segments of every open partition."""
-        for partition in self._partitions:
-            with suppress(StorageError):  # No room to roll now: tried again the next time.
-                if partition.log.apply_retention(self.now_ms, partition.high_watermark):
-                    self._syncs.mark(partition)
-                    partition.tell_progress()  # The log may start elsewhere now.
-        self._unlink_garbage()
+    # --- upkeep --------------------------------------------------------------------------------
 
-    def _unlink_garbage(self) -> None:
+    def apply_retention(self) -> None:
+        """Have the next ticks drop what has expired, whatever the interval."""
+        self._upkeep.apply_retention()
+
+    def keys_with_records(self) -> Sequence[tuple[str, int]]:
+        """The partitions led here that hold anything, open or not."""
+        return self._partitions.keys_with_records()
+
+    def compacted_keys_with_records(self) -> Sequence[tuple[str, int]]:
+        """Those of them whose topics are compacted."""
+        return self._partitions.compacted_keys_with_records()
+
+    def kept_partition(self, key: tuple[str, int]) -> Partition | None:
+        """Open a partition for upkeep; None if it went. Raises as `partition`."""
+        return self.partition(*key) if self.image.partition(*key) is not None else None
+
+    def mark_unsynced(self, partition: Partition) -> None:
+        """Its files changed, and nobody waits for the sync; it may begin elsewhere now."""
+        self._syncs.mark(partition)
+        partition.tell_progress()
+
+    def deleted_from(self, partition: Partition) -> None:
+        """A partition's log begins later now."""
+        self.mark_unsynced(partition)
+        self.unlink_garbage()
+
+    def unlink_garbage(self) -> None:
         """Unlinking large files takes long: it is the executor's work."""
         job = self.log_dir.garbage_job()
         if job is not None:
@@ -300,6 +328,7 @@ class Broker:
     def close(self) -> None:
         """A clean stop; `is_idle` should be true. Raises LogFailure."""
         self.coordinators.close()
+        self._upkeep.close()
         self.log_dir.close(is_clean=True)
 
     def open_partitions(self) -> Sequence[Partition]:
@@ -354,7 +383,7 @@ class Broker:
         for name in gone:
             self.metrics.forget_topic(name)
         self.coordinators.forget_topics(gone)
-        self._unlink_garbage()
+        self.unlink_garbage()
         self.coordinators.load_all()
 
     def _authorizer_of(self, image: MetadataImage) -> AclAuthorizer:

@@ -1,12 +1,13 @@
 """The partitions this broker leads: opened at first use, kept in step with the image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from data_plane.log.failures import DiskFull
 from data_plane.log.log_config import LogConfig, log_config_from_topic
 from data_plane.log.log_dir import LogDir, NewPartition
 from data_plane.log.manifest import PartitionKey
+from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import MetadataImage, TopicImage
 from data_plane.metadata.records import PartitionRecord
@@ -14,6 +15,7 @@ from data_plane.protocol.errors import NotLeaderOrFollower, UnknownTopicOrPartit
 from data_plane.replication.partition import Partition
 
 Key = tuple[str, int]
+POLICY = TOPIC_CONFIGS["cleanup.policy"]
 
 
 class PartitionTable:
@@ -32,6 +34,31 @@ class PartitionTable:
     def __iter__(self) -> Iterator[Partition]:
         """Those that are open."""
         return iter(list(self._open.values()))
+
+    def keys_with_records(self) -> list[Key]:
+        """The partitions led here that hold anything, open or not."""
+        return self._keys_of(self.image.topics.values())
+
+    def compacted_keys_with_records(self) -> list[Key]:
+        """Those of them whose topics are compacted; reads one key of each topic's configs."""
+        scope = ConfigScope(self.image, self._broker_id, self._static)
+        default = scope.broker_candidates(BROKER_CONFIGS[POLICY.broker_key or ""])[0].value or ""
+        topics = self.image.topics.values()
+        policies = (self.image.topic_configs(topic.name) for topic in topics)
+        return self._keys_of(
+            topic
+            for topic, own in zip(topics, policies, strict=True)
+            if "compact" in own.get(POLICY.name, default)
+        )
+
+    def _keys_of(self, topics: Iterable[TopicImage]) -> list[Key]:
+        return [
+            (topic.name, row.partition_index)
+            for topic in topics
+            for row in topic.partitions
+            if row.leader == self._broker_id
+            and self._log_dir.size_bytes(PartitionKey(topic.topic_id, row.partition_index))
+        ]
 
     def get(self, topic: str, index: int, now_ms: int) -> Partition:
         """Raises UnknownTopicOrPartition, NotLeaderOrFollower or StorageError."""

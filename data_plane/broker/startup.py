@@ -15,6 +15,7 @@ from data_plane.log.log_dir import LogDir
 from data_plane.metadata.brokers import decide_register_broker
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord
+from data_plane.replication.cleaners import Cleaner
 from data_plane.replication.executor import Executor
 
 METADATA_DIRECTORY = "metadata"
@@ -30,10 +31,11 @@ def open_broker(
     now_ms: int,
     boot_id: str,
     on_failure: Callable[[BaseException], None],
+    cleaner: Cleaner | None = None,
 ) -> Broker:
     """Claim the directory, replay the metadata, register, recover; then the broker may serve.
 
-    listeners: as advertised. Blocks.
+    listeners: as advertised. cleaner: None compacts in place. Blocks.
     Raises DirectoryRefused, DamagedLog or LogFailure.
     """
     root = PurePath(config.data_dir)
@@ -53,7 +55,14 @@ def open_broker(
             )
         register(config, controller, log_dir, listeners, rng)
         broker = Broker(
-            config, log_dir, controller, executor, rng=rng, now_ms=now_ms, on_failure=on_failure
+            config,
+            log_dir,
+            controller,
+            executor,
+            rng=rng,
+            now_ms=now_ms,
+            on_failure=on_failure,
+            cleaner=cleaner,
         )
         for _ in broker.recover():
             pass

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from data_plane.log import restart
 from data_plane.log.disk_space import DiskGauge, DiskMark
 from data_plane.log.failures import DamagedLog, DiskFull, LogFailure
-from data_plane.log.files import Files, Lock, read_whole, write_atomically
+from data_plane.log.files import DiskSpace, Files, Lock, read_whole, write_atomically
 from data_plane.log.identity import Identity, check_identity, read_identity, write_identity
 from data_plane.log.log_config import LogConfig
 from data_plane.log.manifest import Manifest, PartitionKey, key_from_directory
@@ -265,6 +265,11 @@ class LogDir:
         """One partition's bytes of record batches, open or not; 0 where there is none."""
         log = self._logs.get(key)
         return self._closed_bytes.get(key, 0) if log is None else log.size_bytes
+
+    @property
+    def space(self) -> DiskSpace:
+        """What the disk, or the plan's share of it, has; as of the last update."""
+        return self._disk.space
 
     def update_disk_mark(self) -> DiskMark:
         """Measure free space again; to be called about once a second."""

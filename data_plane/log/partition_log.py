@@ -348,6 +348,18 @@ class PartitionLog:
         if self._active.size_bytes:
             self._roll()
 
+    def roll_if_due(self, now_ms: int) -> bool:
+        """Begin a new segment if the active one is too old, though nobody appends.
+
+        Raises DiskFull, LogFailure.
+        """
+        age_ms = now_ms - self._active.created_ms
+        if not self._active.size_bytes or age_ms < self.config.roll_ms:
+            return False
+        self._now_ms = now_ms
+        self.roll()
+        return True
+
     def _roll(self) -> None:
         """Close the active segment for writing. Raises DiskFull, nothing then changed."""
         base = self.log_end_offset

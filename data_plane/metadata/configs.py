@@ -1,6 +1,7 @@
 """The one catalogue of topic and broker config keys: name, type, default, limit, doc.
 
-Names and meanings are Kafka's (4.x); the default of `flush.ms` is ours (durability.md 1).
+Names and meanings are Kafka's (4.x); the defaults of `flush.ms` (durability.md 1) and of
+`log.cleaner.io.max.bytes.per.second`, which Kafka does not limit, are ours.
 Docs, DescribeConfigs, checks and LogConfig are all read from here.
 """
 
@@ -319,6 +320,30 @@ BROKER_CONFIGS = catalogue(
         ),
         ConfigKey("listeners", _T.LIST, None, "Where the broker listens", update=_RO),
         ConfigKey("log.dirs", _T.STRING, None, "Where the logs are", update=_RO),
+        ConfigKey(
+            "log.cleaner.backoff.ms",
+            _T.LONG,
+            "15000",
+            "How often logs are looked at for what compaction is due",
+            at_least(1),
+            update=_RO,
+        ),
+        ConfigKey(
+            "log.cleaner.io.max.bytes.per.second",
+            _T.DOUBLE,
+            "67108864",
+            "Most bytes that compaction reads and writes per second",
+            at_least(1),
+            update=_RO,
+        ),
+        ConfigKey(
+            "log.retention.check.interval.ms",
+            _T.LONG,
+            "300000",
+            "How often logs are looked at for what may be deleted",
+            at_least(1),
+            update=_RO,
+        ),
         ConfigKey("max.connections", _T.INT, "20000", "Most connections", at_least(0), update=_RO),
         ConfigKey("node.id", _T.INT, "-1", "Same as broker.id", update=_RO),
         ConfigKey(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from data_plane.log.failures import DiskFull
+from data_plane.log.leader_epochs import EpochEnd
 from data_plane.log.partition_log import LogSlice, PartitionLog, StagedAppend
 from data_plane.log.sync import SyncTicket
 from data_plane.log.time_lookup import TimestampOffset
@@ -11,6 +12,7 @@ from data_plane.metadata.records import CommitMode
 from data_plane.protocol.errors import (
     FencedLeaderEpoch,
     OffsetOutOfRange,
+    PolicyViolation,
     UnknownLeaderEpoch,
     UnknownTopicOrPartition,
 )
@@ -200,6 +202,28 @@ class Partition:
     def offset_of_max_timestamp(self, *, is_committed: bool = False) -> TimestampOffset | None:
         """The first record with the latest time that this kind of reader may see (KIP-734)."""
         return self.log.offset_of_max_timestamp(self.limit(is_committed=is_committed))
+
+    def epoch_end(self, leader_epoch: int) -> EpochEnd:
+        """The largest epoch up to `leader_epoch` and its end; -1 and -1 if that is not known.
+
+        Our own epoch is known before its first record, and ends where the log does.
+        """
+        if leader_epoch == self.leader_epoch:
+            return EpochEnd(leader_epoch, self.log.log_end_offset)
+        return self.log.epoch_end(leader_epoch)
+
+    def delete_records_before(self, offset: int) -> int:
+        """Let the log begin at `offset`; returns where it begins then.
+
+        Raises OffsetOutOfRange beyond the high watermark, PolicyViolation for a topic whose
+        records only compaction may take (KIP-107).
+        """
+        if not self.log.config.is_deleted:
+            raise PolicyViolation("cleanup.policy of this topic does not hold delete")
+        if not 0 <= offset <= self.high_watermark:
+            raise OffsetOutOfRange
+        self.log.delete_records_before(offset)
+        return self.log.log_start_offset
 
     def complete_sync(self, ticket: SyncTicket) -> None:
         """A sync ended well; a stale ticket changes nothing (durability.md 2)."""

@@ -21,6 +21,8 @@ from data_plane.broker.gauges import metrics_text
 from data_plane.broker.startup import cluster_id_of, open_broker
 from data_plane.log.failures import LogFailure
 from data_plane.log.files import DiskFiles
+from data_plane.metadata.configs import BROKER_CONFIGS
+from data_plane.server.cleaner_process import ProcessCleaner
 from data_plane.server.clock import Clock
 from data_plane.server.executor import ThreadExecutor
 from data_plane.server.listener import Connections, Listener
@@ -69,6 +71,7 @@ class BrokerProcess:
         listeners = [Listener(one, cluster_id=config.cluster_id) for one in config.listeners]
         try:
             executor = ThreadExecutor(loop)
+            cleaner = ProcessCleaner(loop, cleaner_rate(config))
             broker = open_broker(
                 config,
                 self._files,
@@ -78,9 +81,10 @@ class BrokerProcess:
                 now_ms=self._clock.now_ms(),
                 boot_id=boot_id(root),
                 on_failure=lambda error: self._fail(broker, error),
+                cleaner=cleaner,
             )
             turns = Turns(broker, self._clock)
-            executor.after = turns.end
+            executor.after = cleaner.after = turns.end
             await self._serve(broker, turns, executor, listeners, announce)
         finally:
             for one in listeners:
@@ -179,6 +183,12 @@ class BrokerProcess:
             broker.log_dir.mark_failure(error)
         logging.shutdown()
         os._exit(EXIT_IO_FAILURE)
+
+
+def cleaner_rate(config: BrokerConfig) -> float:
+    """What compaction may read and write, bytes per second."""
+    key = BROKER_CONFIGS["log.cleaner.io.max.bytes.per.second"]
+    return float(config.static_configs.get(key.name, key.default or 0))
 
 
 def prepare_process() -> None:

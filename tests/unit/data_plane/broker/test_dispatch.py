@@ -106,6 +106,8 @@ def test_every_error_response_can_be_built() -> None:
 
 ANSWERED_PER_ROW = {
     "ListOffsets",
+    "DeleteRecords",
+    "OffsetForLeaderEpoch",
     "DescribeGroups",
     "DescribeConfigs",
     "DeleteGroups",
