@@ -16,6 +16,9 @@ from control_plane.pki.seal import Sealer, seal_to_node
 # What a client may do on a cluster of its own (heroku-contract.md (d) 5).
 TOPIC_OPERATIONS = ("READ", "WRITE", "DESCRIBE")
 GROUP_OPERATIONS = ("READ", "WRITE", "DESCRIBE", "DELETE")
+# Heroku's published policy grants none of these; on brokers of one's own there is nobody to protect
+# from them, and exactly-once programs need them.
+TRANSACTIONAL_ID_OPERATIONS = ("WRITE", "DESCRIBE")
 
 
 def ensure_ca(session: Session, cluster: Cluster, *, sealer: Sealer, now: dt.datetime) -> None:

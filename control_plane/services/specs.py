@@ -223,12 +223,17 @@ def _topics(session: Session, cluster: Cluster) -> list[TopicSpec]:
 
 def _principals(session: Session, cluster: Cluster) -> list[PrincipalSpec]:
     """Clients of a cluster of their own may use every topic and group, and administer nothing."""
+    granted = (
+        ("TOPIC", credentials.TOPIC_OPERATIONS),
+        ("GROUP", credentials.GROUP_OPERATIONS),
+        ("TRANSACTIONAL_ID", credentials.TRANSACTIONAL_ID_OPERATIONS),
+    )
     acls = [
-        AclSpec(resource_type="TOPIC", resource_name="*", operation=operation)
-        for operation in credentials.TOPIC_OPERATIONS
-    ] + [
-        AclSpec(resource_type="GROUP", resource_name="*", operation=operation)
-        for operation in credentials.GROUP_OPERATIONS
+        AclSpec.model_validate(
+            {"resource_type": resource_type, "resource_name": "*", "operation": operation}
+        )
+        for resource_type, operations in granted
+        for operation in operations
     ]
     return [
         PrincipalSpec(name=row.principal, acls=acls)
