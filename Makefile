@@ -18,7 +18,7 @@ BEGAN := $(shell $(PYTHON) -c 'import time; print(time.time())')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo up check format test bench lock clean
+.PHONY: help setup setup-test demo up check format test bench conformance lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -69,12 +69,21 @@ test: setup-test ## Run the tests (T=path for a part of them)
 bench: setup-test ## Measure the broker: every figure beside its target (ARGS="throughput --n 3")
 	$(BIN)/python -m tests.bench $(ARGS)
 
+conformance: $(VENV)/.conformance-stamp ## Run the same scenarios through real foreign clients (ARGS="kcat java" for some)
+	$(BIN)/python -m tests.conformance $(ARGS)
+
+$(VENV)/.conformance-stamp: $(VENV)/.test-stamp tests/toolchains/clients.lock
+	@echo "installing tests/toolchains/clients.lock ..."
+	@$(call install,$(LOCK_FLAGS) -r tests/toolchains/clients.lock)
+	@touch $@
+
 lock: setup-test ## Resolve the dependencies anew into the hashed lock files
 	@for out in requirements.lock:--extra=demo tests/requirements.lock:--extra=demo\ --extra=test; do \
 	  $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet \
 	    --upgrade $${out#*:} pyproject.toml -o $${out%%:*} --custom-compile-command "make lock"; done
-	@$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet \
-	    --upgrade tests/toolchains/build.in -o tests/toolchains/build.lock --custom-compile-command "make lock"
+	@for set in build clients; do \
+	  $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet \
+	    --upgrade tests/toolchains/$$set.in -o tests/toolchains/$$set.lock --custom-compile-command "make lock"; done
 
 clean: ## Remove the environment and caches (data directories are yours to remove)
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

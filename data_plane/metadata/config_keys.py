@@ -146,15 +146,14 @@ def one_of(*allowed: str) -> Limit:
 
 
 def each_of(*allowed: str) -> Limit:
-    """A non-empty list without repetition whose items are all among `allowed`."""
+    """A list without repetition whose items are all among `allowed`; it may be empty (KIP-1161)."""
     return Limit(
         lambda value: (
             isinstance(value, tuple)
-            and bool(value)
             and set(value) <= set(allowed)
             and len(set(value)) == len(value)
         ),
-        f"List must hold at least one of, and nothing but: {', '.join(allowed)}",
+        f"List must hold each at most once, and nothing but: {', '.join(allowed)}",
     )
 
 

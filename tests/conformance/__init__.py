@@ -1,0 +1,1 @@
+"""The same scenarios through real clients of other people; `make conformance` runs them all."""

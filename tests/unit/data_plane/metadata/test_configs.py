@@ -75,7 +75,6 @@ def test_defaults_are_what_a_log_does_without_configs() -> None:
         ("min.cleanable.dirty.ratio", "1.1"),
         ("min.cleanable.dirty.ratio", "nan"),
         ("min.cleanable.dirty.ratio", "much"),
-        ("cleanup.policy", ""),
         ("cleanup.policy", "delete,delete"),
         ("compression.type", "brotli"),
         ("message.timestamp.type", "createtime"),
@@ -93,6 +92,7 @@ def test_bad_values_name_the_key(name: str, text: str) -> None:
         ("retention.ms", " 7 ", 7),
         ("preallocate", "TRUE", True),
         ("cleanup.policy", " compact , delete", ("compact", "delete")),
+        ("cleanup.policy", "", ()),  # KIP-1161: kept for ever.
         ("min.cleanable.dirty.ratio", "0.25", 0.25),
     ],
 )

@@ -1,0 +1,71 @@
+"""Run scenarios for one client and note what came out."""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tests.conformance.client import Client, NotRun
+from tests.conformance.features import FEATURES
+from tests.conformance.world import World
+
+log = logging.getLogger(__name__)
+
+PASSED = "yes"
+FAILED = "FAILED"
+LACKING = "-"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One client's row. `not_run` is why there is no other."""
+
+    client: str
+    version: str = ""
+    not_run: str = ""
+    features: dict[str, str] = field(default_factory=dict)  # feature -> PASSED, FAILED or LACKING
+    reasons: dict[str, str] = field(default_factory=dict)  # feature -> why it failed or is lacking
+
+    @property
+    def is_good(self) -> bool:
+        return not self.not_run and FAILED not in self.features.values()
+
+
+def outcome_of(
+    kind: type[Client],
+    address: str,
+    reference: Client,
+    features: Iterable[str] = FEATURES,
+    told: Callable[[str, str], None] = lambda _feature, _outcome: None,
+) -> Outcome:
+    """Run every feature on one client. A client that cannot be started becomes `not_run`."""
+    outcome = Outcome(kind.name)
+    try:
+        client = kind(address)
+        outcome.version = client.version()
+    except NotRun as reason:
+        outcome.not_run = str(reason)
+        return outcome
+    try:
+        for feature in features:
+            result, why = _run_one(feature, World(client, reference))
+            outcome.features[feature] = result
+            if why:
+                outcome.reasons[feature] = why
+            told(feature, result if result != FAILED else f"{FAILED}: {why}")
+    finally:
+        client.close()
+    return outcome
+
+
+def _run_one(feature: str, world: World) -> tuple[str, str]:
+    """The result and the reason for it, where it is not PASSED."""
+    if why := world.client.lacks.get(feature):
+        return LACKING, why
+    try:
+        FEATURES[feature](world)
+    except Exception as error:
+        log.debug("%s", traceback.format_exc())
+        text = str(error).strip() or repr(error)
+        return FAILED, f"{type(error).__name__}: {text.splitlines()[0][:300]}"
+    return PASSED, ""

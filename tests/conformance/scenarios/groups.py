@@ -1,0 +1,72 @@
+"""Groups: two members share, one leaves, commits are where the next member starts."""
+
+from tests.conformance.record import Record
+from tests.conformance.world import World, expect_records, settle
+
+PARTITIONS = 4
+
+
+def rebalance(world: World) -> None:
+    """Two members own two partitions each; when one leaves, the other owns and reads everything."""
+    client, topic, group = world.client, world.topic(partitions=PARTITIONS), world.name("group")
+    client.join("a", group, topic)
+    await_assignment(world, {"a": PARTITIONS})
+    client.join("b", group, topic)
+    await_assignment(world, {"a": 2, "b": 2})
+    owned = client.assigned("a") + client.assigned("b")
+    assert sorted(owned) == list(range(PARTITIONS)), f"the members own {owned}"
+
+    first = [Record(b"first %d" % i, partition=i % PARTITIONS) for i in range(40)]
+    world.reference.produce(topic, first)
+    found = client.taken("a", 20) + client.taken("b", 20)
+    expect_records(found, first, client.name)
+    client.commit("a")
+    client.commit("b")
+    client.leave("b")
+
+    await_assignment(world, {"a": PARTITIONS})
+    second = [Record(b"second %d" % i, partition=i % PARTITIONS) for i in range(40)]
+    world.reference.produce(topic, second)
+    expect_records(client.taken("a", 40), second, client.name)
+    client.commit("a")
+    client.leave("a")
+
+
+def commit_and_resume(world: World) -> None:
+    """A member that left after a commit is followed by one that starts exactly there."""
+    client, topic, group = world.client, world.topic(), world.name("group")
+    records = [Record(b"%d" % i) for i in range(100)]
+    world.reference.produce(topic, records[:40])
+    client.join("first", group, topic)
+    expect_records(client.taken("first", 40), records[:40], client.name)
+    client.commit("first")
+    client.leave("first")
+    world.reference.produce(topic, records[40:])
+    client.join("second", group, topic)
+    expect_records(client.taken("second", 60), records[40:], client.name)
+    client.commit("second")
+    client.leave("second")
+    assert world.reference.committed(group, topic, 1) == {0: 100}
+
+
+def commit_inside_a_batch(world: World) -> None:
+    """A fetch from the middle of a batch gives the whole batch; the client skips what it has."""
+    client, topic, group = world.client, world.topic(), world.name("group")
+    records = [Record(b"%d" % i) for i in range(100)]
+    world.reference.produce(topic, records, codec="lz4")
+    client.join("first", group, topic)
+    expect_records(client.taken("first", 37), records[:37], client.name)
+    client.commit("first")
+    client.leave("first")
+    client.join("second", group, topic)
+    found = client.taken("second", 63)
+    expect_records(found, records[37:], client.name)
+    assert found[0].offset == 37
+    client.leave("second")
+
+
+def await_assignment(world: World, counts: dict[str, int]) -> None:
+    def owned() -> dict[str, int]:
+        return {member: len(world.client.assigned(member)) for member in counts}
+
+    settle(lambda: owned() == counts, lambda: f"the members own {owned()}, not {counts}")

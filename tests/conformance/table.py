@@ -1,0 +1,62 @@
+"""docs/CLIENTS.md: client x feature x version, as the last whole run found it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from tests.conformance.features import FEATURES
+from tests.conformance.run import FAILED, LACKING, PASSED, Outcome
+
+SIGNS: Final = {PASSED: "✓", FAILED: "✗", LACKING: "–"}
+HEAD: Final = """# Foreign clients
+
+Written by `make conformance`, which runs the same scenarios (tests/conformance) through real
+clients of other people against one `ottla-broker`, and rewrites this file. ✓ shown, – the client
+has no such thing (reasons below the table), ✗ failed. Records cross over: what one client writes,
+it and librdkafka read back, and the other way round.
+
+"""
+
+
+def markdown(outcomes: Sequence[Outcome]) -> str:
+    """The whole document."""
+    return HEAD + "\n".join([*_matrix(outcomes), "", *_notes(outcomes)]) + "\n"
+
+
+def _matrix(outcomes: Sequence[Outcome]) -> Iterable[str]:
+    """One column per client, one line per feature: the names of features are long."""
+    yield "| | " + " | ".join(outcome.client for outcome in outcomes) + " |"
+    yield "|---|" + ":-:|" * len(outcomes)
+    yield "| version | " + " | ".join(outcome.version or "NOT RUN" for outcome in outcomes) + " |"
+    for feature in FEATURES:
+        signs = (SIGNS.get(outcome.features.get(feature, ""), "") for outcome in outcomes)
+        yield f"| {feature} | " + " | ".join(signs) + " |"
+
+
+def _notes(outcomes: Sequence[Outcome]) -> Iterable[str]:
+    for outcome in outcomes:
+        if outcome.not_run:
+            yield f"- **{outcome.client}** NOT RUN: {outcome.not_run}"
+        for feature, reason in outcome.reasons.items():
+            sign = SIGNS[outcome.features[feature]]
+            yield f"- {sign} {outcome.client}, {feature}: {reason}"
+
+
+def plain(outcomes: Sequence[Outcome]) -> str:
+    """The same for a terminal."""
+    width = max(len(feature) for feature in FEATURES)
+    lines = [f"{'':{width}}  " + "  ".join(outcome.client for outcome in outcomes)]
+    for feature in FEATURES:
+        signs = "  ".join(
+            SIGNS.get(outcome.features.get(feature, ""), " ").center(len(outcome.client))
+            for outcome in outcomes
+        )
+        lines.append(f"{feature:{width}}  {signs}")
+    for outcome in outcomes:
+        state = f"NOT RUN: {outcome.not_run}" if outcome.not_run else outcome.version
+        lines.append(f"{outcome.client}: {state}")
+        lines += [
+            f"  {feature}: {reason}"
+            for feature, reason in outcome.reasons.items()
+            if outcome.features[feature] == FAILED
+        ]
+    return "\n".join(lines)

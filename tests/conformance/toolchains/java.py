@@ -1,0 +1,44 @@
+"""Jars of Apache Kafka from Maven Central by tests/toolchains/java/pom.xml, our code by javac."""
+
+import functools
+from typing import Final
+
+from tests.conformance.toolchains.building import (
+    BUILD,
+    MANIFESTS,
+    PROGRAMS,
+    build_once,
+    need,
+    run,
+)
+
+JARS: Final = BUILD / "jars"
+CLASSES: Final = BUILD / "classes"
+POM: Final = MANIFESTS / "java" / "pom.xml"
+SOURCES: Final = PROGRAMS / "java"
+
+
+def command(main_class: str, *options: str) -> list[str]:
+    """How a main class of Apache Kafka or of ours is run; arguments are appended."""
+    prepare()
+    path = f"{CLASSES}:{JARS}/*"
+    # Small heaps and one compiler tier: these are short programs on a small machine.
+    quick = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    return [need("java"), *quick, *options, "-cp", path, main_class]
+
+
+@functools.cache
+def prepare() -> None:
+    java_files = sorted(SOURCES.glob("*.java"))
+    build_once(JARS, [POM], _fetch_jars)
+    build_once(CLASSES, [POM, *java_files], _compile)
+
+
+def _fetch_jars() -> None:
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
+    run([need("mvn"), "-q", "-B", "-f", str(POM), *goal], MANIFESTS / "java")
+
+
+def _compile() -> None:
+    files = [str(path) for path in sorted(SOURCES.glob("*.java"))]
+    run([need("javac"), "-nowarn", "-cp", f"{JARS}/*", "-d", str(CLASSES), *files], SOURCES)

@@ -1,0 +1,55 @@
+"""What a scenario works with: the client under test, a reference client, and fresh names."""
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.conformance.client import Client
+from tests.conformance.record import Record
+
+_NUMBERS = itertools.count(1)
+SETTLE_SECONDS_MAX = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The reference (librdkafka) creates topics, and reads and writes on the other side."""
+
+    client: Client
+    reference: Client
+
+    def name(self, kind: str) -> str:
+        """A name that no other scenario uses, in this process or another."""
+        return f"{kind}-{self.client.name}-{os.getpid()}-{next(_NUMBERS)}"
+
+    def topic(self, partitions: int = 1, **configs: str) -> str:
+        """A new topic; `_` in a config's name stands for a dot."""
+        name = self.name("topic")
+        settings = {key.replace("_", "."): value for key, value in configs.items()}
+        self.reference.create_topic(name, partitions, settings)
+        return name
+
+
+def expect_records(found: Sequence[Record], expected: Sequence[Record], reader: str) -> None:
+    """The same contents in the same order, partition by partition."""
+    for partition in sorted({record.partition for record in expected}):
+        got = [record.content for record in found if record.partition == partition]
+        wanted = [record.content for record in expected if record.partition == partition]
+        assert len(got) == len(wanted), f"{reader} read {len(got)} of {len(wanted)} records"
+        for index, (one, other) in enumerate(zip(got, wanted, strict=True)):
+            assert one == other, f"{reader} read {short(one)} for {short(other)} at {index}"
+
+
+def short(thing: object) -> str:
+    text = repr(thing)
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def settle(condition: Callable[[], bool], what: Callable[[], str]) -> None:
+    """Poll until it holds; clients learn of changes in their own time."""
+    deadline = time.monotonic() + SETTLE_SECONDS_MAX
+    while not condition():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.1)
