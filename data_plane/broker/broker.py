@@ -150,6 +150,11 @@ class Broker:
         ):
             raise TopicAuthorizationFailed
 
+    @property
+    def takes_plain_produces(self) -> bool:
+        """No quota is to be charged and there is room: nothing to ask but the topic itself."""
+        return self.quotas.is_idle and self.log_dir.disk_mark != DiskMark.FULL
+
     def check_disk(self) -> None:
         """Raises StorageError while the disk is too full for client writes (durability.md 2)."""
         if self.log_dir.disk_mark == DiskMark.FULL:

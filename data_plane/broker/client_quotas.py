@@ -15,28 +15,28 @@ class BrokerQuotas:
 
     def __init__(self, quotas: Quotas) -> None:
         self._quotas = ClientQuotas(quotas)
-        self._is_idle = not quotas  # The hot path asks nothing else while there are no quotas.
+        self.is_idle = not quotas  # The hot path asks nothing else while there are no quotas.
 
     def apply(self, quotas: Quotas) -> None:
         self._quotas.apply(quotas)
-        self._is_idle = not quotas
+        self.is_idle = not quotas
 
     def charge_produce(self, ctx: RequestContext, size_bytes: int) -> int:
         """Count a produce request; returns its throttle time in milliseconds."""
-        if self._is_idle:
+        if self.is_idle:
             return 0
         throttle_ms = self._quotas.charge(PRODUCER_BYTE_RATE, *_client(ctx), size_bytes, ctx.now_ms)
         return _muted(ctx, throttle_ms, ctx.now_ms)
 
     def fetch_bytes_max(self, ctx: RequestContext) -> int | None:
         """The most that one answer may carry; None: no quota holds."""
-        if self._is_idle:
+        if self.is_idle:
             return None
         return self._quotas.amount_max(CONSUMER_BYTE_RATE, *_client(ctx))
 
     def charge_fetch(self, ctx: RequestContext, size_bytes: int, now_ms: int) -> tuple[bool, int]:
         """Whether the records may leave, and the throttle time; refused ones are not counted."""
-        if self._is_idle:
+        if self.is_idle:
             return True, 0
         may_leave, throttle_ms = self._quotas.charge_unless_over(
             CONSUMER_BYTE_RATE, *_client(ctx), size_bytes, now_ms

@@ -2,12 +2,13 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from data_plane.broker.context import RequestContext, Throttle
 from data_plane.broker.handlers import HANDLERS, handler
+from data_plane.broker.quick_produce import MISSES_MAX, PRODUCE, QuickProduce, learnt
+from data_plane.broker.reply import Parts, Reply
 from data_plane.log.failures import LogFailure
 from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS
 from data_plane.protocol.errors import KafkaError
@@ -16,7 +17,7 @@ from data_plane.protocol.headers import (
     encode_response_header,
     read_request_header,
 )
-from data_plane.protocol.primitives import Buffer, DecodeError
+from data_plane.protocol.primitives import DecodeError
 from data_plane.protocol.schema import decoder, encoder
 from data_plane.replication.waiting import Parked
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from data_plane.broker.broker import Broker
 
 log = logging.getLogger(__name__)
-
-Parts = Sequence[Buffer]
-Encode = Callable[[object], Parts]
 
 
 class CloseConnection(Exception):
@@ -52,6 +50,8 @@ class Session:
         "is_authenticated",
         "listener",
         "principal",
+        "quick_misses",
+        "quick_produce",
         "software",
         "throttle",
     )
@@ -64,41 +64,10 @@ class Session:
         self.client_host = client_host
         self.is_authenticated = is_authenticated
         self.guard: Guard | None = None
+        self.quick_produce: QuickProduce | None = None
+        self.quick_misses = 0
         self.throttle = Throttle()
         self.software = ""  # name and version, as ApiVersions v3+ tells them (KIP-511)
-
-
-class Reply:
-    """One place in a connection's queue: parts of a frame without its size, or parked."""
-
-    __slots__ = ("_encode", "_parts", "is_last", "parked", "size_bytes")
-
-    def __init__(self, parts: Parts | None, parked: Parked | None, encode: Encode | None) -> None:
-        self._parts = parts
-        self.parked = parked
-        self._encode = encode
-        self.size_bytes = 0  # of the request, while parked: what the in-flight cap counts
-        self.is_last = False  # the connection is closed once it has left
-
-    @property
-    def is_ready(self) -> bool:
-        return self.parked is None or self.parked.is_done
-
-    @property
-    def mutes(self) -> bool:
-        """The connection reads no further request until this reply has left."""
-        return self.parked is not None and self.parked.mutes and not self.parked.is_done
-
-    def take(self) -> Parts:
-        """The frame's parts; encoded here, so that a failure is that connection's own.
-
-        Raises CloseConnection.
-        """
-        if self._parts is None:
-            assert self.parked is not None, "a reply has parts or is parked"
-            assert self._encode is not None, "a parked reply knows its encoding"
-            self._parts = self._encode(self.parked.response)
-        return self._parts
 
 
 def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int) -> Reply | None:
@@ -107,6 +76,15 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
     frame: header and body, without the size; valid only until the caller's turn ends.
     Raises CloseConnection where Kafka closes: unreadable, unknown key or version, a bug of ours.
     """
+    if session.quick_produce is not None:
+        try:
+            quick = session.quick_produce.take(broker, session, frame, now_ms)
+        except Exception as error:
+            log.exception("a plain produce failed")
+            raise CloseConnection("a plain produce failed") from error
+        if quick is not None:
+            session.quick_misses = 0
+            return quick
     try:
         header, at = read_request_header(frame)
     except DecodeError as error:
@@ -133,6 +111,9 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
             raise CloseConnection(_refusal(session, header))
         return _unknown_api_versions(header, module)
     try:
+        if header.api_key == PRODUCE and session.quick_misses < MISSES_MAX:
+            session.quick_misses += 1
+            session.quick_produce = learnt(broker, frame, at, header.api_version)
         return _handle(broker, session, ctx, header, module, frame[at:])
     except DecodeError as error:
         raise CloseConnection(f"{spec.name} v{header.api_version}: {error}") from error

@@ -35,6 +35,11 @@ class LogConfig:
     min_cleanable_dirty_ratio: float = 0.5
 
     @property
+    def takes_any_records(self) -> bool:
+        """Nothing is asked of single records, so nobody has to look at them."""
+        return not self.is_compacted and self.timestamp_before_max_ms == NEVER_MS
+
+    @property
     def roll_ms(self) -> int:
         """Age at which a segment ends: a compacted one early enough to be cleaned in time."""
         if self.is_compacted:

@@ -46,7 +46,7 @@ from data_plane.log.sync import SyncState, SyncTicket
 from data_plane.log.time_lookup import TimestampOffset
 from data_plane.log.txn_index import AbortedTransaction, TxnIndex
 from data_plane.log.txn_rebuild import marker_of, rebuild_txn_index, replay_segment
-from data_plane.log.validate import check_client_batch, check_form, header_of_client_batch
+from data_plane.log.validate import check_form, check_whole_client_batch
 from data_plane.protocol.errors import FencedLeaderEpoch, InvalidTxnState, OffsetOutOfRange
 from data_plane.protocol.records.batch import (
     BatchHeader,
@@ -206,8 +206,7 @@ class PartitionLog:
         self._now_ms = now_ms
         if not is_client:
             return self._stage_internal(batches, leader_epoch, now_ms)
-        header = header_of_client_batch(batches)
-        check_client_batch(batches, header, self.config, now_ms)
+        header = check_whole_client_batch(batches, self.config, now_ms)
         if header.producer_id >= 0:
             earlier = self._producers.check(header)
             if earlier is not None:

@@ -7,6 +7,8 @@ Source: Kafka's LogValidator and ProduceRequest, KIP-32, KIP-98, KIP-467, KIP-93
 
 from collections.abc import Sequence
 
+import crc32c
+
 from data_plane.log.log_config import NEVER_MS, LogConfig
 from data_plane.protocol.errors import (
     CorruptBatch,
@@ -17,8 +19,10 @@ from data_plane.protocol.errors import (
     UnsupportedCompression,
 )
 from data_plane.protocol.records.batch import (
+    ATTRIBUTES_AT,
     BATCH_HEADER,
     BATCH_HEADER_BYTES,
+    LOG_OVERHEAD_BYTES,
     MAGIC,
     NO_PRODUCER_ID,
     BatchHeader,
@@ -36,6 +40,33 @@ class RefusedRecords(InvalidRecord):
     def __init__(self, message: str, record_indexes: Sequence[int]) -> None:
         super().__init__(message)
         self.record_indexes = tuple(record_indexes)
+
+
+def check_whole_client_batch(view: memoryview, config: LogConfig, now_ms: int) -> BatchHeader:
+    """Return the header of the one batch in `view`, if a client may append it; else raise.
+
+    The batch that nothing is wrong with is judged in one step; any other goes through the rules
+    one by one, which say what is wrong.
+    """
+    size_bytes = len(view)
+    if size_bytes >= BATCH_HEADER_BYTES and config.takes_any_records:
+        fields = BATCH_HEADER.unpack_from(view)
+        _, length, _, magic, crc, attributes, delta, _, latest_ms, producer, epoch, first, count = (
+            fields
+        )
+        if (
+            length + LOG_OVERHEAD_BYTES == size_bytes <= config.message_bytes_max
+            and magic == MAGIC
+            and 0 <= attributes <= CODECS_MAX
+            and 0 <= delta == count - 1
+            and (producer == NO_PRODUCER_ID or (producer >= 0 and first >= 0 and epoch >= 0))
+            and (config.is_log_append_time or latest_ms <= now_ms + config.timestamp_after_max_ms)
+            and crc32c.crc32c(view[ATTRIBUTES_AT:]) == crc
+        ):
+            return BatchHeader._make(fields)
+    header = header_of_client_batch(view)
+    check_client_batch(view, header, config, now_ms)
+    return header
 
 
 def header_of_client_batch(view: memoryview) -> BatchHeader:

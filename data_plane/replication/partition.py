@@ -167,12 +167,12 @@ class Partition:
             self.log.write()
         except DiskFull:
             is_whole = False  # What had fitted is in the log; its end tells who is lucky.
+        if self.commit_mode == CommitMode.REPLICATED:
+            self._advance()  # Before those who wait for it hear of the write.
         end = self.log.log_end_offset
         written, self._written = self._written, []
         for wanted, callback in written:
             callback(wanted <= end)
-        if self.commit_mode == CommitMode.REPLICATED:
-            self._advance()
         return is_whole
 
     def when_written(self, end_offset: int, callback: Written) -> None:

@@ -6,7 +6,8 @@ from collections import deque
 from typing import Any, Protocol, cast
 
 from data_plane.broker.config import Limits
-from data_plane.broker.dispatch import CloseConnection, Reply, Session, dispatch
+from data_plane.broker.dispatch import CloseConnection, Session, dispatch
+from data_plane.broker.reply import Reply
 from data_plane.protocol.framing import SIZE_BYTES, FrameTooLarge, frame_size, frames
 from data_plane.protocol.primitives import INT32, Buffer
 from data_plane.server.receive_buffer import ReceiveBuffer
@@ -87,8 +88,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         for reply in self._queue:
-            if reply.parked is not None:
-                reply.parked.abandon()
+            reply.abandon()
         self._queue.clear()
         self._turns.forget(self)
         if self._session is not None:
@@ -162,11 +162,10 @@ class Connection(asyncio.BufferedProtocol):
         if reply.is_ready:
             self._turns.wake(self)
             return
-        assert reply.parked is not None, "what is not ready is parked"
         reply.size_bytes = size_bytes
         self._inflight_bytes += size_bytes
         self._is_muted = reply.mutes
-        reply.parked.when_done(self._on_done)
+        reply.when_done(self._on_done)
 
     def _on_done(self, _: object) -> None:
         self._turns.wake(self)

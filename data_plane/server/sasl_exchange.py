@@ -19,7 +19,8 @@ from typing import Any
 
 from data_plane.broker.admin_access import broker_number, config_scope
 from data_plane.broker.broker import Broker
-from data_plane.broker.dispatch import CloseConnection, Parts, Reply, Session
+from data_plane.broker.dispatch import CloseConnection, Session
+from data_plane.broker.reply import Parts, Reply
 from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.headers import encode_response_header, read_request_header

@@ -5,8 +5,8 @@ v10: zstd. v11: rack, preferred replica. v12: flexible. v13: topic ids.
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
-from data_plane.broker.dispatch import Parts
 from data_plane.broker.fetch_sessions import FetchCaller, FetchEntry, FetchView, Marks
+from data_plane.broker.reply import Parts
 from data_plane.log.failures import DamagedLog
 from data_plane.log.partition_log import EMPTY_SLICE, LogSlice
 from data_plane.protocol.errors import ErrorCode, KafkaError, UnsupportedCompression

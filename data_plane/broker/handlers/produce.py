@@ -6,7 +6,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
-from data_plane.broker.dispatch import CloseConnection, Parts
+from data_plane.broker.dispatch import CloseConnection
+from data_plane.broker.reply import Parts
 from data_plane.broker.transaction_access import allows_transactional_id, verification_code
 from data_plane.coordinator.transaction import ProducerIdAndEpoch
 from data_plane.log.validate import RefusedRecords

@@ -27,8 +27,11 @@ NO_RECORDS: Final = -1  # The `end` of null records.
 _ACKS: Final = struct.Struct(">hi")  # acks, timeout
 _PARTITION: Final = struct.Struct(">ii").unpack_from  # index, size of records
 _INDEX: Final = INT32.unpack_from
-_RESULT: Final = struct.Struct(">ihqqq").pack  # index, error, base offset, append time, log start
+RESULT_PACK: Final = struct.Struct(
+    ">ihqqq"
+).pack  # index, error, base offset, append time, log start
 _RESULT_V4: Final = struct.Struct(">ihqq").pack  # The same without the log start.
+_MARKED: Final = (0x5A5B5C5D, 0x7E7F, -0x1A2B3C4D5E6F, -0x2B3C4D5E6F7A, -0x3C4D5E6F7A8B)
 _ONE_LEADER: Final = struct.Struct(">BBBiiB").pack  # one tag, tag 0, size 9, leader, epoch, no tags
 
 
@@ -164,12 +167,22 @@ def write_produce(version: int, results: Results, throttle_time_ms: int = 0) -> 
     return bytes(out)
 
 
+def answer_around_result(version: int, topic: TopicKey) -> tuple[bytes, bytes]:
+    """Return what surrounds RESULT_PACK in the answer to one partition that succeeded, v5+."""
+    result = PartitionResult(_MARKED[0])
+    result.error_code, result.base_offset, result.log_append_time_ms, result.log_start_offset = (
+        _MARKED[1:]
+    )
+    start, _, end = write_produce(version, [(topic, [result])]).partition(RESULT_PACK(*_MARKED))
+    return start, end
+
+
 def _write_result(out: bytearray, version: int, result: PartitionResult, is_flexible: bool) -> None:
     index, error_code, base_offset = result.index, result.error_code, result.base_offset
     if version < 5:
         out += _RESULT_V4(index, error_code, base_offset, result.log_append_time_ms)
         return
-    out += _RESULT(
+    out += RESULT_PACK(
         index, error_code, base_offset, result.log_append_time_ms, result.log_start_offset
     )
     if version < 8:

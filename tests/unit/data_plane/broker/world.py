@@ -9,7 +9,8 @@ from uuid import UUID
 
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig, Limits
-from data_plane.broker.dispatch import Reply, Session, dispatch
+from data_plane.broker.dispatch import Session, dispatch
+from data_plane.broker.reply import Reply
 from data_plane.broker.startup import open_broker
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.metadata.image import TOPIC_RESOURCE
@@ -116,7 +117,7 @@ class World:
             limits=limits or Limits(),
             static_configs={name.replace("_", "."): value for name, value in static.items()},
         )
-        self.session = Session(listener="PLAINTEXT", principal=ANONYMOUS, client_host="127.0.0.1")
+        self.session = new_session()
         self.broker = self._open()
 
     def _open(self) -> Broker:
@@ -135,6 +136,7 @@ class World:
     def restart(self, stop: Callable[["World"], None]) -> None:
         """`stop` says how the first one ends."""
         stop(self)
+        self.session = new_session()  # No connection outlives its process.
         self.broker = self._open()
         self.settle()
 
@@ -224,6 +226,10 @@ class World:
         """A topic's id, or one that no topic has."""
         topic = self.broker.image.topic(name)
         return UUID(int=77) if topic is None else topic.topic_id
+
+
+def new_session() -> Session:
+    return Session(listener="PLAINTEXT", principal=ANONYMOUS, client_host="127.0.0.1")
 
 
 def api_name(request: object) -> str:

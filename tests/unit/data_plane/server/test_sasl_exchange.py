@@ -10,7 +10,8 @@ import pytest
 
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig
-from data_plane.broker.dispatch import CloseConnection, Reply, Session, dispatch
+from data_plane.broker.dispatch import CloseConnection, Session, dispatch
+from data_plane.broker.reply import Reply
 from data_plane.broker.startup import open_broker
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.metadata.decision import Decision
