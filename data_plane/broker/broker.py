@@ -107,6 +107,7 @@ class Broker:
             on_image=self._on_image,
             on_committed=self._run_woken,
             on_failure=on_failure,
+            log_bytes_max=config.limits.metadata_log_bytes_max,
         )
         self.coordinators = Coordinators(
             self, config.broker_id, lambda image: config_scope(self, image), rng

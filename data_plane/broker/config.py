@@ -51,6 +51,8 @@ class Limits:
     write_buffer_bytes_low: int = 1024 * 1024
     turn_bytes_max: int = 1024 * 1024  # per connection and turn, then others get theirs
     fetch_wait_ms_max: int = 10 * 60 * 1000
+    # Beyond it the metadata log becomes a snapshot; 40,000 records or so, replayed in a second.
+    metadata_log_bytes_max: int = 4 * 1024 * 1024
     fetch_sessions_max: int = 1_000  # max.incremental.fetch.session.cache.slots
     fetch_session_partitions_max: int = 200_000  # in all sessions together
 

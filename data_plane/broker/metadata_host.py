@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from data_plane.broker.snapshot_cycle import SnapshotCycle
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import NotController
-from data_plane.raft.durable import DiskFull
 from data_plane.raft.entries import Ready
+from data_plane.raft.failures import DiskFull
 from data_plane.replication.executor import Executor
 from data_plane.replication.waiting import OffsetWaiters, Parked
 
@@ -30,7 +31,9 @@ class MetadataHost:
         on_image: Callable[[MetadataImage, MetadataImage], None],
         on_committed: Callable[[], None],
         on_failure: Callable[[BaseException], None],
+        log_bytes_max: int,
     ) -> None:
+        self._snapshots = SnapshotCycle(controller, executor, log_bytes_max)
         self.controller = controller
         self._executor = executor
         self._on_image = on_image
@@ -38,6 +41,7 @@ class MetadataHost:
         self._on_failure = on_failure
         self._waiting = OffsetWaiters()
         self._has_stepped_down = False
+        self._is_persisting = False
 
     def propose(self, decision: Decision[R]) -> R | Parked:
         """Append a decision's records; the response leaves once they are committed.
@@ -56,11 +60,18 @@ class MetadataHost:
 
     def pump(self) -> None:
         """Start what the controller has ready; at the end of each turn, and after each persist."""
+        if self._is_persisting:
+            return
+        if self._snapshots.may_cut:
+            self._is_persisting = True  # The log is written anew: nothing may be appended to it.
+            self._snapshots.cut(self._cut_done)
+            return
         while (ready := self.controller.ready()) is not None:
             if ready.must_persist:
                 self._persist(ready)
                 return
             self._advance(ready)
+        self._snapshots.start(self._snapshot_done)
 
     def retry(self) -> None:
         """Stand for election again after a full disk; now and then, since each try writes."""
@@ -68,12 +79,25 @@ class MetadataHost:
             self._has_stepped_down = False
             self.controller.resume()
 
+    def _snapshot_done(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._on_failure(error)
+            return
+        self.pump()
+        self._on_committed()
+
+    def _cut_done(self, error: BaseException | None) -> None:
+        self._is_persisting = False
+        self._snapshot_done(error)
+
     def _persist(self, ready: Ready) -> None:
+        self._is_persisting = True
         self._executor.submit(
             [lambda: self.controller.disk.persist(ready)], lambda error: self._done(ready, error)
         )
 
     def _done(self, ready: Ready, error: BaseException | None) -> None:
+        self._is_persisting = False
         if isinstance(error, DiskFull):
             self.controller.step_down()
             self._waiting.fail()

@@ -15,10 +15,13 @@ from data_plane.metadata.codec import decode_record, encode_record
 from data_plane.metadata.image import ImageDelta, MetadataImage
 from data_plane.metadata.producer_ids import ProducerIds
 from data_plane.metadata.records import MetadataRecord, metadata_records
+from data_plane.metadata.snapshots import image_of, snapshot_of
 from data_plane.protocol.errors import NotController
-from data_plane.raft.durable import DiskFull, RaftDisk
+from data_plane.raft.durable import RaftDisk
 from data_plane.raft.entries import NO_OP, EntryBatch, Ready
+from data_plane.raft.failures import DiskFull
 from data_plane.raft.node import RaftNode
+from data_plane.raft.snapshot import SnapshotDraft
 
 
 class Controller:
@@ -40,7 +43,11 @@ class Controller:
         """
         disk = RaftDisk(files, directory)
         hard_state, batches = disk.load()
-        controller = cls(RaftNode(voter_id, hard_state, batches), disk, rng=rng)
+        offset = -1 if disk.snapshot is None else disk.snapshot.last_offset
+        controller = cls(RaftNode(voter_id, hard_state, batches, offset), disk, rng=rng)
+        if disk.snapshot is not None:
+            controller.image = controller.committed = image_of(disk.snapshot)
+            disk.snapshot = None  # Replayed; its bytes need not stay in memory.
         controller.resume()
         controller.drive()
         return controller
@@ -112,6 +119,17 @@ class Controller:
         """
         self._node.resign()
         self.image = self.committed
+
+    def wants_snapshot(self, log_bytes_max: int) -> bool:
+        """True if the log is longer than that and than the last snapshot, so that the cost of
+        writing whole images stays in proportion to what was appended.
+        """
+        return self.disk.log_bytes > max(log_bytes_max, self.disk.snapshot_bytes)
+
+    def draft_snapshot(self) -> SnapshotDraft:
+        """Begin a snapshot of `committed`, which stays as it is while a thread encodes it."""
+        image = self.committed
+        return self.disk.draft_snapshot(image.offset, lambda: snapshot_of(image))
 
     def resume(self) -> None:
         """Stand for election again; decisions are refused until `drive` or `advance` has won it."""

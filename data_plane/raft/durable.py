@@ -4,15 +4,15 @@ quorum-state: replaced atomically; magic `OTQ1`, CRC-32C, then term int64 and vo
 entries.log: one frame per persist: magic `OTF1`, body length uint32, CRC-32C uint32 of the body;
 the body holds batches: base offset int64, term int64, count uint32, then per entry length uint32
 and bytes. All numbers are big-endian.
+snapshot: what the log's beginning was replaced by (snapshot.py); the log may still overlap it.
 
 Each frame is synced before the next is begun, so a crash can damage only the last one: a damaged
 frame with nothing readable behind it is a torn tail and is cut off, one with a whole frame behind
 it is damage to what had been committed, and the voter must not start (durability.md 3).
 """
 
-import errno
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 
 from crc32c import crc32c
@@ -20,6 +20,8 @@ from crc32c import crc32c
 from data_plane.log.failures import DamagedLog, LogFailure
 from data_plane.log.files import File, Files, read_whole, write_atomically
 from data_plane.raft.entries import EntryBatch, HardState, Ready
+from data_plane.raft.failures import DiskFull, storage_failures
+from data_plane.raft.snapshot import Snapshot, SnapshotDraft, draft_of, read_snapshot
 
 STATE_NAME = "quorum-state"
 LOG_NAME = "entries.log"
@@ -30,10 +32,6 @@ _FRAME_MAGIC = b"OTF1"
 _FRAME = struct.Struct(">4sII")  # magic, body length in bytes, CRC-32C of the body
 _BATCH = struct.Struct(">qqI")  # base offset, term, entry count
 _LENGTH = struct.Struct(">I")
-
-
-class DiskFull(Exception):
-    """There is no room for the entries; the log is as it was before."""
 
 
 class RaftDisk:
@@ -47,12 +45,24 @@ class RaftDisk:
         # Held open: `persist` runs off the loop's thread, where `open` may not be called.
         self._file: File | None = None
         self._end = 0  # Bytes of the log that are known whole.
+        self.snapshot: Snapshot | None = None  # As found by `load`, for the first replay.
+        self.snapshot_bytes = 0
+
+    @property
+    def log_bytes(self) -> int:
+        return self._end
 
     def load(self) -> tuple[HardState, list[EntryBatch]]:
-        """Read everything back, cutting off a torn tail. Raises DamagedLog."""
+        """Read everything back, cutting off a torn tail. Raises DamagedLog.
+
+        The batches are those behind `snapshot`, which is None where there is none.
+        """
         self._files.make_directory(self._directory)
         self._files.sync_directory(self._directory.parent)
         hard_state = self._load_state()
+        self.snapshot, self.snapshot_bytes = read_snapshot(self._files, self._directory)
+        if self.snapshot is not None and not self._files.exists(self._log_path):
+            raise DamagedLog(f"{self._log_path}: missing, though there is a snapshot")
         file = self._file = self._files.open(self._log_path, create=True)
         self._files.sync_directory(self._directory)
         content = file.read(0, file.size_bytes())
@@ -60,9 +70,40 @@ class RaftDisk:
         if self._end < len(content):
             file.truncate(self._end)
         file.sync()  # Also what a process crash left in the page cache is kept: make it last.
-        if batches and batches[-1].term > hard_state.term:
+        newest = max(batches[-1].term if batches else 0, self.snapshot.term if self.snapshot else 0)
+        if newest > hard_state.term:
             raise DamagedLog(f"{self._state_path}: term is older than the log's")
-        return hard_state, batches
+        return hard_state, self._behind_snapshot(batches)
+
+    def _behind_snapshot(self, batches: list[EntryBatch]) -> list[EntryBatch]:
+        """Raises DamagedLog if something between snapshot and log, or before both, is missing."""
+        covered = -1 if self.snapshot is None else self.snapshot.last_offset
+        if batches and not batches[0].base_offset <= covered + 1 <= batches[-1].last_offset + 1:
+            raise DamagedLog(f"{self._log_path}: offset {covered + 1} is missing")
+        return [batch for batch in batches if batch.last_offset > covered]
+
+    def draft_snapshot(self, last_offset: int, source: Callable[[], Snapshot]) -> SnapshotDraft:
+        return SnapshotDraft(self._files, self._directory, last_offset, source)
+
+    def begin_cut(self, last_offset: int) -> "LogCut":
+        """Prepare to drop what a published snapshot holds; nothing may be persisted until then."""
+        assert self._file is not None, "load comes first"
+        draft = self._files.open(draft_of(self._log_path), create=True)
+        return LogCut(self._files, self._directory, self._file, self._end, draft, last_offset)
+
+    def finish_cut(self, cut: "LogCut", snapshot_bytes: int) -> None:
+        """Go on in the shorter log. Raises LogFailure, after which the process must end.
+
+        DiskFull too: whether the name is durable is not known then.
+        """
+        with storage_failures(self._directory, "cut"):
+            self._files.rename(draft_of(self._log_path), self._log_path)
+            self._files.sync_directory(self._directory)
+        self._file, self._end = cut.draft, cut.size_bytes
+        self.snapshot_bytes = snapshot_bytes
+
+    def abandon_cut(self) -> None:
+        self._files.remove(draft_of(self._log_path))
 
     def persist(self, ready: Ready) -> None:
         """Store term, vote and entries; return once they are durable.
@@ -71,18 +112,17 @@ class RaftDisk:
         """
         assert self._file is not None, "load comes first"
         try:
-            if ready.hard_state is not None:
-                write_atomically(self._files, self._state_path, _encode_state(ready.hard_state))
-            if ready.batches:
-                frame = encode_frame(ready.batches)
-                self._file.append([frame], len(frame))
-                self._file.sync()
-                self._end += len(frame)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise LogFailure(self._directory, "persist", error) from error
+            with storage_failures(self._directory, "persist"):
+                if ready.hard_state is not None:
+                    write_atomically(self._files, self._state_path, _encode_state(ready.hard_state))
+                if ready.batches:
+                    frame = encode_frame(ready.batches)
+                    self._file.append([frame], len(frame))
+                    self._file.sync()
+                    self._end += len(frame)
+        except DiskFull:
             self._cut_back()
-            raise DiskFull(str(self._directory)) from error
+            raise
 
     def _cut_back(self) -> None:
         """Take back a write that met a full disk; its beginning may be in the file."""
@@ -103,16 +143,62 @@ class RaftDisk:
         return HardState(term, None if vote < 0 else vote)
 
     def _read_frames(self, content: bytes) -> Iterator[EntryBatch]:
-        next_offset = 0
+        next_offset: int | None = None
         while (body := frame_at(content, self._end)) is not None:
             for batch in decode_batches(body):
-                if batch.base_offset != next_offset:
+                if next_offset not in (None, batch.base_offset):
                     raise DamagedLog(f"{self._log_path}: offset {next_offset} is missing")
                 next_offset = batch.last_offset + 1
                 yield batch
             self._end += _FRAME.size + len(body)
         if _has_frame_after(content, self._end):
             raise DamagedLog(f"{self._log_path}: damaged at byte {self._end}, before its end")
+
+
+class LogCut:
+    """The log written anew without what a snapshot holds, beside the old one."""
+
+    def __init__(
+        self,
+        files: Files,
+        directory: PurePath,
+        log: File,
+        log_bytes: int,
+        draft: File,
+        last_offset: int,
+    ) -> None:
+        self.draft = draft
+        self.size_bytes = 0
+        self._files = files
+        self._directory = directory
+        self._log = log
+        self._log_bytes = log_bytes
+        self._last_offset = last_offset
+
+    def write(self) -> None:
+        """Copy the frames behind the snapshot, once its name is durable; blocks until they are.
+
+        Raises DiskFull or LogFailure.
+        """
+        with storage_failures(self._directory, "cut"):
+            self._files.sync_directory(self._directory)
+            start = self._start()
+            kept = self._log.read(start, self._log_bytes - start)
+            self.size_bytes = len(kept)
+            self.draft.truncate(0)
+            if kept:
+                self.draft.append([kept], len(kept))
+            self.draft.sync()
+
+    def _start(self) -> int:
+        """Byte of the first frame with an entry behind the snapshot."""
+        content = self._log.read(0, self._log_bytes)
+        at = 0
+        while (body := frame_at(content, at)) is not None:
+            if any(batch.last_offset > self._last_offset for batch in decode_batches(body)):
+                break
+            at += _FRAME.size + len(body)
+        return at
 
 
 def _encode_state(state: HardState) -> bytes:

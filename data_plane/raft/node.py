@@ -19,20 +19,27 @@ class RaftNode:
 
     log: the batches found on disk, in order. They count as committed only once this voter leads
     and has committed an entry of its own term.
+    snapshot_offset: last offset that a snapshot stands for, which was committed; -1: none.
     """
 
-    def __init__(self, voter_id: int, hard_state: HardState, log: Sequence[EntryBatch]) -> None:
+    def __init__(
+        self,
+        voter_id: int,
+        hard_state: HardState,
+        log: Sequence[EntryBatch],
+        snapshot_offset: int = -1,
+    ) -> None:
         self.voter_id = voter_id
         self._hard_state = hard_state
         self._stored_hard_state = hard_state
         self._to_persist: list[EntryBatch] = []
         self._uncommitted: list[EntryBatch] = list(log)  # Persisted or not, in order.
         self._to_apply: list[EntryBatch] = []
-        self._end_offset = log[-1].last_offset + 1 if log else 0
+        self._end_offset = (log[-1].last_offset if log else snapshot_offset) + 1
         self._in_flight: Ready | None = None
         self._leads = False
         self._opening_offset = -1  # Of the entry that opened the own term.
-        self.committed_offset = -1  # Last offset known committed; -1: none yet.
+        self.committed_offset = snapshot_offset  # Last offset known committed; -1: none yet.
 
     @property
     def term(self) -> int:

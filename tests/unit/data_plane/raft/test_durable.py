@@ -9,8 +9,9 @@ import pytest
 from data_plane.log.failures import DamagedLog, LogFailure
 from data_plane.log.files import DiskFiles, Files
 from data_plane.log.memory_files import MemoryFiles
-from data_plane.raft.durable import LOG_NAME, STATE_NAME, DiskFull, RaftDisk
+from data_plane.raft.durable import LOG_NAME, STATE_NAME, RaftDisk
 from data_plane.raft.entries import EntryBatch, HardState, Ready
+from data_plane.raft.failures import DiskFull
 
 DIRECTORY = PurePath("/data/metadata")
 
