@@ -122,8 +122,14 @@ def is_rotating(known: Transaction, expected: ProducerIdAndEpoch | None) -> bool
 
 
 def check_initialise(known: Transaction, expected: ProducerIdAndEpoch | None) -> ErrorCode:
-    """May this producer (re)initialise now? ONGOING passes: then `fenced` comes first."""
+    """May this producer (re)initialise now? ONGOING passes: then `fenced` comes first.
+
+    Unlike Kafka a resuming producer that was replaced is refused before it aborts anything of the
+    one that took its place.
+    """
     if expected is not None and not _is_known_producer(known, expected):
+        return ErrorCode.PRODUCER_FENCED
+    if expected is not None and known.state is S.ONGOING and _bumped(known, expected) is None:
         return ErrorCode.PRODUCER_FENCED
     if known.state in PREPARED:
         return ErrorCode.CONCURRENT_TRANSACTIONS

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from kafka import KafkaConsumer
 
 from tests.integration.data_plane.broker_process import BrokerProcess
+from tests.integration.data_plane.conftest import Starter
 from tests.integration.data_plane.kafka_clients import consume, create_topic, end_offset
 
 
@@ -208,3 +210,47 @@ def test_a_timeout_above_the_limit_is_refused(broker: BrokerProcess, topic: str)
     with pytest.raises(KafkaException) as refused:
         transactional(broker.address, f"id-{topic}", transaction_timeout_ms=900_001)
     assert refused.value.args[0].name() == "INVALID_TRANSACTION_TIMEOUT"
+
+
+@pytest.mark.parametrize("delay_ms", [0, 1, 3, 8, 20])
+def test_a_broker_killed_within_a_commit_gives_one_copy(
+    start_broker: Starter, topic_name: str, delay_ms: int
+) -> None:
+    """The producer goes on with the restarted broker, and its commit ends well, once."""
+    broker = start_broker()
+    create_topic(broker.address, topic_name, 3)
+    producer = transactional(broker.address, "id", socket_timeout_ms=5_000)
+    transaction(producer, topic_name, b"a1", b"a2", b"a3")
+    producer.begin_transaction()
+    send(producer, topic_name, b"b1", b"b2", b"b3")
+    with ThreadPoolExecutor(1) as pool:
+        commit = pool.submit(producer.commit_transaction, 60)
+        time.sleep(delay_ms / 1000)
+        broker.kill()
+        broker = start_broker(port=broker.port)
+        commit.result(60)
+    transaction(producer, topic_name, b"c1")
+    expected = [b"a1", b"a2", b"a3", b"b1", b"b2", b"b3", b"c1"]
+    assert committed(broker.address, topic_name, len(expected)) == expected
+    assert [end_offset(broker.address, topic_name, index) >= 4 for index in range(3)] == [True] * 3
+
+
+def test_a_broker_killed_before_the_commit_gives_nothing(
+    start_broker: Starter, topic_name: str
+) -> None:
+    """The process that wrote is gone too: the next one of its id aborts what it left."""
+    broker = start_broker()
+    create_topic(broker.address, topic_name, 3)
+    lost = transactional(broker.address, "id")
+    lost.begin_transaction()
+    send(lost, topic_name, b"x1", b"x2")
+    broker.kill()
+    broker = start_broker(port=broker.port)
+    transaction(transactional(broker.address, "id"), topic_name, b"kept")
+    assert committed(broker.address, topic_name, 1) == [b"kept"]
+    assert read(broker.address, topic_name, 3, 10, "read_uncommitted")
+
+
+@pytest.fixture
+def topic_name() -> str:
+    return f"t-{uuid.uuid4()}"

@@ -211,7 +211,7 @@ class Model:
             assert offset != -1
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_readers_see_whole_committed_transactions_only(seed: int) -> None:
     """One case: -k "[<seed>]"."""
     rng = random.Random(seed)

@@ -214,7 +214,8 @@ def read_committed(
 ) -> list[bytes]:
     """Everything a read_committed consumer delivers, by the rules of Kafka's own consumer."""
     rng = rng or random.Random(0)
-    offset, values = 0, []
+    offset = 0
+    values: list[bytes] = []
     while True:
         answer = fetch(
             world, topic, partition, offset, isolation=1, bytes_max=rng.choice([1, 300, 1 << 20])
