@@ -139,7 +139,7 @@ def play(text: str) -> str:
                 continue
             verb, *words = command.split()
             step: Callable[[Options], list[str]] = getattr(driver, verb)
-            lines += step(dict(word.split("=", 1) for word in words))  # type: ignore[misc]
+            lines += step(dict(word.split("=", 1) for word in words))
         blocks.append("\n".join([*lines, driver.state()]))
     return "\n\n".join(blocks) + "\n"
 
