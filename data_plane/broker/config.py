@@ -47,8 +47,14 @@ class Limits:
     inflight_produces_max: int = 64  # per connection
     inflight_produce_bytes_max: int = 32 * 1024 * 1024  # per connection
     fetch_bytes_max: int = 55 * 1024 * 1024  # fetch.max.bytes of the broker
-    write_buffer_bytes_max: int = 8 * 1024 * 1024  # above it a connection reads no more
-    write_buffer_bytes_low: int = 1024 * 1024
+    slice_bytes_max: int = 256 * 1024  # sent per connection and turn
+    write_buffer_bytes_max: int = 64 * 1024  # what the client has not taken; above it: wait
+    write_buffer_bytes_low: int = 16 * 1024
+    response_bytes_max: int = 256 * 1024 * 1024  # held for all clients together
+    stalled_ms_max: int = 5_000  # a client that takes nothing, while others need the room
+    handshake_ms_max: int = 10_000
+    handshakes_max: int = 256  # TLS handshakes under way
+    handshakes_waiting_max: int = 4_096
     turn_bytes_max: int = 1024 * 1024  # per connection and turn, then others get theirs
     fetch_wait_ms_max: int = 10 * 60 * 1000
     # Beyond it the metadata log becomes a snapshot; 40,000 records or so, replayed in a second.

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from data_plane.broker.records_part import RecordsPart
 from data_plane.protocol.primitives import Buffer
 from data_plane.replication.waiting import Parked
 
-Parts = Sequence[Buffer]
+Parts = Sequence[Buffer | RecordsPart]
 Encode = Callable[[object], Parts]
 
 

@@ -259,6 +259,13 @@ BROKER_CONFIGS = catalogue(
         ConfigKey("broker.id", _T.INT, "-1", "This broker's id in its cluster", update=_RO),
         ConfigKey("broker.rack", _T.STRING, None, "Zone over which replicas spread", update=_RO),
         ConfigKey(
+            "connections.max.idle.ms",
+            _T.LONG,
+            "600000",
+            "How long a connection on which nothing moves is kept",
+            at_least(1),
+        ),
+        ConfigKey(
             "connections.max.reauth.ms",
             _T.LONG,
             "0",

@@ -3,7 +3,7 @@
 Responses leave in request order per connection; keeping that order is the connection's affair.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 
 from data_plane.protocol.primitives import INT32, Buffer
 
@@ -54,6 +54,6 @@ def frame(*parts: Buffer) -> bytes:
     return b"".join((frame_size(parts), *parts))
 
 
-def frame_size(parts: Iterable[Buffer], extra_bytes: int = 0) -> bytes:
+def frame_size(parts: Iterable[Sized], extra_bytes: int = 0) -> bytes:
     """Return the size prefix of a frame; extra_bytes: file extents sent between the parts."""
     return INT32.pack(sum(map(len, parts)) + extra_bytes)

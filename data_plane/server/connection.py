@@ -8,20 +8,25 @@ from typing import Any, Protocol, cast
 from data_plane.broker.config import Limits
 from data_plane.broker.dispatch import CloseConnection, Session, dispatch
 from data_plane.broker.reply import Reply
+from data_plane.log.failures import DamagedLog
 from data_plane.protocol.framing import SIZE_BYTES, FrameTooLarge, frame_size, frames
 from data_plane.protocol.primitives import INT32, Buffer
+from data_plane.server.outbox import Outbox
 from data_plane.server.receive_buffer import ReceiveBuffer
+from data_plane.server.response_budget import ResponseBudget
 from data_plane.server.turns import Turns
 
 log = logging.getLogger(__name__)
 
-JOINED_BYTES_MAX = (
-    128 * 1024
-)  # larger replies are not joined: glibc maps such blocks anew each time
+JOINED_BYTES_MAX = 128 * 1024  # glibc maps larger blocks anew each time
 
 
 class Gate(Protocol):
     """What a listener decides about a new connection, and hears when it has gone."""
+
+    @property
+    def budget(self) -> ResponseBudget:
+        """What all connections of the process share."""
 
     def enter(self, connection: "Connection", transport: asyncio.Transport) -> Session | None:
         """Who this is, or None to refuse it."""
@@ -34,7 +39,8 @@ class Connection(asyncio.BufferedProtocol):
 
     Reading stops (for real, once bytes arrive that may not be parsed) while a parked fetch or join
     mutes the connection, while too many produces are in flight, and while the client does not take
-    its replies.
+    its replies. Those leave in slices, one per turn, the next when the transport has drained, so
+    that one large fetch over TLS neither holds the loop nor fills the memory (durability.md 7).
     """
 
     def __init__(self, turns: Turns, limits: Limits, gate: Gate) -> None:
@@ -43,6 +49,7 @@ class Connection(asyncio.BufferedProtocol):
         self._gate = gate
         self._buffer = ReceiveBuffer()
         self._queue: deque[Reply] = deque()
+        self._outbox = Outbox()
         self._inflight_bytes = 0
         self._transport: asyncio.Transport | None = None
         self._session: Session | None = None
@@ -52,7 +59,11 @@ class Connection(asyncio.BufferedProtocol):
         self._is_reading = True
         self._is_write_blocked = False
         self._is_scheduled = False
+        self._is_sending = False  # The next slice is scheduled.
         self._is_closing = False
+        self._is_active = True  # Something moved since `look_at_idle` was here last.
+        self._idle_since_ms = 0
+        self._unsent_bytes = 0  # as of then
 
     # --- asyncio's callbacks -----------------------------------------------------------------
 
@@ -75,6 +86,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._buffer.landed(nbytes)
+        self._is_active = True
         if self._session is None:
             return
         if self._can_parse:
@@ -90,9 +102,12 @@ class Connection(asyncio.BufferedProtocol):
         for reply in self._queue:
             reply.abandon()
         self._queue.clear()
+        self._outbox.clear()
         self._turns.forget(self)
         if self._session is not None:
             self._gate.leave(self)
+            self._gate.budget.forget(self)
+            self._gate.budget.wake()
         for timer in (self._authentication_timer, self._throttle_timer):
             if timer is not None:
                 timer.cancel()
@@ -103,6 +118,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._is_write_blocked = False
+        self._is_active = True
+        if self._transport is not None:
+            self._tell_budget(self._transport)
+        self._send()
         self._continue()
         self._turns.end()
 
@@ -114,6 +133,7 @@ class Connection(asyncio.BufferedProtocol):
             not self._is_muted
             and not self._is_closing
             and not self._is_write_blocked
+            and not self._outbox
             and self._throttle_timer is None
             and len(self._queue) < self._limits.inflight_produces_max
             and self._inflight_bytes <= self._limits.inflight_produce_bytes_max
@@ -173,15 +193,14 @@ class Connection(asyncio.BufferedProtocol):
     # --- replies -----------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Send every reply that is ready and first in order, in one write."""
-        queue, out = self._queue, cast(list[Buffer], [])
+        """Send every reply that is ready and first in order, as far as the turn's slice goes."""
+        queue = self._queue
         try:
             while queue and queue[0].is_ready:
                 reply = queue.popleft()
                 self._inflight_bytes -= reply.size_bytes
                 parts = reply.take()
-                out.append(frame_size(parts))
-                out += parts
+                self._outbox.put((frame_size(parts), *parts))
                 if reply.is_last:
                     self._is_closing = True  # Who sent it has logged why.
                     break
@@ -190,22 +209,64 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as error:
             log.exception("a reply could not be encoded")
             self._close(error)
-        if self._transport is None:
-            return
-        if out:
-            self._write(self._transport, out)
+        self._send()
         if self._is_closing:
-            self._transport.close()
             return
         self._is_muted = any(reply.mutes for reply in queue)
         self._look_at_throttle()
         self._continue()
 
-    def _write(self, transport: asyncio.Transport, parts: list[Buffer]) -> None:
-        if sum(map(len, parts)) <= JOINED_BYTES_MAX:
-            transport.write(b"".join(parts))
+    def _send(self) -> None:
+        """Give the transport the next slice if it has room, and see to it that the rest follows."""
+        transport = self._transport
+        if transport is None:
             return
-        transport.writelines(parts)
+        if self._outbox and not self._is_write_blocked and not self._is_sending:
+            self._send_slice(transport)
+        if self._is_closing and not self._outbox:
+            transport.close()
+
+    def _send_slice(self, transport: asyncio.Transport) -> None:
+        budget = self._gate.budget
+        may_read = not budget.is_full
+        try:
+            taken = self._outbox.take(self._limits.slice_bytes_max, may_read=may_read)
+            if taken:
+                self._write(transport, taken)
+            elif not may_read:
+                budget.wait(self, self._send_later)
+                return
+        except DamagedLog as error:
+            self._outbox.clear()
+            self._close(error)
+        self._tell_budget(transport)
+        if self._outbox and not self._is_write_blocked:
+            self._send_later()
+
+    def _tell_budget(self, transport: asyncio.Transport) -> None:
+        budget = self._gate.budget
+        budget.hold(self, self._outbox.memory_bytes + transport.get_write_buffer_size())
+        budget.wake()
+
+    def _send_later(self) -> None:
+        """The next slice is for the next turn: others send theirs in between."""
+        if not self._is_sending:
+            self._is_sending = True
+            asyncio.get_running_loop().call_soon(self._send_next)
+
+    def _send_next(self) -> None:
+        self._is_sending = False
+        self._send()
+        self._continue()
+        self._turns.end()
+
+    def _write(self, transport: asyncio.Transport, parts: list[Buffer]) -> None:
+        if len(parts) == 1:
+            transport.write(parts[0])
+        elif sum(map(len, parts)) <= JOINED_BYTES_MAX:
+            transport.write(b"".join(parts))
+        else:
+            transport.writelines(parts)
 
     def _continue(self) -> None:
         """Take up what waited in the buffer, then read on."""
@@ -278,6 +339,33 @@ class Connection(asyncio.BufferedProtocol):
         """The broker stops: no more requests are taken."""
         if self._transport is not None:
             self._transport.close()
+
+    def look_at_idle(self, now_ms: int, idle_ms_max: int) -> None:
+        """Called every few seconds: close what nobody uses, end what nobody takes.
+
+        A connection with a request under way is ours to answer, so it is not idle.
+        """
+        transport = self._transport
+        if transport is None or self._session is None:
+            return
+        self._tell_budget(transport)
+        unsent_bytes = transport.get_write_buffer_size()
+        if self._is_active or unsent_bytes != self._unsent_bytes:
+            self._is_active = False
+            self._idle_since_ms, self._unsent_bytes = now_ms, unsent_bytes
+            return
+        idle_ms = now_ms - self._idle_since_ms
+        is_pressing = self._is_closing or self._gate.budget.is_full
+        if unsent_bytes and is_pressing and idle_ms >= self._limits.stalled_ms_max:
+            self._abort(transport, f"has taken nothing for {idle_ms} ms")
+        elif idle_ms >= idle_ms_max and (unsent_bytes or not self._queue):
+            self._abort(transport, f"is idle for {idle_ms} ms")
+
+    def _abort(self, transport: asyncio.Transport, why: str) -> None:
+        assert self._session is not None, "a connection without a session is not looked at"
+        log.info("closing connection from %s: it %s", self._session.client_host, why)
+        # A close would wait for the client to take what it does not take.
+        transport.abort()
 
     def shrink_if_idle(self) -> None:
         self._buffer.shrink_if_idle()

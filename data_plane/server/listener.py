@@ -3,9 +3,8 @@
 import asyncio
 import errno
 import ipaddress
-import logging
 import socket
-from typing import Any
+import ssl
 
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import Limits, ListenerConfig, SaslConfig
@@ -15,14 +14,16 @@ from data_plane.security.certificates import ForeignCertificate, principal_from_
 from data_plane.security.principals import ANONYMOUS
 from data_plane.security.scram import MECHANISMS
 from data_plane.server.connection import Connection
+from data_plane.server.handshake_queue import HandshakeQueue
+from data_plane.server.log_limit import LogLimit
+from data_plane.server.response_budget import ResponseBudget
 from data_plane.server.sasl_exchange import SaslExchange
 from data_plane.server.tls import server_context
+from data_plane.server.tls_acceptor import TlsAcceptor
 from data_plane.server.turns import Turns
 
-log = logging.getLogger(__name__)
-
 BACKLOG = 4096
-HANDSHAKE_TIMEOUT_S = 20.0
+KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))  # seconds, count
 
 
 class ListenerRefused(Exception):
@@ -62,7 +63,7 @@ class Listener:
             else server_context(config.tls, asks_certificate=config.sasl is None)
         )
         self._socket = bound_socket(config)
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | TlsAcceptor | None = None
         self._broker: Broker | None = None
         self._sasl_secret = b""
 
@@ -99,15 +100,39 @@ class Listener:
         self._sasl_secret = sasl_secret
         self._broker = turns.broker
         loop = asyncio.get_running_loop()
-        tls: dict[str, Any] = {}
-        if self._context is not None:
-            tls = {"ssl": self._context, "ssl_handshake_timeout": HANDSHAKE_TIMEOUT_S}
-        self._server = await loop.create_server(
-            lambda: Connection(turns, limits, Door(self, connections)),
-            sock=self._socket,
-            backlog=BACKLOG,
-            **tls,
+
+        def protocol() -> Connection:
+            return Connection(turns, limits, Door(self, connections))
+
+        if self._context is None:
+            self._server = await loop.create_server(protocol, sock=self._socket, backlog=BACKLOG)
+            return
+        self._server = TlsAcceptor(
+            self.config.name,
+            self._socket,
+            loop,
+            context=self._tls_context,
+            protocol=protocol,
+            room=connections,
+            queue=connections.handshakes,
+            warnings=connections.warnings,
+            handshake_s_max=limits.handshake_ms_max / 1000,
         )
+        self._server.open()
+
+    def reload(self) -> None:
+        """Read certificate, key and client CA anew, for the handshakes from now on.
+
+        Raises TlsRefused; then what was there stays in force.
+        """
+        if self.config.tls is not None:
+            self._context = server_context(
+                self.config.tls, asks_certificate=self.config.sasl is None
+            )
+
+    def _tls_context(self) -> ssl.SSLContext:
+        assert self._context is not None, "asked only on a listener with TLS"
+        return self._context
 
     def close(self) -> None:
         """Accept no more; what is connected stays."""
@@ -139,14 +164,33 @@ class Listener:
 
 
 class Connections:
-    """All open connections of the process, counted against one limit."""
+    """All connections of the process, counted against one limit, and what they share."""
 
-    def __init__(self, connections_max: int) -> None:
-        self._connections_max = connections_max
+    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+        self._connections_max = limits.connections_max
         self._open: set[Connection] = set()
+        self._reserved = 0  # in their TLS handshake, or before it
+        self.budget = ResponseBudget(limits.response_bytes_max)
+        self.warnings = LogLimit(loop.time)
+        self.handshakes = HandshakeQueue(
+            loop,
+            under_way_max=limits.handshakes_max,
+            waiting_max=limits.handshakes_waiting_max,
+        )
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def reserve(self) -> bool:
+        """Keep a place for a connection before its handshake; False: there is none."""
+        if len(self._open) + self._reserved >= self._connections_max:
+            return False
+        self._reserved += 1
+        return True
+
+    def release(self) -> None:
+        """The handshake has ended, one way or the other."""
+        self._reserved -= 1
 
     def add(self, connection: Connection) -> bool:
         """False: there are too many already."""
@@ -163,7 +207,13 @@ class Connections:
         for connection in self._open:
             connection.shrink_if_idle()
 
+    def look_at_idle(self, now_ms: int, idle_ms_max: int) -> None:
+        """Close what nobody uses and what nobody takes; called every few seconds."""
+        for connection in list(self._open):
+            connection.look_at_idle(now_ms, idle_ms_max)
+
     def close_all(self) -> None:
+        self.handshakes.close()
         for connection in list(self._open):
             connection.close()
 
@@ -175,18 +225,27 @@ class Door:
         self._listener = listener
         self._connections = connections
 
+    @property
+    def budget(self) -> ResponseBudget:
+        return self._connections.budget
+
     def enter(self, connection: Connection, transport: asyncio.Transport) -> Session | None:
         """The session of a connection that may stay, else None."""
         if not self._connections.add(connection):
-            log.warning("too many connections: one more on %s refused", self._listener.config.name)
+            peer = transport.get_extra_info("peername") or ("",)
+            self._connections.warnings.warn(
+                "too many connections: %s on %s refused", peer[0], self._listener.config.name
+            )
             return None
         try:
             session = self._listener.session(transport)
         except ForeignCertificate as error:
-            log.warning("connection on %s refused: %s", self._listener.config.name, error)
+            self._connections.warnings.warn(
+                "connection on %s refused: %s", self._listener.config.name, error
+            )
             self._connections.remove(connection)
             return None
-        nodelay(transport)
+        tune(transport)
         return session
 
     def leave(self, connection: Connection) -> None:
@@ -214,8 +273,13 @@ def bound_socket(config: ListenerConfig) -> socket.socket:
     return made
 
 
-def nodelay(transport: asyncio.Transport) -> None:
-    """Replies are whole; nothing is gained by waiting for more."""
+def tune(transport: asyncio.Transport) -> None:
+    """Replies are whole, so nothing is gained by waiting for more; and find dead peers."""
     sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sock is None:
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE:
+        if hasattr(socket, name):  # macOS names one of them otherwise and keeps its default.
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import gc
+import itertools
 import logging
 import os
 import resource
@@ -15,6 +16,7 @@ from pathlib import Path
 from random import SystemRandom
 from types import FrameType
 
+from data_plane.broker.admin_access import broker_number, config_scope
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.gauges import metrics_text
@@ -29,6 +31,7 @@ from data_plane.server.listener import Connections, Listener
 from data_plane.server.metrics_endpoint import Page, open_metrics
 from data_plane.server.sasl_secret import sasl_secret
 from data_plane.server.ticker import Ticker
+from data_plane.server.tls import TlsRefused
 from data_plane.server.turns import Turns, nothing
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,8 @@ EXIT_IO_FAILURE = 74
 OPEN_FILES_WANTED = 65_536
 SWITCH_INTERVAL_S = 0.0005  # a sync that has ended must not wait 5 ms for a busy loop
 CLOSING_SECONDS_MAX = 5.0
+SWEEP_SECONDS = 2.5
+SWEEPS_PER_SHRINK = 12
 GC_THRESHOLDS = (50_000, 20, 100)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt's numbers, malloc.h
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
@@ -51,7 +56,7 @@ class BrokerProcess:
         self._rng = SystemRandom()
         self._clock = Clock()
         self._stop = asyncio.Event()
-        self._connections = Connections(config.limits.connections_max)
+        self._listeners: list[Listener] = []
         self._is_ready = False
 
     async def run(self, announce: Callable[[str, int], None]) -> None:
@@ -61,14 +66,17 @@ class BrokerProcess:
         Raises ListenerRefused, DirectoryRefused, DamagedLog, LogFailure, TlsRefused.
         """
         loop = asyncio.get_running_loop()
-        self._stop_on_signals(loop)
+        self._connections = Connections(self._config.limits, loop)
+        self._heed_signals(loop)
         prepare_process()
         root = self._config.data_dir
         config = replace(
             self._config,
             cluster_id=cluster_id_of(self._config, self._files, root, self._rng),
         )
-        listeners = [Listener(one, cluster_id=config.cluster_id) for one in config.listeners]
+        listeners = self._listeners = [
+            Listener(one, cluster_id=config.cluster_id) for one in config.listeners
+        ]
         try:
             executor = ThreadExecutor(loop)
             cleaner = ProcessCleaner(loop, cleaner_rate(config))
@@ -90,15 +98,33 @@ class BrokerProcess:
             for one in listeners:
                 one.close()
 
-    def _stop_on_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The handlers outlive the loop, so that a second signal does not break a clean stop."""
+    def _heed_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP reads certificates anew.
+
+        The handlers outlive the loop, so that a second signal does not break a clean stop.
+        """
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._stop.set)
 
+        def reload(_number: int, _frame: FrameType | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._reload)
+
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        signal.signal(signal.SIGHUP, reload)
+
+    def _reload(self) -> None:
+        """A listener whose new files cannot be used goes on with the old ones."""
+        for one in self._listeners:
+            try:
+                one.reload()
+            except TlsRefused as error:
+                log.error("listener %s keeps its certificate: %s", one.config.name, error)
+            else:
+                log.info("listener %s has read its certificate anew", one.config.name)
 
     async def _serve(
         self,
@@ -131,11 +157,11 @@ class BrokerProcess:
             broker.log_dir.restart_kind.value,
         )
         announce(listeners[0].host, listeners[0].port)
-        shrinking = loop.create_task(self._shrink_idle())
+        sweeping = loop.create_task(self._sweep(broker))
         await self._stop.wait()
         log.info("stopping")
         self._is_ready = False
-        shrinking.cancel()
+        sweeping.cancel()
         if metrics is not None:
             metrics.close()
         for one in listeners:
@@ -159,10 +185,16 @@ class BrokerProcess:
         broker.close()
         log.info("stopped cleanly")
 
-    async def _shrink_idle(self) -> None:
-        while True:
-            await asyncio.sleep(30)
-            self._connections.shrink_idle()
+    async def _sweep(self, broker: Broker) -> None:
+        """Look after idle connections and the buffers that a burst left behind."""
+        for count in itertools.count(1):
+            await asyncio.sleep(SWEEP_SECONDS)
+            idle_ms_max = broker_number(
+                config_scope(broker, broker.image), "connections.max.idle.ms"
+            )
+            self._connections.look_at_idle(self._clock.now_ms(), idle_ms_max)
+            if count % SWEEPS_PER_SHRINK == 0:
+                self._connections.shrink_idle()
 
     def _pages(self, broker: Broker) -> dict[str, Page]:
         def metrics() -> tuple[int, str]:

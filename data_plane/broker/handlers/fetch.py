@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.fetch_sessions import FetchCaller, FetchEntry, FetchView, Marks
+from data_plane.broker.records_part import RecordsPart
 from data_plane.broker.reply import Parts
 from data_plane.log.failures import DamagedLog
 from data_plane.log.partition_log import EMPTY_SLICE, LogSlice
@@ -35,6 +36,7 @@ IS_RAW = True
 ZSTD = 4
 ZSTD_VERSION_MIN = 10
 READ_COMMITTED = 1
+READ_AT_ONCE_BYTES_MAX = 64 * 1024  # above it reading ahead costs more than it saves
 
 
 def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | Parked:
@@ -87,11 +89,11 @@ class ParkedFetch(Parked):
         if has_error or read_bytes >= self._call.min_bytes:
             self.complete(self.answer())
 
-    def answer(self) -> list[Buffer]:
+    def answer(self) -> list[Buffer | RecordsPart]:
         """The response body: heads and record bytes in turn."""
         version = self._ctx.api_version
         throttle_ms = self._throttle()
-        parts: list[Buffer] = []
+        parts: list[Buffer | RecordsPart] = []
         topics = self._told()
         out = write_head(
             version,
@@ -123,9 +125,9 @@ class ParkedFetch(Parked):
             }
         return throttle_ms
 
-    def _told(self) -> dict[TopicKey, list[tuple[FetchResult, bytes]]]:
+    def _told(self) -> dict[TopicKey, list[tuple[FetchResult, bytes | RecordsPart]]]:
         """The rows of the answer: everything in a full fetch, else what has news; by topic."""
-        view, topics = self._view, dict[TopicKey, list[tuple[FetchResult, bytes]]]()
+        view, topics = self._view, dict[TopicKey, list[tuple[FetchResult, bytes | RecordsPart]]]()
         for entry in list(view.entries.values() if view.tells_all else self._found):
             found = self._found.get(entry)
             result, part = found or (_result_of(entry, ErrorCode.NONE), EMPTY_SLICE)
@@ -156,17 +158,26 @@ class ParkedFetch(Parked):
 
     def _with_records(
         self, entry: FetchEntry, result: FetchResult, part: LogSlice
-    ) -> tuple[FetchResult, bytes]:
-        """Read what was found; damage found only now is that partition's own error."""
+    ) -> tuple[FetchResult, bytes | RecordsPart]:
+        """Read what was found; damage found only now is that partition's own error.
+
+        Much is not read now but as it leaves, so that slow clients hold no memory.
+        """
         partition = entry.partition
         if not part.size_bytes or partition is None:
             return result, b""
+        broker, topic = self._broker, partition.topic
+        if part.size_bytes > READ_AT_ONCE_BYTES_MAX:
+            broker.metrics.topic(topic).bytes_out += part.size_bytes
+            return result, RecordsPart(
+                part, lambda error: broker.quarantine(topic, result.partition, error)
+            )
         try:
             records = part.read_bytes()
         except DamagedLog as error:
-            self._broker.quarantine(partition.topic, result.partition, error)
+            broker.quarantine(topic, result.partition, error)
             return FetchResult(result.partition, error.code), b""
-        self._broker.metrics.topic(partition.topic).bytes_out += len(records)
+        broker.metrics.topic(topic).bytes_out += len(records)
         return result, records
 
     def complete(self, response: object) -> bool:

@@ -1,6 +1,7 @@
 """Mutual TLS with real certificates: who gets in, and what they may do."""
 
 import json
+import signal
 import socket
 import ssl
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ class Secured:
     address: str
     authority: CertificateAuthority
     process: "broker_process.BrokerProcess"
+    folder: Path  # of its certificate, its key and the CA that it trusts
 
     def settings(self, client: Pair) -> dict[str, Any]:
         """What librdkafka needs, host name verification on."""
@@ -94,7 +96,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     }
     (folder / "broker.json").write_text(json.dumps(config))
     process = broker_process.BrokerProcess("--config", str(folder / "broker.json"), port=None)
-    yield Secured(f"localhost:{process.port}", authority, process)
+    yield Secured(f"localhost:{process.port}", authority, process, folder)
     assert process.stop() == 0
 
 
@@ -170,3 +172,31 @@ def test_plaintext_on_a_tls_listener_is_refused(secured: Secured) -> None:
     with broker_process.RawClient("127.0.0.1", secured.process.port) as client:
         client.send(bytes.fromhex("00120000000000010000"))
         assert client.receive()[:4] != bytes.fromhex("00000001"), "no Kafka answer in the clear"
+
+
+def served_certificate(secured: Secured) -> str:
+    """What the broker shows to whoever connects, before it has seen a client certificate."""
+    return ssl.get_server_certificate(("127.0.0.1", secured.process.port), timeout=10).strip()
+
+
+def test_sighup_reads_certificates_anew_and_keeps_the_old_if_they_are_bad(
+    secured: Secured, tmp_path: Path
+) -> None:
+    """Clients that are connected stay; a file half written must not take the listener down."""
+    app = AdminClient(secured.client("admin"))
+    app.list_topics(timeout=10)
+    before = served_certificate(secured)
+    renewed = secured.authority.server()
+    certificate_file = secured.folder / "server.crt"
+    certificate_file.write_text(renewed.certificate_pem[:200])
+    secured.process.process.send_signal(signal.SIGHUP)
+    assert served_certificate(secured) == before
+    certificate_file.write_text(renewed.certificate_pem)
+    (secured.folder / "server.key").write_text(renewed.key_pem)
+    secured.process.process.send_signal(signal.SIGHUP)
+    broker_process.wait_until(
+        lambda: served_certificate(secured) == renewed.certificate_pem.strip(),
+        "the new certificate",
+    )
+    assert app.list_topics(timeout=10).brokers.keys() == {0}
+    assert not secured.is_refused(secured.authority.client("app", CLUSTER_ID), tmp_path)

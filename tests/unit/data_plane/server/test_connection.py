@@ -23,6 +23,7 @@ from data_plane.protocol.schema import encode
 from data_plane.security.principals import ANONYMOUS
 from data_plane.server.clock import Clock
 from data_plane.server.connection import Connection
+from data_plane.server.response_budget import ResponseBudget
 from data_plane.server.turns import Turns
 from tests.unit.data_plane.broker.world import World, batch_of
 
@@ -36,6 +37,7 @@ class FakeTransport(asyncio.Transport):
         self.writes = 0
         self.is_reading_now = True
         self.is_closed = False
+        self.unsent = 0
 
     def write(self, data: Any) -> None:
         assert not self.is_closed, "nothing is written after close"
@@ -53,6 +55,9 @@ class FakeTransport(asyncio.Transport):
 
     def reads(self) -> bool:
         return self.is_reading_now
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self.limits = (high, low)
@@ -77,6 +82,7 @@ class Wire:
         self.turns = Turns(self.world.broker, clock)
         self.transport = FakeTransport()
         self.left = 0
+        self.budget = ResponseBudget(1 << 30)
         self.connection = Connection(self.turns, limits or Limits(), self)
         self.connection.connection_made(self.transport)
 
@@ -238,6 +244,8 @@ def test_a_refused_connection_is_aborted() -> None:
     transport = FakeTransport()
 
     class Closed:
+        budget = ResponseBudget(1)
+
         def enter(self, connection: Connection, transport: asyncio.Transport) -> Session | None:
             return None
 
@@ -260,12 +268,3 @@ def test_requests_split_at_every_byte_are_the_same_requests() -> None:
         wire.connection.get_buffer(-1)[:1] = whole[at : at + 1]
         wire.connection.buffer_updated(1)
     assert wire.answered() == [1, 2, 3]
-
-
-def test_large_replies_are_not_joined() -> None:
-    wire = Wire()
-    for _ in range(3):
-        wire.world.produce("t", batch_of(b"x" * 100_000))
-    wire.send(fetch(1))
-    assert wire.answered() == [1]
-    assert len(wire.transport.written) > 300_000

@@ -1,10 +1,11 @@
 """Listeners: who may be served without TLS, who is told what."""
 
+import asyncio
 import socket
 
 import pytest
 
-from data_plane.broker.config import ListenerConfig
+from data_plane.broker.config import Limits, ListenerConfig
 from data_plane.server.listener import Connections, Listener, ListenerRefused, is_loopback
 
 
@@ -47,9 +48,17 @@ def test_a_taken_port_is_named() -> None:
 
 
 def test_connections_are_counted_against_a_limit() -> None:
-    connections = Connections(2)
+    """Those in their handshake count: a flood of them must not pass the limit together."""
+    loop = asyncio.new_event_loop()
+    try:
+        connections = Connections(Limits(connections_max=2), loop)
+    finally:
+        loop.close()
     first, second, third = (object() for _ in range(3))
+    assert connections.reserve()
     assert connections.add(first)  # type: ignore[arg-type]
+    assert not connections.reserve(), "one is open and one on its way"
+    connections.release()
     assert connections.add(second)  # type: ignore[arg-type]
     assert not connections.add(third)  # type: ignore[arg-type]
     connections.remove(first)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from data_plane.metadata.decision import Decision
 from data_plane.metadata.records import ClientQuotaRecord, QuotaEntityPart
 from data_plane.security.principals import ANONYMOUS
 from data_plane.server.connection import Connection
+from data_plane.server.response_budget import ResponseBudget
 from tests.unit.data_plane.server.test_connection import FakeTransport, Wire, fetch, produce
 
 LARGE = b"x" * 20_000
@@ -94,6 +95,8 @@ def test_another_connection_is_served_meanwhile(timers: Timers) -> None:
 
 class Stranger:
     """Lets in somebody else, who has no quota."""
+
+    budget = ResponseBudget(1 << 30)
 
     def enter(self, _connection: Connection, _transport: asyncio.Transport) -> Session | None:
         return Session(listener="PLAINTEXT", principal=ANONYMOUS, client_host="127.0.0.2")

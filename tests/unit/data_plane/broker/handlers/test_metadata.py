@@ -236,7 +236,7 @@ def test_the_three_unused_bytes_of_librdkafka_are_ignored() -> None:
     session = Session(listener="TLS", principal=ADMIN, client_host="10.0.0.9")
     reply = dispatch(cast("Any", broker), session, frame, 1_000)
     assert reply is not None
-    body = b"".join(reply.take())
+    body = b"".join(map(bytes, reply.take()))
     assert body.startswith(bytes.fromhex("0000000700"))
     response = decode(MetadataResponse, 12, body, 5)
     assert [row.name for row in response.topics] == ["a"]
