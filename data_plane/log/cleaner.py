@@ -14,10 +14,7 @@ Source: Kafka's LogCleaner and MemoryRecords.filterTo.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
-
-import crc32c
 
 from data_plane.log.clean_job import (
     NEVER_MS,
@@ -30,23 +27,18 @@ from data_plane.log.cleaned_transactions import CleanedTransactions
 from data_plane.log.failures import DamagedLog
 from data_plane.log.files import Bytes, File, Files
 from data_plane.log.offset_map import KEYS_MAX, Offsets, judge, note_keys
+from data_plane.log.record_scan import Batch, whole_batches
 from data_plane.log.rewrite import empty_batch, smaller_batch
 from data_plane.log.segment import LOG, TXN_INDEX, Segment, segment_path
 from data_plane.log.swap import DRAFT_INDEXES, draft_path
 from data_plane.log.txn_index import AbortedTransaction, TxnIndex
-from data_plane.protocol.errors import KafkaError
-from data_plane.protocol.records import compression as codecs
 from data_plane.protocol.records.batch import (
-    ATTRIBUTES_AT,
     BATCH_HEADER,
     BATCH_HEADER_BYTES,
     DELETE_HORIZON,
-    MAGIC,
     BatchHeader,
 )
-from data_plane.protocol.records.record import RECORDS_BYTES_MAX
 
-WINDOW_BYTES = 4 << 20
 WRITE_BYTES = 1 << 20
 RELATIVE_OFFSET_MAX = 2**31 - 1
 
@@ -87,33 +79,6 @@ def groups_of(
         size_bytes += segment.size_bytes
     if group:
         yield group
-
-
-@dataclass(slots=True)
-class _Batch:
-    """A batch in a window of its file: data[at : at + size_bytes]."""
-
-    data: bytes
-    at: int
-    header: BatchHeader
-
-    @property
-    def whole(self) -> memoryview:
-        return memoryview(self.data)[self.at : self.at + self.header.size_bytes]
-
-    def records(self) -> tuple[bytes, int, int]:
-        """Return the uncompressed records: the bytes they lie in, their start and their end."""
-        start, end = self.at + BATCH_HEADER_BYTES, self.at + self.header.size_bytes
-        if self.header.compression == codecs.NONE:
-            return self.data, start, end
-        payload = memoryview(self.data)[start:end]
-        try:
-            records = codecs.decompress(
-                self.header.compression, payload, bytes_max=RECORDS_BYTES_MAX
-            )
-        except KafkaError as error:
-            raise DamagedLog(f"offset {self.header.base_offset}: {error.message}") from error
-        return records, 0, len(records)
 
 
 class _Cleaning:
@@ -164,7 +129,7 @@ class _Cleaning:
                 self._clean_end = header.next_offset
             self._clean_end = segment.end_offset
 
-    def _batches(self, segment: SourceSegment) -> Iterator[_Batch]:
+    def _batches(self, segment: SourceSegment) -> Iterator[Batch]:
         path = segment_path(self._job.directory, segment.base_offset, LOG)
         expected = segment.base_offset
         for batch in whole_batches(self._files.open(path), segment.size_bytes):
@@ -190,7 +155,7 @@ class _Cleaning:
         self._pace(size_bytes)
         return CleanedGroup(draft.base_offset, draft.end_offset, size_bytes)
 
-    def _kept(self, batch: _Batch, aborted: list[AbortedTransaction]) -> Bytes | None:
+    def _kept(self, batch: Batch, aborted: list[AbortedTransaction]) -> Bytes | None:
         """Return what stays of a batch, None if nothing does."""
         header = batch.header
         self._records_read += header.records_count
@@ -213,7 +178,7 @@ class _Cleaning:
             return empty_batch(header) if header.records_count else batch.whole
         return kept
 
-    def _kept_marker(self, batch: _Batch, *, may_go: bool) -> Bytes | None:
+    def _kept_marker(self, batch: Batch, *, may_go: bool) -> Bytes | None:
         header = batch.header
         if not header.records_count:
             return None
@@ -226,7 +191,7 @@ class _Cleaning:
         self._records_kept += 1
         return self._with_horizon(batch, horizon_ms, batch.data[self._payload(batch)], 1)
 
-    def _kept_records(self, batch: _Batch) -> Bytes | None:
+    def _kept_records(self, batch: Batch) -> Bytes | None:
         header = batch.header
         horizon_ms = delete_horizon_ms(header)
         data, at, end = batch.records()
@@ -254,7 +219,7 @@ class _Cleaning:
         return smaller_batch(header, records, judged.kept_count, horizon_ms=None)
 
     def _with_horizon(
-        self, batch: _Batch, horizon_ms: int | None, records: bytes, count: int
+        self, batch: Batch, horizon_ms: int | None, records: bytes, count: int
     ) -> Bytes:
         """Let the batch say when its tombstones or its marker may go, if it does not yet."""
         if horizon_ms is not None:
@@ -268,7 +233,7 @@ class _Cleaning:
         if self._next_horizon_ms == NEVER_MS or horizon_ms < self._next_horizon_ms:
             self._next_horizon_ms = horizon_ms
 
-    def _payload(self, batch: _Batch) -> slice:
+    def _payload(self, batch: Batch) -> slice:
         return slice(batch.at + BATCH_HEADER_BYTES, batch.at + batch.header.size_bytes)
 
     def _is_last_of_producer(self, header: BatchHeader) -> bool:
@@ -340,32 +305,6 @@ def fresh_file(files: Files, path: PurePath) -> File:
     file = files.open(path, create=True)
     file.truncate(0)
     return file
-
-
-def whole_batches(file: File, size_bytes: int) -> Iterator[_Batch]:
-    """Yield the batches of a closed segment, each checksum verified. Raises DamagedLog."""
-    data, start, position = b"", 0, 0
-    while position < size_bytes:
-        at = position - start
-        if at + BATCH_HEADER_BYTES > len(data):
-            data, start, at = file.read(position, WINDOW_BYTES), position, 0
-            if len(data) < BATCH_HEADER_BYTES:
-                raise DamagedLog(f"no batch header at byte {position}")
-        header = BatchHeader._make(BATCH_HEADER.unpack_from(data, at))
-        if (
-            header.magic != MAGIC
-            or not BATCH_HEADER_BYTES <= header.size_bytes <= size_bytes - position
-        ):
-            raise DamagedLog(f"no batch at byte {position}")
-        if at + header.size_bytes > len(data):
-            data = file.read(position, max(WINDOW_BYTES, header.size_bytes))
-            start, at = position, 0
-        batch = _Batch(data, at, header)
-        # The codecs of a damaged batch would be fed with noise, and a rewrite would hide it.
-        if crc32c.crc32c(batch.whole[ATTRIBUTES_AT:]) != header.crc:
-            raise DamagedLog(f"the batch at offset {header.base_offset} failed its checksum")
-        yield batch
-        position += header.size_bytes
 
 
 def check_count(header: BatchHeader, count: int) -> None:

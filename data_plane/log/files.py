@@ -157,8 +157,10 @@ class DiskLock:
 class DiskFiles:
     """The machine's file system behind a cache of open descriptors, least recently used out."""
 
-    def __init__(self, open_files_max: int = OPEN_FILES_MAX) -> None:
+    def __init__(self, open_files_max: int = OPEN_FILES_MAX, *, is_read_only: bool = False) -> None:
+        """is_read_only: files are opened for reading only, for those who look on."""
         self._open_files_max = open_files_max
+        self._flags = os.O_RDONLY if is_read_only else os.O_RDWR | os.O_APPEND
         self._open: OrderedDict[PurePath, DiskFile] = OrderedDict()
 
     def open(self, path: PurePath, *, create: bool = False) -> DiskFile:
@@ -166,7 +168,7 @@ class DiskFiles:
         if file is not None:
             self._open.move_to_end(path)
             return file
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        flags = self._flags | os.O_CLOEXEC | (os.O_CREAT if create else 0)
         file = self._open[path] = DiskFile(os.open(path, flags, 0o600))
         if len(self._open) > self._open_files_max:
             self._open.popitem(last=False)

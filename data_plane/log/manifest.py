@@ -44,28 +44,12 @@ class Manifest:
     def __init__(self, files: Files, root: PurePath) -> None:
         """Read the manifest and write it anew if lines may be dropped."""
         self._files, self._path = files, root / NAME
-        self.topics: dict[PartitionKey, str] = {}
-        self.damaged_lines = 0
         content = read_whole(files, self._path)
         lines = (content or b"").splitlines()
-        for line in lines:
-            self._take(line)
+        self.topics, self.damaged_lines = _topics_of(lines)
         if content is None or len(lines) != len(self.topics) or not content.endswith(b"\n"):
             whole = b"".join(_line("+", key, topic) for key, topic in self.topics.items())
             write_atomically(files, self._path, whole)
-
-    def _take(self, line: bytes) -> None:
-        checksum, _, body = line.partition(b" ")
-        fields = body.split(b" ")
-        if checksum != _checksum(body) or len(fields) != 4:
-            self.damaged_lines += 1
-            return
-        sign, topic_id, index, topic = (field.decode() for field in fields)
-        key = PartitionKey(UUID(topic_id), int(index))
-        if sign == "+":
-            self.topics[key] = topic
-        else:
-            self.topics.pop(key, None)
 
     def add(self, created: Iterable[tuple[PartitionKey, str]]) -> None:
         """Note created partitions, durably. Raises OSError."""
@@ -90,6 +74,30 @@ class Manifest:
                 file.truncate(end)
                 raise
             file.sync()
+
+
+def read_topics(files: Files, root: PurePath) -> dict[PartitionKey, str]:
+    """Return what the manifest of a directory says, changing nothing."""
+    return _topics_of((read_whole(files, root / NAME) or b"").splitlines())[0]
+
+
+def _topics_of(lines: Iterable[bytes]) -> tuple[dict[PartitionKey, str], int]:
+    """Return the partitions with their topics' names, and how many lines are damaged."""
+    topics: dict[PartitionKey, str] = {}
+    damaged = 0
+    for line in lines:
+        checksum, _, body = line.partition(b" ")
+        fields = body.split(b" ")
+        if checksum != _checksum(body) or len(fields) != 4:
+            damaged += 1
+            continue
+        sign, topic_id, index, topic = (field.decode() for field in fields)
+        key = PartitionKey(UUID(topic_id), int(index))
+        if sign == "+":
+            topics[key] = topic
+        else:
+            topics.pop(key, None)
+    return topics, damaged
 
 
 def _line(sign: str, key: PartitionKey, topic: str) -> bytes:

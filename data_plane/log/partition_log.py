@@ -23,6 +23,7 @@ from data_plane.log.files import Files
 from data_plane.log.leader_epochs import EpochEnd
 from data_plane.log.log_config import LogConfig
 from data_plane.log.producer_state import Producer, ProducerStates
+from data_plane.log.recompress import recompress
 from data_plane.log.recovery import LoadedLog, create_log, load_log
 from data_plane.log.scan import headers
 from data_plane.log.segment import (
@@ -220,6 +221,8 @@ class PartitionLog:
                 )
             if header.is_transactional and not is_verified:
                 self._check_open(header)
+        if self.config.compression not in (None, header.compression):
+            batches, header = recompress(batches, header, self.config)
         return self._stage_batch(batches, header, leader_epoch, now_ms)
 
     def _check_open(self, header: BatchHeader) -> None:

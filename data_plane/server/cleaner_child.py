@@ -1,8 +1,8 @@
 """The process that compacts: a line of JSON per run on standard input, a line back per outcome.
 
-It has low priority and keeps to a rate. It ends with its parent: the end of standard input is seen
-by a thread of its own, however busy the cleaning is. It never touches a segment, so being killed
-at any time leaves drafts behind, nothing else.
+Its parent gives it a low priority, it keeps to a rate by itself. It ends with its parent: a thread
+of its own sees the end of standard input, however busy the cleaning is. It never touches a segment,
+so being killed at any time leaves drafts behind, nothing else.
 """
 
 import json
@@ -18,13 +18,11 @@ from data_plane.log.cleaner import Pace, clean
 from data_plane.log.failures import DamagedLog
 from data_plane.log.files import DiskFiles
 
-NICENESS = 10
 PACED_BYTES = 256 * 1024  # How often the rate is looked at.
 
 
 def main() -> None:
     """Serve until standard input ends; the one argument is the rate in bytes per second."""
-    os.nice(NICENESS)
     jobs: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=follow_parent, args=(sys.stdin.buffer, jobs), daemon=True).start()
     pace = paced(float(sys.argv[1]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from data_plane.replication.cleaners import Cleaned
 from data_plane.server.turns import nothing
 
 ENDING_SECONDS_MAX = 5.0
+NICENESS = 10
 
 
 class CleaningFailed(Exception):
@@ -61,6 +63,8 @@ class ProcessCleaner:
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C is the broker's to handle.
             )
+            with suppress(OSError):  # It has ended already; the run will tell.
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
         return self._process
 
     def _converse(self, process: "subprocess.Popen[bytes]", job: CleanJob, done: Cleaned) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,7 +27,30 @@ EXIT_CONFIG = 78
 PEOPLE_CONFIGS = {"group.initial.rebalance.delay.ms": "200"}
 
 
-@click.group()
+LOOKING_ON = {  # Imported when they are called: a broker's start needs none of them.
+    "dump-log": ("dump_log", "dump_log"),
+    "group-offsets": ("group_offsets", "group_offsets"),
+    "verify-log-dir": ("verify_log_dir", "verify_log_dir"),
+}
+
+
+class Commands(click.Group):
+    """`run`, and what looks at a data directory."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *LOOKING_ON])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in LOOKING_ON:
+            return super().get_command(ctx, cmd_name)
+        module, name = LOOKING_ON[cmd_name]
+        command: click.Command = getattr(
+            import_module(f"data_plane.server.commands.{module}"), name
+        )
+        return command
+
+
+@click.group(cls=Commands)
 def main() -> None:
     """A Kafka broker in plain Python."""
 
