@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from control_plane.local.processes import is_alive, last_lines
@@ -75,6 +76,13 @@ class ServiceUnderTest:
                 "OTTLA_URL": self.state.api_url,
             },
         )
+
+    def answers(self) -> bool:
+        """Whether the API is there and has its database."""
+        try:
+            return httpx.get(f"{self.state.api_url}/healthz", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def sign_up(self) -> None:
         self.ottla("signup", "--email", "dev@example.com", "--password", "correct horse")

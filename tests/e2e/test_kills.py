@@ -39,6 +39,7 @@ def test_each_killed_program_comes_back(service: ServiceUnderTest) -> None:
             ),
             f"{name} again",
         )
+        wait_for(service.answers, "the API", 60)  # started is not yet ready
         topic = service.ottla("kafka:topics:create", f"after-{name}", "--timeout", "60")
         assert topic["name"] == f"after-{name}"
     assert values(service, 1) == ["before"]
