@@ -98,6 +98,8 @@ class ShardTable(Generic[S]):
 
     def flush(self, now_ms: int) -> None:
         """Append each shard's records of this turn."""
+        if not self._unflushed:
+            return
         unflushed, self._unflushed = self._unflushed, {}
         for host in unflushed:
             try:

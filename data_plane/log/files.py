@@ -161,15 +161,16 @@ class DiskFiles:
         """is_read_only: files are opened for reading only, for those who look on."""
         self._open_files_max = open_files_max
         self._flags = os.O_RDONLY if is_read_only else os.O_RDWR | os.O_APPEND
-        self._open: OrderedDict[PurePath, DiskFile] = OrderedDict()
+        self._open: OrderedDict[str, DiskFile] = OrderedDict()  # comparing paths takes longer
 
     def open(self, path: PurePath, *, create: bool = False) -> DiskFile:
-        file = self._open.get(path)
+        name = str(path)
+        file = self._open.get(name)
         if file is not None:
-            self._open.move_to_end(path)
+            self._open.move_to_end(name)
             return file
         flags = self._flags | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-        file = self._open[path] = DiskFile(os.open(path, flags, 0o600))
+        file = self._open[name] = DiskFile(os.open(path, flags, 0o600))
         if len(self._open) > self._open_files_max:
             self._open.popitem(last=False)
         return file
@@ -188,12 +189,13 @@ class DiskFiles:
 
     def rename(self, source: PurePath, target: PurePath) -> None:
         os.replace(source, target)
-        for path in [p for p in self._open if p in (source, target) or source in p.parents]:
-            del self._open[path]
+        moved, inside = (str(source), str(target)), f"{source}{os.sep}"
+        for name in [one for one in self._open if one in moved or one.startswith(inside)]:
+            del self._open[name]
 
     def remove(self, path: PurePath) -> None:
         os.unlink(path)
-        self._open.pop(path, None)
+        self._open.pop(str(path), None)
 
     def remove_tree(self, directory: PurePath) -> None:
         shutil.rmtree(directory)

@@ -301,7 +301,7 @@ class PartitionLog:
     def _fits(self, batches: Sequence[StagedBatch]) -> bool:
         """Say whether batches may join the active segment."""
         active, config = self._active, self.config
-        size_bytes = active.size_bytes + sum([b.size_bytes for b in batches])
+        size_bytes = active.size_bytes + sum([batch[1] for batch in batches])
         if not active.size_bytes and len(batches) == 1:
             size_bytes = 0  # A batch larger than a segment gets one of its own.
         is_due = active.size_bytes and self._now_ms - active.created_ms >= config.roll_ms

@@ -147,14 +147,14 @@ class Segment:
 
     def append(self, batches: Sequence[StagedBatch]) -> None:
         """Write batches with one call. Raises DiskFull, the file then as before, or LogFailure."""
-        size_bytes = sum([batch.size_bytes for batch in batches])
+        size_bytes = sum([batch[1] for batch in batches])
         try:
-            self.file().append([batch.data for batch in batches], size_bytes)
+            self.file().append([batch[0] for batch in batches], size_bytes)
         except OSError as error:
             self._undo_append(error)
         self._hint(batches[0].base_offset, self.size_bytes)
-        for batch in batches:
-            self.note(self.size_bytes, batch.size_bytes, batch.last_offset, batch.max_timestamp_ms)
+        for _, batch_bytes, _, last_offset, _, max_timestamp_ms in batches:
+            self.note(self.size_bytes, batch_bytes, last_offset, max_timestamp_ms)
 
     def _undo_append(self, error: OSError) -> None:
         """Cut off what a failed write left behind, then say what the failure means."""

@@ -99,7 +99,9 @@ class RaftNode:
         """
         if self._in_flight is not None:
             return None
-        changed = self._hard_state != self._stored_hard_state
+        changed = self._hard_state is not self._stored_hard_state and (
+            self._hard_state != self._stored_hard_state
+        )
         if self._to_apply:
             self._in_flight = Ready(committed=tuple(self._to_apply))
             self._to_apply = []

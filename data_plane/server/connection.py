@@ -46,6 +46,8 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, turns: Turns, limits: Limits, gate: Gate) -> None:
         self._turns = turns
         self._limits = limits
+        self._inflight_max = limits.inflight_produces_max
+        self._inflight_bytes_max = limits.inflight_produce_bytes_max
         self._gate = gate
         self._buffer = ReceiveBuffer()
         self._queue: deque[Reply] = deque()
@@ -135,8 +137,8 @@ class Connection(asyncio.BufferedProtocol):
             and not self._is_write_blocked
             and not self._outbox
             and self._throttle_timer is None
-            and len(self._queue) < self._limits.inflight_produces_max
-            and self._inflight_bytes <= self._limits.inflight_produce_bytes_max
+            and len(self._queue) < self._inflight_max
+            and self._inflight_bytes <= self._inflight_bytes_max
         )
 
     def _parse(self) -> None:
@@ -148,6 +150,7 @@ class Connection(asyncio.BufferedProtocol):
         limit = self._frame_bytes_max(session)
         now_ms = self._turns.clock.now_ms()
         at = first
+        self._turns.has_asked = True
         try:
             for start, end in frames(view, buffer.filled, limit, first):
                 at = end
@@ -212,7 +215,7 @@ class Connection(asyncio.BufferedProtocol):
         self._send()
         if self._is_closing:
             return
-        self._is_muted = any(reply.mutes for reply in queue)
+        self._is_muted = bool(queue) and any(reply.mutes for reply in queue)
         self._look_at_throttle()
         self._continue()
 
@@ -270,6 +273,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _continue(self) -> None:
         """Take up what waited in the buffer, then read on."""
+        if self._is_reading and not self._buffer.filled:
+            return
         if self._transport is None or self._transport.is_closing() or not self._can_parse:
             return
         if self._buffer.filled and not self._is_scheduled:

@@ -136,7 +136,7 @@ class BrokerProcess:
     ) -> None:
         loop = asyncio.get_running_loop()
         ticker = Ticker(turns, loop)
-        turns.after = ticker.arm
+        turns.after = ticker.after_turn
         turns.end()
         metrics = None
         if self._config.metrics_port is not None:

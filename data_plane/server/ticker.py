@@ -19,10 +19,27 @@ class Ticker:
         self._loop = loop
         self._handle: asyncio.TimerHandle | None = None
         self._fires_ms = 0
+        self._looked_ms = 0
+        self._look_again: asyncio.TimerHandle | None = None
 
-    def arm(self) -> None:
-        """Fire when the broker is due next; a timer that fires before then is left as it is."""
+    def after_turn(self) -> None:
+        """Arm once in a millisecond: the first turn in it at once, all others together behind it.
+
+        Asking everybody when they are due costs as much as a small request.
+        """
         now_ms = self._turns.clock.now_ms()
+        if now_ms != self._looked_ms:
+            self._looked_ms = now_ms
+            self.arm(now_ms)
+        elif self._look_again is None:
+            self._look_again = self._loop.call_later(TICK_MS_MIN / 1000, self._look)
+
+    def _look(self) -> None:
+        self._look_again = None
+        self.arm(self._turns.clock.now_ms())
+
+    def arm(self, now_ms: int) -> None:
+        """Fire when the broker is due next; a timer that fires before then is left as it is."""
         due_ms = min(self._turns.broker.next_due_ms, now_ms + TICK_MS_MAX)
         if self._handle is not None:
             if self._fires_ms <= due_ms:
@@ -33,9 +50,10 @@ class Ticker:
         self._handle = self._loop.call_later(wait_ms / 1000, self._fire)
 
     def stop(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        for handle in (self._handle, self._look_again):
+            if handle is not None:
+                handle.cancel()
+        self._handle = self._look_again = None
 
     def _fire(self) -> None:
         self._handle = None

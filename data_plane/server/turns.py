@@ -19,6 +19,7 @@ class Turns:
         self.broker = broker
         self.clock = clock
         self.after: Callable[[], None] = nothing  # behind each turn: the ticker looks at its timer
+        self.has_asked = False  # the broker was asked something since its turn ended
         self._ready: dict[Flushable, None] = {}
         self._is_ending = False
 
@@ -36,11 +37,14 @@ class Turns:
         self._is_ending = True
         try:
             self.broker.end_turn(self.clock.now_ms())
+            self.has_asked = False
             while self._ready:
                 ready, self._ready = self._ready, {}
                 for connection in ready:
                     connection.flush()
-                self.broker.end_turn(self.clock.now_ms())
+                if self.has_asked:  # What waited behind those replies has been taken up.
+                    self.broker.end_turn(self.clock.now_ms())
+                    self.has_asked = False
         finally:
             self._is_ending = False
         self.after()

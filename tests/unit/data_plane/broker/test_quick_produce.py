@@ -10,6 +10,7 @@ import pytest
 
 from data_plane.broker.dispatch import CloseConnection, dispatch
 from data_plane.broker.quick_produce import MISSES_MAX, ProduceReply
+from data_plane.log.disk_space import DiskMark
 from data_plane.metadata.records import CommitMode
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.headers import RequestHeader, encode_request_header
@@ -187,8 +188,9 @@ def test_a_quick_produce_waits_for_its_sync_and_times_out() -> None:
 def test_a_full_disk_is_the_handlers_affair() -> None:
     world = world_of(is_quick=True)
     learn(world, "weak")
-    world.files.capacity_bytes = 1 << 20
+    world.files.capacity_bytes = 1_000
     world.sleep(2_000)
+    assert world.broker.log_dir.disk_mark == DiskMark.FULL
     assert not world.broker.takes_plain_produces
     asked = world.produce("weak", batch_of(b"y"))
     assert produced(asked).error_code == ErrorCode.KAFKA_STORAGE_ERROR
