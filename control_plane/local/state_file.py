@@ -18,7 +18,6 @@ class StepState:
     """One step of the start; `seconds` is None while it runs."""
 
     name: str
-    waiting_for: str = ""
     seconds: float | None = None
     failed: bool = False
 

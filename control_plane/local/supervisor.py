@@ -64,7 +64,7 @@ class Supervisor:
 
     def run_once(self, program: Program) -> None:
         """Run a program to its end as a step of the start. Raises StartFailed."""
-        with self._step(program.name):
+        with self.step(program.name):
             process = processes.start(program)
             try:
                 self._wait(lambda: process.poll() is not None, program.name)
@@ -82,7 +82,7 @@ class Supervisor:
             self._running[program.name] = Supervised(program, processes.start(program))
             self._state.programs[program.name] = ProgramState(self._pid(program.name))
         for program in programs:
-            with self._step(program.name, began[program.name]):
+            with self.step(program.name, began[program.name]):
                 self._wait(program.is_ready, program.name)
 
     def watch(self) -> str:
@@ -155,7 +155,8 @@ class Supervisor:
             time.sleep(0.01)
 
     @contextlib.contextmanager
-    def _step(self, name: str, began: float | None = None) -> Iterator[None]:
+    def step(self, name: str, began: float | None = None) -> Iterator[None]:
+        """A step of the start: shown while it lasts, told with its seconds, failed if it raises."""
         began = self._clock() if began is None else began
         step = StepState(name)
         self._state.steps.append(step)

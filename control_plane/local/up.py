@@ -136,9 +136,10 @@ class Service:
     def start(self, supervisor: Supervisor, progress: Progress) -> None:
         """Stage after stage: stores, database release, then everything that uses them."""
         embedded = [store for store in (self._postgres, self._valkey) if store is not None]
-        for store in embedded:
-            progress.waiting(f"preparing {store.directory.name}")
-            store.prepare()
+        with supervisor.step("prepare"):
+            for store in embedded:
+                progress.waiting(f"preparing {store.directory.name}")
+                store.prepare()
         supervisor.start([store.program(self._log(store.directory.name)) for store in embedded])
         supervisor.run_once(self._python("release", "control_plane.release"))
         supervisor.start([self._api(), self._worker(), self._beat(), self._agent()])

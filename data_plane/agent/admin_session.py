@@ -1,7 +1,7 @@
 """The agent's own way into one cluster: certificate files, a kept connection, calls in a thread."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from data_plane.agent.admin_state import AdminFailed, AdminOutcome, apply
@@ -22,9 +22,16 @@ class AdminSession:
         self._access: tuple[ClusterSpec, tuple[int, ...]] | None = None
         self._is_closed = False
 
-    async def apply(self, spec: ClusterSpec, admin_ports: Sequence[int]) -> AdminOutcome:
+    async def apply(
+        self,
+        spec: ClusterSpec,
+        admin_ports: Sequence[int],
+        brokers_answer: Callable[[], Awaitable[bool]],
+    ) -> AdminOutcome:
         """Apply topics and ACLs; a broken connection is made anew, a few times.
 
+        Not while the brokers hang: each try would last its whole time-out, and the worker that
+        waits for it could not tell of the hanging meanwhile.
         Raises AdminFailed, or SecretUnopened where the admin key is not for this node.
         """
         access = self._written_access(spec, admin_ports)
@@ -33,7 +40,7 @@ class AdminSession:
             try:
                 return await loop.run_in_executor(self._node.threads, self._apply, access, spec)
             except AdminFailed:
-                if delay_s is None:
+                if delay_s is None or not await brokers_answer():
                     raise
                 await asyncio.sleep(delay_s)
         raise AssertionError("the last attempt returns or raises")

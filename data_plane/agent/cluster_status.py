@@ -92,6 +92,10 @@ def _ready(facts: ClusterFacts, problems: Sequence[Truth]) -> Truth:
         return Truth(conditions.READY, False, blocking[0].reason, blocking[0].message)
     if facts.problem is not None and not isinstance(facts.problem, AdminFailed | PortTaken):
         return Truth(conditions.READY, False, "NodeProblem", _words(facts.problem))
+    hanging = [b.broker_id for b in facts.brokers if b.has_served and not b.is_ready]
+    if hanging:
+        message = f"broker {', '.join(map(str, hanging))} does not answer"
+        return Truth(conditions.READY, False, "NotAnswering", message)
     deaths = [broker.death for broker in facts.brokers if broker.death]
     if deaths:
         return Truth(conditions.READY, False, "Restarting", "; ".join(deaths))

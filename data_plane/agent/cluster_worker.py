@@ -158,7 +158,7 @@ class ClusterWorker:
         spec = self._spec
         ports = [broker.ports.admin for broker in self._brokers.values() if broker.ports]
         try:
-            self._outcome = await self._session.apply(spec, ports)
+            self._outcome = await self._session.apply(spec, ports, self._brokers_answer)
         except (AdminFailed, SecretUnopened):
             self._admin_later()
             raise
@@ -172,6 +172,10 @@ class ClusterWorker:
         if self._applied != spec.generation:
             self._applied = spec.generation
             write_json(self._storage.root / "applied.json", {"generation": spec.generation})
+
+    async def _brokers_answer(self) -> bool:
+        answers = await asyncio.gather(*(broker.answers() for broker in self._brokers.values()))
+        return all(answers)
 
     def _admin_later(self) -> None:
         """Try again, later each time."""

@@ -32,6 +32,7 @@ class ManagedBroker:
         self.ports: BrokerPorts | None = kept_ports(storage)
         self.process: BrokerProcess | None = self._adopted()
         self.is_ready = False
+        self.has_served = False  # this process, once: now silent, it hangs and does not start
         self.is_draining = False
         self.starting_since_ms = node.now_ms()
         self.port_note = ""  # a taken port that was stepped aside from
@@ -71,15 +72,19 @@ class ManagedBroker:
     async def _look(self) -> None:
         if self.process is not None and not self.process.is_alive():
             self._note_death(self.process)
-        if self.process is not None and not self.is_ready and self.ports is not None:
-            self.is_ready = await self._engine.is_ready(self._place(self.ports))
-            if self.is_ready:
-                self.ports = mark_served(self.storage, self.ports)
-                self.port_problem = ""
+        if self.process is None or self.is_ready or self.ports is None:
+            return
+        if await self.answers():
+            self.is_ready = self.has_served = True
+            self.ports = mark_served(self.storage, self.ports)
+            self.port_problem = ""
+
+    async def answers(self) -> bool:
+        return self.ports is not None and await self._engine.is_ready(self._place(self.ports))
 
     def _note_death(self, process: BrokerProcess) -> None:
         process.forget()
-        self.process, self.is_ready = None, False
+        self.process, self.is_ready, self.has_served = None, False, False
         self.policy.died(self._node.now_ms())
         said = supervise.last_log_line(self.storage)
         ended = "" if process.exit_status is None else f" with status {process.exit_status}"
@@ -174,7 +179,7 @@ class ManagedBroker:
     async def stop(self) -> None:
         if self.process is None:
             return
-        self.is_ready, self.is_draining = False, True
+        self.is_ready, self.has_served, self.is_draining = False, False, True
         try:
             await self.process.stop(self._node.config.limits.stop_s_max)
         finally:

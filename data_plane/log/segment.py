@@ -114,12 +114,6 @@ class Segment:
         return self._max_timestamp_ms
 
     @property
-    def max_timestamp_offset(self) -> int:
-        """The last offset of the first batch that holds the latest timestamp."""
-        self.offset_index  # noqa: B018
-        return self._max_offset
-
-    @property
     def offset_index(self) -> OffsetIndex:
         if self._offset_index is None:
             self._load_indexes()

@@ -128,9 +128,6 @@ class AclAuthorizer:
         index.setdefault(key, _Grants()).add(entry)
         self._patterns.setdefault(entry.resource_type, _Grants()).add(entry)
 
-    def is_super_user(self, principal: str) -> bool:
-        return principal in self._super_users
-
     def allows(
         self,
         principal: str,

@@ -103,6 +103,22 @@ def test_a_killed_broker_is_started_again(node: TestNode) -> None:
     node.run(scenario)
 
 
+def test_a_hanging_broker_is_told_from_a_starting_one(node: TestNode) -> None:
+    async def scenario(agent: NodeAgent) -> None:
+        agent.accept(node.spec(node.cluster()))
+        await until(lambda: is_applied(agent, 1))
+        os.kill(pid_of(agent), signal.SIGSTOP)
+        node.admin.is_gone = True
+        await until(lambda: condition_of(agent, "Ready") == "NotAnswering")
+        assert only_cluster(agent).phase == "starting"
+        os.kill(pid_of(agent), signal.SIGCONT)
+        node.admin.is_gone = False
+        await until(lambda: only_cluster(agent).phase == "ready")
+        assert only_cluster(agent).brokers[0].restarts == 0
+
+    node.run(scenario)
+
+
 def test_changed_files_restart_and_changed_topics_do_not(node: TestNode) -> None:
     async def scenario(agent: NodeAgent) -> None:
         agent.accept(node.spec(node.cluster()))
