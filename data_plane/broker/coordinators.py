@@ -128,6 +128,23 @@ class Coordinators:
         shard = self.transaction_shard(transactional_id)
         return self.transactions.check_in_transaction(shard, transactional_id, who, at)
 
+    def add_partition(
+        self, transactional_id: str, who: ProducerIdAndEpoch, at: TopicPartition
+    ) -> ErrorCode | Parked:
+        """Take a partition into an id's transaction, after the end of the one before it.
+
+        Raises as `group_shard`.
+        """
+        shard = self.transaction_shard(transactional_id)
+        decision = shard.decide_add_partitions(
+            transactional_id, who, [at], now_ms=self._broker.now_ms
+        )
+        if decision.response is not ErrorCode.CONCURRENT_TRANSACTIONS:
+            return self.transactions.commit(shard, decision)
+        return self.transactions.after_end(
+            transactional_id, lambda: self.add_partition(transactional_id, who, at)
+        )
+
     # --- shards --------------------------------------------------------------------------------
 
     def group_shard(self, group_id: str) -> GroupsShard:

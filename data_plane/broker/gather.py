@@ -36,9 +36,11 @@ def gather(
 
 
 def then(
-    answer: Part | Parked, go_on: Callable[[Part], Whole | Parked]
+    answer: Part | KafkaError | Parked, go_on: Callable[[Part], Whole | Parked]
 ) -> Whole | KafkaError | Parked:
     """Go on with an answer, at once or when it is there; an error on the way is the whole."""
+    if isinstance(answer, KafkaError):
+        return answer
     if not isinstance(answer, Parked):
         return go_on(answer)
     whole = Parked()

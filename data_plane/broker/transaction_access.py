@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from data_plane.broker.admin_access import AdminBroker
 from data_plane.broker.context import RequestContext
+from data_plane.broker.gather import then
 from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartition
 from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclOperation, ResourceType
 
 if TYPE_CHECKING:
@@ -34,6 +37,19 @@ def fencing_code(code: ErrorCode, version: int, fenced_from: int) -> ErrorCode:
     return code
 
 
+def draw_producer_id(broker: AdminBroker) -> int | Parked:
+    """A producer id nobody has had; Parked where a block of them must be reserved first."""
+    controller = broker.controller
+    registration = controller.image.brokers.get(broker.config.broker_id)
+    return broker.propose(
+        controller.producer_ids.decide_next(
+            controller.image,
+            broker_id=broker.config.broker_id,
+            broker_epoch=-1 if registration is None else registration.broker_epoch,
+        )
+    )
+
+
 def verification_code(
     broker: "Broker",
     transactional_id: str,
@@ -52,6 +68,30 @@ def verification_code(
         code = broker.coordinators.check_in_transaction(transactional_id, who, at)
     except KafkaError as error:
         code = error.code
+    return _for_client(code, is_abortable_known=is_abortable_known, not_now=not_now)
+
+
+def add_implicitly(
+    broker: "Broker",
+    transactional_id: str,
+    who: ProducerIdAndEpoch,
+    at: TopicPartition,
+    *,
+    not_now: ErrorCode,
+) -> ErrorCode | KafkaError | Parked:
+    """Take a partition into the transaction because it is being written (KIP-890, part 2).
+
+    Answered once that is committed; while the transaction before is being ended, after that.
+    """
+    added = broker.coordinators.add_partition(transactional_id, who, at)
+
+    def translated(code: ErrorCode) -> ErrorCode:
+        return _for_client(code, is_abortable_known=True, not_now=not_now)
+
+    return then(added, translated)
+
+
+def _for_client(code: ErrorCode, *, is_abortable_known: bool, not_now: ErrorCode) -> ErrorCode:
     if code in RETRIABLE:
         return not_now
     if code is ErrorCode.PRODUCER_FENCED:

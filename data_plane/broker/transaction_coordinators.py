@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from data_plane.broker.marker_writer import MarkerWriter
-from data_plane.broker.shard_host import ShardHost
+from data_plane.broker.shard_host import ShardHost, complete
 from data_plane.broker.shard_table import OpenPartition, ShardTable
 from data_plane.coordinator.transaction import (
     PREPARED,
@@ -32,6 +32,7 @@ from data_plane.replication.waiting import Parked
 R = TypeVar("R")
 Host = ShardHost[TransactionsShard]
 
+WAITING_MAX = 64  # writes of the next transaction, per transactional id
 RETRY_MS = 100  # after a marker, or a whole shard, failed
 # There is nothing left to tell a partition that is gone, or that has seen a newer epoch.
 SETTLED = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.INVALID_PRODUCER_EPOCH)
@@ -71,6 +72,7 @@ class TransactionCoordinators(ShardTable[TransactionsShard]):
         self._again: list[tuple[EndingTransaction, TopicPartition]] = []
         self._lost: set[int] = set()  # shards that were thrown away and may owe markers
         self._retry_due_ms: int | None = None
+        self._after_end: dict[str, list[Callable[[], None]]] = {}  # by id, told at CompleteX
 
     def check_in_transaction(
         self,
@@ -142,12 +144,42 @@ class TransactionCoordinators(ShardTable[TransactionsShard]):
 
         self._markers.write(at, ending.producer, ending.marker, now_ms=self._now_ms(), done=done)
 
+    def after_end(
+        self, transactional_id: str, ask_again: Callable[[], ErrorCode | Parked]
+    ) -> ErrorCode | Parked:
+        """What `ask_again` answers once the transaction that is being ended is over.
+
+        CONCURRENT_TRANSACTIONS if too many wait for that already.
+        """
+        waiting = self._after_end.setdefault(transactional_id, [])
+        if len(waiting) >= WAITING_MAX:
+            return ErrorCode.CONCURRENT_TRANSACTIONS
+        parked = Parked()
+
+        def ended() -> None:
+            try:
+                answer: object = ask_again()
+            except KafkaError as error:
+                answer = error
+            if isinstance(answer, Parked):
+                answer.when_done(lambda got: complete(parked, got))
+            else:
+                parked.complete(answer)
+
+        waiting.append(ended)
+        return parked
+
+    def _tell_ended(self, transactional_id: str) -> None:
+        for ended in self._after_end.pop(transactional_id, ()):
+            ended()
+
     def _complete_if_done(self, ending: EndingTransaction) -> None:
         """CompleteX, unless the shard was loaded anew: then that one sees to it."""
         if ending.missing or not self._is_held(ending.host):
             return
         decision = ending.host.shard.decide_complete(ending.prepared, now_ms=self._now_ms())
         self._commit(ending.host, decision)
+        self._tell_ended(ending.prepared.transactional_id)
 
     def _is_held(self, host: Host) -> bool:
         return self._hosts.get(host.partition.index) is host
@@ -158,6 +190,8 @@ class TransactionCoordinators(ShardTable[TransactionsShard]):
 
     def _drop(self, host: Host) -> None:
         super()._drop(host)
+        for transactional_id in list(self._after_end):
+            self._tell_ended(transactional_id)  # Each finds out for itself what became of it.
         self._lost.add(host.partition.index)
         self._retry_later()
 

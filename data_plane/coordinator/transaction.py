@@ -14,7 +14,10 @@
    ends a transaction that its producer has not: whoever still uses the old one is refused here and,
    behind the marker that carries the new one, by each partition. PrepareEpochFence exists only
    between the two halves of one step and is never in the log.
-3. **Nobody is told half.** While a transaction is being ended every request for it is answered
+3. **Under transaction.version 2 every end is a fence** (KIP-890, part 2): EndTxn v5 raises the
+   epoch, so a request of one transaction that comes late cannot be taken for one of the next. Then
+   the epoch also tells a retry from a new request, and partitions join by the first write.
+4. **Nobody is told half.** While a transaction is being ended every request for it is answered
    CONCURRENT_TRANSACTIONS, upon which clients ask again.
 
 Sources: KIP-98, KIP-360 (resuming), KIP-588 (fencing), KIP-890 (verification), Kafka's
@@ -55,14 +58,16 @@ class TransactionState(IntEnum):
 
 
 S = TransactionState
-TRANSITIONS = {  # The whole automaton. DEAD is a tombstone: the transactional id has expired.
-    S.EMPTY: {S.EMPTY, S.ONGOING, S.DEAD},
+# The whole automaton. DEAD is a tombstone: the transactional id has expired. An idle producer of
+# version 2 may abort, for the sake of the new epoch.
+TRANSITIONS = {
+    S.EMPTY: {S.EMPTY, S.ONGOING, S.PREPARE_ABORT, S.DEAD},
     S.ONGOING: {S.ONGOING, S.PREPARE_COMMIT, S.PREPARE_ABORT, S.PREPARE_EPOCH_FENCE},
     S.PREPARE_EPOCH_FENCE: {S.PREPARE_ABORT},
     S.PREPARE_COMMIT: {S.COMPLETE_COMMIT},
     S.PREPARE_ABORT: {S.COMPLETE_ABORT},
-    S.COMPLETE_COMMIT: {S.EMPTY, S.ONGOING, S.DEAD},
-    S.COMPLETE_ABORT: {S.EMPTY, S.ONGOING, S.DEAD},
+    S.COMPLETE_COMMIT: {S.EMPTY, S.ONGOING, S.PREPARE_ABORT, S.DEAD},
+    S.COMPLETE_ABORT: {S.EMPTY, S.ONGOING, S.PREPARE_ABORT, S.DEAD},
     S.DEAD: set(),
 }
 PREPARED = (S.PREPARE_COMMIT, S.PREPARE_ABORT)
@@ -95,6 +100,8 @@ class Transaction:
     update_ms: int = NO_TIME  # of this record
     last_producer_id: int = NO_PRODUCER_ID  # whose epochs were exhausted (KIP-360)
     last_producer_epoch: int = NO_EPOCH  # before the last InitProducerId that named it; not logged
+    next_producer_id: int = NO_PRODUCER_ID  # takes over when this end is complete
+    version: int = 0  # transaction.version of the client that ended it
 
     def to(self, state: TransactionState, **changes: object) -> "Transaction":
         """The next record; nothing but this assigns a state."""
@@ -248,7 +255,70 @@ def fenced(known: Transaction, now_ms: int) -> Transaction:
 
 def completed(known: Transaction, now_ms: int) -> Transaction:
     """Every partition has its marker."""
-    return known.to(COMPLETED[known.state], partitions=frozenset(), update_ms=now_ms)
+    done = known.to(COMPLETED[known.state], partitions=frozenset(), update_ms=now_ms)
+    if known.next_producer_id == NO_PRODUCER_ID:
+        return done
+    return replace(
+        done,
+        producer_id=known.next_producer_id,
+        producer_epoch=0,
+        last_producer_id=known.producer_id,
+        next_producer_id=NO_PRODUCER_ID,
+    )
+
+
+# --- EndTxn under transaction.version 2 ----------------------------------------------------------
+
+
+def is_retried_end(known: Transaction, who: ProducerIdAndEpoch) -> bool:
+    """Did this EndTxn v5 end the transaction already? Then the epoch has moved on by one."""
+    if known.last_producer_id == who.producer_id and known.producer_epoch == 0:
+        return who.producer_epoch == EPOCH_EXHAUSTED
+    return known.producer_id == who.producer_id and known.producer_epoch == who.producer_epoch + 1
+
+
+def check_bumping_end(
+    known: Transaction | None, who: ProducerIdAndEpoch, *, is_commit: bool
+) -> ErrorCode | None:
+    """What to answer an EndTxn v5 at once; None: it must be carried out.
+
+    The epoch says whether it is a retry; a state alone could be that of the next transaction.
+    """
+    if known is None:
+        return ErrorCode.INVALID_PRODUCER_ID_MAPPING
+    is_retry = is_retried_end(known, who)
+    if known.producer_id != who.producer_id and not is_retry:
+        return ErrorCode.INVALID_PRODUCER_ID_MAPPING
+    is_current = known.producer_epoch == who.producer_epoch
+    if is_retry and known.state in (*PREPARED, S.COMPLETE_COMMIT, S.COMPLETE_ABORT):
+        return check_end(known, is_commit=is_commit)
+    if not is_current or known.state in PREPARED:
+        return ErrorCode.PRODUCER_FENCED
+    if known.state is S.ONGOING or not is_commit:
+        return None
+    return ErrorCode.INVALID_TXN_STATE
+
+
+def prepared_bumping(
+    known: Transaction, *, is_commit: bool, next_producer_id: int, now_ms: int
+) -> Transaction:
+    """As `prepared`, at the next epoch; next_producer_id: drawn if the epochs are used up."""
+    bumped = prepared(known, is_commit=is_commit, now_ms=now_ms)
+    return replace(
+        bumped,
+        producer_epoch=known.producer_epoch + 1,
+        last_producer_epoch=known.producer_epoch,
+        next_producer_id=next_producer_id,
+        start_ms=known.start_ms if known.state is S.ONGOING else now_ms,
+        version=2,
+    )
+
+
+def bumped_producer(prepared: Transaction) -> ProducerIdAndEpoch:
+    """Who the producer is from now on."""
+    if prepared.next_producer_id != NO_PRODUCER_ID:
+        return ProducerIdAndEpoch(prepared.next_producer_id, 0)
+    return ProducerIdAndEpoch(prepared.producer_id, prepared.producer_epoch)
 
 
 def check_verify(

@@ -34,7 +34,10 @@ def encode_record(record: TransactionRecord) -> tuple[bytes, bytes | None]:
     key = INT16.pack(ID_KEY) + encode(log_key, ID_KEY)
     if isinstance(record, TransactionRemoved):
         return key, None
-    version = 0 if record.last_producer_id == NO_PRODUCER_ID else 1
+    has_tags = record.version or {record.last_producer_id, record.next_producer_id} != {
+        NO_PRODUCER_ID
+    }
+    version = 1 if has_tags else 0
     return key, INT16.pack(version) + encode(_value(record), version)
 
 
@@ -76,6 +79,8 @@ def _value(record: Transaction) -> wire.TransactionLogValue:
         transaction_last_update_timestamp_ms=record.update_ms,
         transaction_start_timestamp_ms=record.start_ms,
         previous_producer_id=record.last_producer_id,
+        next_producer_id=record.next_producer_id,
+        client_transaction_version=record.version,
     )
 
 
@@ -98,4 +103,6 @@ def _transaction(transactional_id: str, value: wire.TransactionLogValue) -> Tran
         start_ms=value.transaction_start_timestamp_ms,
         update_ms=value.transaction_last_update_timestamp_ms,
         last_producer_id=value.previous_producer_id,
+        next_producer_id=value.next_producer_id,
+        version=value.client_transaction_version,
     )

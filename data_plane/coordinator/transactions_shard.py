@@ -13,6 +13,7 @@ from data_plane.coordinator.transaction import (
     EPOCH_MAX,
     IDLE,
     NO_EPOCH,
+    NO_PRODUCER_ID,
     PREPARED,
     ProducerIdAndEpoch,
     TopicPartition,
@@ -126,6 +127,39 @@ class TransactionsShard:
             return Decision(at_once)
         after = transaction.prepared(known, is_commit=is_commit, now_ms=now_ms)
         return Decision(ErrorCode.NONE, [after])
+
+    def needs_producer_id_to_end(self, transactional_id: str, who: ProducerIdAndEpoch) -> bool:
+        """Must a new producer id be drawn before `decide_bumping_end`?"""
+        known = self.transactions.get(transactional_id)
+        return (
+            known is not None and known.is_epoch_exhausted and known.producer_id == who.producer_id
+        )
+
+    def decide_bumping_end(
+        self,
+        transactional_id: str,
+        who: ProducerIdAndEpoch,
+        *,
+        is_commit: bool,
+        new_producer_id: int,
+        now_ms: int,
+    ) -> Decision[Initialised]:
+        """EndTxn v5: commit or abort, and who the producer is then (KIP-890, part 2)."""
+        known = self.transactions.get(transactional_id)
+        at_once = transaction.check_bumping_end(known, who, is_commit=is_commit)
+        if at_once is ErrorCode.NONE and known is not None:
+            return Decision(transaction.bumped_producer(known))
+        if known is None or at_once is not None:
+            return Decision(at_once or ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+        if known.is_epoch_exhausted and new_producer_id == NO_PRODUCER_ID:
+            return Decision(ErrorCode.CONCURRENT_TRANSACTIONS)
+        after = transaction.prepared_bumping(
+            known,
+            is_commit=is_commit,
+            next_producer_id=new_producer_id if known.is_epoch_exhausted else NO_PRODUCER_ID,
+            now_ms=now_ms,
+        )
+        return Decision(transaction.bumped_producer(after), [after])
 
     def decide_complete(self, ended: Transaction, *, now_ms: int) -> Decision[None]:
         """Every partition has the marker of `ended`, a PrepareX record."""

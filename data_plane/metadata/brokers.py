@@ -3,6 +3,7 @@
 import dataclasses
 
 from data_plane.metadata.decision import Decision
+from data_plane.metadata.features import initial_features
 from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.records import MetadataRecord, PartitionRecord, RegisterBrokerRecord
 
@@ -16,7 +17,8 @@ def decide_register_broker(
     """Register an incarnation; the response is its broker epoch, the offset of its record.
 
     Everything the broker led gets a new leader epoch in the same batch, always, so that nothing
-    of an earlier incarnation is taken for this one's (durability.md 3).
+    of an earlier incarnation is taken for this one's (durability.md 3). The first registration of
+    a cluster also finalizes its features.
     """
     record = dataclasses.replace(registration, broker_epoch=next_offset)
     bumped: list[MetadataRecord] = [
@@ -24,7 +26,8 @@ def decide_register_broker(
         for _, partition in image.partitions()
         if partition.leader == registration.broker_id
     ]
-    return Decision(next_offset, [record, *bumped])
+    features = [] if image.brokers else initial_features()
+    return Decision(next_offset, [record, *bumped, *features])
 
 
 def _with_new_epoch(partition: PartitionRecord) -> PartitionRecord:

@@ -16,7 +16,12 @@ from data_plane.protocol.messages.update_features import (
 )
 
 # Feature -> levels that this broker implements; 0 is none. Named here only once it is true.
-SUPPORTED: Final[Mapping[str, range]] = {}
+SUPPORTED: Final[Mapping[str, range]] = {"transaction.version": range(1, 3)}
+
+
+def initial_features() -> list[FeatureLevelRecord]:
+    """What a new cluster begins with: the highest level of everything."""
+    return [FeatureLevelRecord(name, levels.stop - 1) for name, levels in SUPPORTED.items()]
 
 
 def decide_update_features(

@@ -64,10 +64,10 @@ _TABLE: tuple[tuple[int, str, range, int, str], ...] = (
     # Clients stop at 3; 4 and 5 are between brokers.
     (24, "AddPartitionsToTxn", range(4), 3, "add_partitions_to_txn"),
     (25, "AddOffsetsToTxn", range(5), 3, "add_offsets_to_txn"),
-    # 5 only under transaction.version 2, here and in TxnOffsetCommit.
-    (26, "EndTxn", range(5), 3, "end_txn"),
+    # 5 only under transaction.version 2, here and in TxnOffsetCommit; Produce 12 likewise.
+    (26, "EndTxn", range(6), 3, "end_txn"),
     (27, "WriteTxnMarkers", range(1, 2), 1, "write_txn_markers"),
-    (28, "TxnOffsetCommit", range(5), 3, "txn_offset_commit"),
+    (28, "TxnOffsetCommit", range(6), 3, "txn_offset_commit"),
     (29, "DescribeAcls", range(1, 4), 2, "describe_acls"),
     (30, "CreateAcls", range(1, 4), 2, "create_acls"),
     (31, "DeleteAcls", range(1, 4), 2, "delete_acls"),

@@ -1,16 +1,21 @@
-"""ApiVersions (key 18) v0-4. v3: flexible, software name and version (KIP-511)."""
+"""ApiVersions (key 18) v0-4. v3: flexible, software name and version (KIP-511), features
+(KIP-584).
+"""
 
 import re
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.handlers import HANDLERS
+from data_plane.metadata.features import SUPPORTED
 from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.api_versions import (
     ApiVersionsRequest,
     ApiVersionsResponse,
     ApiVersionsResponseApiKey,
+    ApiVersionsResponseFinalizedFeature,
+    ApiVersionsResponseSupportedFeature,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +28,7 @@ NAMED_FROM = 3
 
 
 def handle(
-    _broker: "Broker", ctx: RequestContext, request: ApiVersionsRequest
+    broker: "Broker", ctx: RequestContext, request: ApiVersionsRequest
 ) -> ApiVersionsResponse:
     """Say what is served: exactly what has a handler."""
     if ctx.api_version >= NAMED_FROM and not (
@@ -31,7 +36,19 @@ def handle(
         and SOFTWARE.fullmatch(request.client_software_version)
     ):
         return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST)
-    return ApiVersionsResponse(api_keys=served())
+    finalized = broker.image.features
+    return ApiVersionsResponse(
+        api_keys=served(),
+        supported_features=[
+            ApiVersionsResponseSupportedFeature(name, levels.start, levels.stop - 1)
+            for name, levels in SUPPORTED.items()
+        ],
+        finalized_features_epoch=broker.image.offset if finalized else -1,
+        finalized_features=[
+            ApiVersionsResponseFinalizedFeature(name, level, level)
+            for name, level in finalized.items()
+        ],
+    )
 
 
 def served() -> list[ApiVersionsResponseApiKey]:

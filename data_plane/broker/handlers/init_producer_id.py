@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 from data_plane.broker.admin_access import AdminBroker, allows_cluster
 from data_plane.broker.context import RequestContext
 from data_plane.broker.gather import then
-from data_plane.broker.transaction_access import allows_transactional_id, fencing_code
+from data_plane.broker.transaction_access import (
+    allows_transactional_id,
+    draw_producer_id,
+    fencing_code,
+)
 from data_plane.coordinator.transaction import ProducerIdAndEpoch
 from data_plane.coordinator.transactions_shard import Initialised
 from data_plane.metadata.decision import Decision
@@ -57,19 +61,6 @@ def _refusal(broker: "Broker", ctx: RequestContext, request: InitProducerIdReque
 
 def _refused(code: ErrorCode) -> InitProducerIdResponse:
     return InitProducerIdResponse(error_code=code, producer_epoch=NONE)
-
-
-def draw_producer_id(broker: AdminBroker) -> int | Parked:
-    """A producer id nobody has had; Parked where a block of them must be reserved first."""
-    controller = broker.controller
-    registration = controller.image.brokers.get(broker.config.broker_id)
-    return broker.propose(
-        controller.producer_ids.decide_next(
-            controller.image,
-            broker_id=broker.config.broker_id,
-            broker_epoch=-1 if registration is None else registration.broker_epoch,
-        )
-    )
 
 
 def _transactional(

@@ -1,5 +1,6 @@
 """Produce (key 0) v3-13; 0-2 advertised, refused by 35 (KAFKA-18659). v5: log start offset.
-v7: zstd. v8: error message. v9: flexible. v11: TRANSACTION_ABORTABLE. v13: topic ids.
+v7: zstd. v8: error message. v9: flexible. v11: TRANSACTION_ABORTABLE. v12: a
+transaction's partitions join by the first write (KIP-890). v13: topic ids.
 """
 
 import struct
@@ -8,7 +9,11 @@ from typing import TYPE_CHECKING
 from data_plane.broker.context import RequestContext
 from data_plane.broker.dispatch import CloseConnection
 from data_plane.broker.reply import Parts
-from data_plane.broker.transaction_access import allows_transactional_id, verification_code
+from data_plane.broker.transaction_access import (
+    add_implicitly,
+    allows_transactional_id,
+    verification_code,
+)
 from data_plane.coordinator.transaction import ProducerIdAndEpoch
 from data_plane.log.validate import RefusedRecords
 from data_plane.protocol.api_keys import API_KEYS
@@ -55,6 +60,7 @@ VERSION_MIN = 3
 ZSTD = 4
 ZSTD_VERSION_MIN = 7
 ABORTABLE_VERSION_MIN = 11
+IMPLICIT_VERSION_MIN = 12
 PRODUCER, PRODUCER_AT = struct.Struct(">qh"), 43  # id and epoch in a batch's header
 ALL_REPLICAS, NO_REPLY, LEADER_ONLY = -1, 0, 1
 NO_BATCH = memoryview(b"")  # null records: the log refuses them by the same code
@@ -128,8 +134,70 @@ class PendingProduce(Parked):
         if self._acks == ALL_REPLICAS and partition.min_insync_replicas > 1:
             raise NotEnoughReplicas
         broker.check_disk()
-        is_verified = is_transactional(batch) and self._verify(partition, batch)
-        staged = partition.append(batch, now_ms=ctx.now_ms, is_verified=is_verified)
+        is_verified = False
+        if is_transactional(batch):
+            if ctx.api_version >= IMPLICIT_VERSION_MIN and self._acks == ALL_REPLICAS:
+                self._append_implicitly(topic, partition, result, batch)
+                return
+            is_verified = self._verify(partition, batch)
+        self._stage(topic, partition, result, batch, is_verified=is_verified)
+
+    def _append_implicitly(
+        self, topic: str, partition: Partition, result: PartitionResult, batch: memoryview
+    ) -> None:
+        """Let the partition join the transaction by its first write (KIP-890, part 2)."""
+        who, transactional_id = self._producer(batch)
+        if partition.log.producers.is_in_transaction(*who):
+            self._stage(topic, partition, result, batch, is_verified=False)
+            return
+        at = (partition.topic, partition.index)
+        not_now = ErrorCode.NOT_ENOUGH_REPLICAS
+        added = add_implicitly(self._broker, transactional_id, who, at, not_now=not_now)
+        if not isinstance(added, Parked):
+            self._join(added, topic, partition, result, batch)
+            return
+        self._open.add(result)
+        kept = memoryview(bytearray(batch))  # The request's own buffer ends with this turn.
+
+        def joined(answer: object) -> None:
+            if result not in self._open:
+                return  # Time was up, and the client was told so.
+            self._open.discard(result)
+            try:
+                self._join(answer, topic, partition, result, kept)
+            except KafkaError as error:
+                result.fail(error.code, error.message)
+            self._complete_if_settled()
+
+        added.when_done(joined)
+
+    def _join(
+        self,
+        answer: object,
+        topic: str,
+        partition: Partition,
+        result: PartitionResult,
+        batch: memoryview,
+    ) -> None:
+        if isinstance(answer, KafkaError):
+            raise KafkaError(code=ErrorCode.NOT_ENOUGH_REPLICAS)  # The coordinator went meanwhile.
+        assert isinstance(answer, ErrorCode), "a coordinator answers with a code"
+        if answer is not ErrorCode.NONE:
+            raise KafkaError(code=answer)
+        self._stage(topic, partition, result, batch, is_verified=True)
+
+    def _stage(
+        self,
+        topic: str,
+        partition: Partition,
+        result: PartitionResult,
+        batch: memoryview,
+        *,
+        is_verified: bool,
+    ) -> None:
+        broker = self._broker
+        now_ms = max(self._ctx.now_ms, broker.now_ms)  # It may have waited for a coordinator.
+        staged = partition.append(batch, now_ms=now_ms, is_verified=is_verified)
         broker.mark_dirty(partition)
         result.base_offset = staged.base_offset
         result.log_append_time_ms = staged.log_append_time_ms
@@ -151,25 +219,29 @@ class PendingProduce(Parked):
 
         partition.when_written(end, written)
 
+    def _producer(self, batch: memoryview) -> tuple[ProducerIdAndEpoch, str]:
+        """Who writes a transactional batch, under which id; raises if it may not."""
+        transactional_id = self._call.transactional_id
+        if transactional_id is None or not allows_transactional_id(
+            self._broker, self._ctx, AclOperation.WRITE, transactional_id
+        ):
+            raise KafkaError(code=ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+        return ProducerIdAndEpoch._make(PRODUCER.unpack_from(batch, PRODUCER_AT)), transactional_id
+
     def _verify(self, partition: Partition, batch: memoryview) -> bool:
         """Before a transaction's first batch here, ask its coordinator (KIP-890, part 1).
 
         True if it was asked and agrees. Raises KafkaError with the client's code.
         """
-        broker, ctx, transactional_id = self._broker, self._ctx, self._call.transactional_id
-        if transactional_id is None or not allows_transactional_id(
-            broker, ctx, AclOperation.WRITE, transactional_id
-        ):
-            raise KafkaError(code=ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-        who = ProducerIdAndEpoch._make(PRODUCER.unpack_from(batch, PRODUCER_AT))
+        who, transactional_id = self._producer(batch)
         if partition.log.producers.is_in_transaction(*who):
             return False
         code = verification_code(
-            broker,
+            self._broker,
             transactional_id,
             who,
             (partition.topic, partition.index),
-            is_abortable_known=ctx.api_version >= ABORTABLE_VERSION_MIN,
+            is_abortable_known=self._ctx.api_version >= ABORTABLE_VERSION_MIN,
             not_now=ErrorCode.NOT_ENOUGH_REPLICAS,
         )
         if code is not ErrorCode.NONE:

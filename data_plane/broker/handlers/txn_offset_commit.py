@@ -1,5 +1,5 @@
 """TxnOffsetCommit (key 28) v0-4. v2: leader epoch. v3: flexible, membership (KIP-447).
-v4: TRANSACTION_ABORTABLE.
+v4: TRANSACTION_ABORTABLE. v5: AddOffsetsToTxn is implied (KIP-890).
 
 The offsets are pending until the transaction's commit marker reaches the group's partition.
 """
@@ -8,8 +8,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
+from data_plane.broker.gather import then
 from data_plane.broker.group_access import allows_group, allows_topic
-from data_plane.broker.transaction_access import allows_transactional_id, verification_code
+from data_plane.broker.transaction_access import (
+    add_implicitly,
+    allows_transactional_id,
+    verification_code,
+)
 from data_plane.coordinator.group_records import OffsetCommitted
 from data_plane.coordinator.offsets import OffsetsCommit
 from data_plane.coordinator.transaction import ProducerIdAndEpoch
@@ -28,31 +33,49 @@ from data_plane.security.acls import AclOperation
 if TYPE_CHECKING:
     from data_plane.broker.broker import Broker
 
-API_KEY, VERSIONS = 28, range(5)
+API_KEY, VERSIONS = 28, range(6)
 
 ABORTABLE_FROM = 4
+IMPLICIT_FROM = 5
+NOT_NOW = ErrorCode.COORDINATOR_NOT_AVAILABLE
 Row = tuple[str, TxnOffsetCommitRequestPartition]
 
 
 def handle(
     broker: "Broker", ctx: RequestContext, request: TxnOffsetCommitRequest
-) -> TxnOffsetCommitResponse | Parked:
+) -> TxnOffsetCommitResponse | KafkaError | Parked:
     if not allows_transactional_id(broker, ctx, AclOperation.WRITE, request.transactional_id):
         return _refused(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     if not allows_group(broker, ctx, AclOperation.READ, request.group_id):
         return _refused(request, ErrorCode.GROUP_AUTHORIZATION_FAILED)
-    shard = broker.group_shard(request.group_id)
+    broker.group_shard(request.group_id)  # Nothing joins a transaction for a group held elsewhere.
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
+    at = broker.coordinators.offsets_partition(request.group_id)
+    if ctx.api_version >= IMPLICIT_FROM:
+        added = add_implicitly(broker, request.transactional_id, producer, at, not_now=NOT_NOW)
+        return then(added, lambda code: _commit(broker, ctx, request, producer, code))
     code = verification_code(
         broker,
         request.transactional_id,
         producer,
-        broker.coordinators.offsets_partition(request.group_id),
+        at,
         is_abortable_known=ctx.api_version >= ABORTABLE_FROM,
-        not_now=ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        not_now=NOT_NOW,
     )
+    return _commit(broker, ctx, request, producer, code)
+
+
+def _commit(
+    broker: "Broker",
+    ctx: RequestContext,
+    request: TxnOffsetCommitRequest,
+    producer: ProducerIdAndEpoch,
+    code: ErrorCode,
+) -> TxnOffsetCommitResponse | Parked:
+    """Write the offsets; code: whether the group's partition is in the transaction."""
     if code is not ErrorCode.NONE:
         return _refused(request, code)
+    shard = broker.group_shard(request.group_id)
     refusals = list(_refusals(broker, ctx, request))
     accepted = [
         row for row, code in zip(_rows(request), refusals, strict=True) if code is ErrorCode.NONE

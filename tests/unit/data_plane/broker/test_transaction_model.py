@@ -7,22 +7,23 @@ not at all, once, in order, and never one that nobody decided to commit.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
 from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.messages.find_coordinator import FindCoordinatorRequest
 from tests.unit.data_plane.broker.transaction_clients import (
+    GROUP,
     TIMEOUT_MS,
     TransactionalClient,
-    code_of,
     committed_offset,
     read_committed,
 )
 from tests.unit.data_plane.broker.world import World
 
 PARTITIONS = 3
-CLIENTS = 3
 NONE = ErrorCode.NONE
 
 
@@ -39,9 +40,9 @@ class Attempt:
 class Worker:
     """One transactional id, whose processes come and go."""
 
-    def __init__(self, model: "Model", name: str) -> None:
+    def __init__(self, model: "Model", name: str, *, is_v2: bool) -> None:
         self.model = model
-        self.client = TransactionalClient(model.world, name)
+        self.client = TransactionalClient(model.world, name, is_v2=is_v2)
         self.attempt: Attempt | None = None
         self.is_ready = False
 
@@ -109,7 +110,7 @@ class Worker:
                     one()
                 done(None)
             world.broker.end_turn(world.now_ms)
-        code = code_of(asked)
+        code = self.client.ended(asked)
         if is_commit and code in (NONE, None):
             attempt.fate = "committed" if code is NONE else "perhaps"
         self.is_ready = code is NONE  # Else nobody knows what the next write would join.
@@ -119,15 +120,19 @@ class Worker:
 class Model:
     """The world and everything that was attempted in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, versions: Sequence[bool]) -> None:
         self.world = World(segment_bytes="2000")
         self.world.create_topic("t", PARTITIONS, segment_bytes="2000")
         self.attempts: list[Attempt] = []
         self.written = 0
-        self.workers = [Worker(self, f"id-{number}") for number in range(CLIENTS)]
+        self.workers = [
+            Worker(self, f"id-{number}", is_v2=is_v2) for number, is_v2 in enumerate(versions)
+        ]
         self.stable = [0] * PARTITIONS
         for worker in self.workers:
             worker.client.find()
+        self.world.ask(FindCoordinatorRequest(GROUP), 3)
+        self.world.settle()
 
     def new_value(self) -> bytes:
         self.written += 1
@@ -211,11 +216,18 @@ class Model:
             assert offset != -1
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_readers_see_whole_committed_transactions_only(seed: int) -> None:
-    """One case: -k "[<seed>]"."""
+@pytest.mark.parametrize(
+    "versions",
+    [(False, False, False), (True, True, True), (False, True, True)],
+    ids=["v1", "v2", "mixed"],
+)
+@pytest.mark.parametrize("seed", range(10))
+def test_readers_see_whole_committed_transactions_only(
+    seed: int, versions: tuple[bool, ...]
+) -> None:
+    """versions: which clients follow transaction.version 2. One case: -k "[<seed>-v2]"."""
     rng = random.Random(seed)
-    model = Model()
+    model = Model(versions)
     for _ in range(150):
         model.step(rng)
     model.check_end(rng)

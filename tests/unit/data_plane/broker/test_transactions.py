@@ -475,7 +475,7 @@ def listed(world: World, **filters: Any) -> dict[str, str]:
 REQUESTS = [
     (InitProducerIdRequest("id", TIMEOUT_MS), range(6)),
     (AddOffsetsToTxnRequest("id", 0, 0, GROUP), range(5)),
-    (EndTxnRequest("id", 0, 0, True), range(5)),
+    (EndTxnRequest("id", 0, 0, True), range(6)),
 ]
 
 
@@ -518,7 +518,106 @@ def test_internal_topics_and_unknown_partitions_join_no_transaction(world: World
 def test_the_table_tells_the_versions_that_are_served() -> None:
     assert {key: API_KEYS[key].versions for key in (24, 26, 28, 66)} == {
         24: range(4),
-        26: range(5),
-        28: range(5),
+        26: range(6),
+        28: range(6),
         66: range(2),
     }
+
+
+# --- transaction.version 2 (KIP-890, part 2) -----------------------------------------------------
+
+
+def writing_v2(world: World, *values: bytes) -> TransactionalClient:
+    """A client of version 2 with an open transaction on partition 0, which it never added."""
+    made = TransactionalClient(world, "id", is_v2=True)
+    made.find()
+    assert made.init() is E.NONE
+    assert made.produce(0, *(values or (b"v",))) is E.NONE
+    return made
+
+
+def test_partitions_join_by_the_first_write_and_each_end_raises_the_epoch(world: World) -> None:
+    one = writing_v2(world, b"a")
+    assert state(world) == "Ongoing"
+    assert one.end(is_commit=True) is E.NONE
+    assert (one.producer_id, one.producer_epoch) == (0, 1)
+    assert one.produce(0, b"x") is E.NONE
+    assert one.end(is_commit=False) is E.NONE
+    assert one.producer_epoch == 2
+    assert one.produce(0, b"b") is E.NONE
+    assert one.end(is_commit=True) is E.NONE
+    assert read_committed(world, "t", 0) == [b"a", b"b"]
+
+
+def test_a_write_of_the_next_transaction_waits_for_the_end_of_the_last(world: World) -> None:
+    """Instead of sending the client away for its retry back-off."""
+    one = writing_v2(world, b"a")
+    world.executor.is_held = True
+    asked = one.ask_end(is_commit=True)
+    one.producer_epoch, one.sequences = 1, {}
+    writes = [one.ask_produce(0, b"b"), one.ask_produce(0, b"c", sequence=1)]
+    assert not any(write.is_answered for write in writes)
+    world.executor.is_held = False
+    world.settle()
+    assert asked.response().error_code == E.NONE
+    assert [produced(write).error_code for write in writes] == [E.NONE, E.NONE]
+    assert one.end(is_commit=True) is E.NONE
+    assert read_committed(world, "t", 0) == [b"a", b"b", b"c"]
+
+
+def test_a_write_that_waits_too_long_is_told_so_and_never_done(world: World) -> None:
+    one = writing_v2(world, b"a")
+    world.executor.is_held = True
+    one.ask_end(is_commit=True)
+    one.producer_epoch, one.sequences = 1, {}
+    late = one.ask_produce(0, b"late")
+    world.sleep(5_000)
+    assert produced(late).error_code == E.REQUEST_TIMED_OUT
+    world.executor.is_held = False
+    world.settle()
+    assert read_committed(world, "t", 0) == [b"a"]
+    assert end_offset(world) == 2
+
+
+def test_a_late_end_cannot_end_the_next_transaction(world: World) -> None:
+    """The lost marker of Jepsen's Bufstream report: the epoch tells the two apart."""
+    one = writing_v2(world, b"a")
+    assert one.end(is_commit=True) is E.NONE
+    assert one.produce(0, b"b") is E.NONE
+    late = EndTxnRequest("id", 0, 0, True)
+    assert code_of(world.ask(late, 5)) is E.PRODUCER_FENCED
+    assert state(world) == "Ongoing"
+
+
+@pytest.mark.parametrize("is_commit", [True, False])
+def test_a_retried_end_gets_the_same_answer(world: World, is_commit: bool) -> None:
+    one = writing_v2(world)
+    assert one.end(is_commit=is_commit) is E.NONE
+    world.settle()
+    again = world.ask(EndTxnRequest("id", 0, 0, is_commit), 5).response()
+    assert (again.error_code, again.producer_id, again.producer_epoch) == (E.NONE, 0, 1)
+    other = world.ask(EndTxnRequest("id", 0, 0, not is_commit), 5).response()
+    assert other.error_code == E.INVALID_TXN_STATE
+    assert end_offset(world) == 2
+
+
+def test_an_abort_without_a_write_still_raises_the_epoch(world: World) -> None:
+    one = TransactionalClient(world, "id", is_v2=True)
+    one.find()
+    one.init()
+    assert one.end(is_commit=False) is E.NONE
+    assert one.producer_epoch == 1
+    assert one.end(is_commit=True) is E.INVALID_TXN_STATE
+
+
+def test_offsets_join_by_the_first_commit(world: World) -> None:
+    one = TransactionalClient(world, "id", is_v2=True)
+    one.find()
+    one.init()
+    assert one.commit_offset(7) is E.NONE
+    assert committed_offset(world, require_stable=True) == (E.UNSTABLE_OFFSET_COMMIT, -1)
+    assert one.end(is_commit=True) is E.NONE
+    world.settle()
+    assert committed_offset(world, require_stable=True) == (E.NONE, 7)
+    one.producer_epoch = 0
+    assert one.commit_offset(9) is E.INVALID_PRODUCER_EPOCH

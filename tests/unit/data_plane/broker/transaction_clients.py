@@ -50,9 +50,15 @@ def code_of(asked: Asked) -> ErrorCode | None:
 
 
 class TransactionalClient:
-    """One process with a transactional id. Each call is one request; None: no answer."""
+    """One process with a transactional id. Each call is one request; None: no answer.
 
-    def __init__(self, world: World, transactional_id: str, topic: str = "t") -> None:
+    is_v2: it follows transaction.version 2: nothing is added before it is written.
+    """
+
+    def __init__(
+        self, world: World, transactional_id: str, topic: str = "t", *, is_v2: bool = False
+    ) -> None:
+        self.is_v2 = is_v2
         self.world = world
         self.transactional_id = transactional_id
         self.topic = topic
@@ -108,43 +114,57 @@ class TransactionalClient:
 
     def add(self, *partitions: int) -> ErrorCode | None:
         """As clients do: again while the one before is still being ended."""
+        if self.is_v2:
+            return ErrorCode.NONE
         for _ in range(20):
             code = self.add_partitions(*partitions)
             if code is not ErrorCode.CONCURRENT_TRANSACTIONS:
                 return code
         return code
 
-    def produce(
-        self, partition: int, *values: bytes, version: int = 9, name_id: bool = True
-    ) -> ErrorCode | None:
-        """A transactional batch; its sequence counts only if it was taken."""
-        sequence = self.sequences.get(partition, 0)
+    def ask_produce(
+        self,
+        partition: int,
+        *values: bytes,
+        version: int = 9,
+        name_id: bool = True,
+        sequence: int | None = None,
+    ) -> Asked:
+        """A transactional batch, by default the next one of this producer."""
         batch = batch_of(
             *values,
             producer_id=self.producer_id,
             producer_epoch=self.producer_epoch,
-            base_sequence=sequence,
+            base_sequence=self.sequences.get(partition, 0) if sequence is None else sequence,
             is_transactional=True,
         )
         rows = [ProduceRequestPartition(partition, batch)]
-        asked = self.world.ask(
+        return self.world.ask(
             ProduceRequest(
                 transactional_id=self.transactional_id if name_id else None,
                 acks=-1,
                 timeout_ms=5_000,
                 topic_data=[ProduceRequestTopic(self.topic, partition_data=rows)],
             ),
-            version,
+            12 if self.is_v2 else version,
         )
+
+    def produce(
+        self, partition: int, *values: bytes, version: int = 9, name_id: bool = True
+    ) -> ErrorCode | None:
+        """As `ask_produce`; the sequence moves on only if the batch was taken."""
+        asked = self.ask_produce(partition, *values, version=version, name_id=name_id)
         self.world.settle()
         if not asked.is_answered:
             return None
         code = ErrorCode(produced(asked).error_code)
         if code is ErrorCode.NONE:
-            self.sequences[partition] = sequence + len(values)
+            self.sequences[partition] = self.sequences.get(partition, 0) + len(values)
         return code
 
     def add_offsets(self, version: int = 3) -> ErrorCode | None:
+        if self.is_v2:
+            return ErrorCode.NONE
         asked = self.world.ask(
             AddOffsetsToTxnRequest(
                 self.transactional_id, self.producer_id, self.producer_epoch, GROUP
@@ -164,7 +184,7 @@ class TransactionalClient:
                 self.producer_epoch,
                 topics=[TxnOffsetCommitRequestTopic(self.topic, partitions=[row])],
             ),
-            version,
+            5 if self.is_v2 else version,
         )
         self.world.settle()
         if not asked.is_answered:
@@ -176,13 +196,22 @@ class TransactionalClient:
     def ask_end(self, *, is_commit: bool, version: int = 3) -> Asked:
         return self.world.ask(
             EndTxnRequest(self.transactional_id, self.producer_id, self.producer_epoch, is_commit),
-            version,
+            5 if self.is_v2 else version,
         )
 
     def end(self, *, is_commit: bool, version: int = 3) -> ErrorCode | None:
         asked = self.ask_end(is_commit=is_commit, version=version)
         self.world.settle()
-        return code_of(asked)
+        return self.ended(asked)
+
+    def ended(self, asked: Asked) -> ErrorCode | None:
+        """Take up the answer to an EndTxn."""
+        code = code_of(asked)
+        if self.is_v2 and code is ErrorCode.NONE:
+            answer = asked.response()
+            self.producer_id, self.producer_epoch = answer.producer_id, answer.producer_epoch
+            self.sequences.clear()
+        return code
 
 
 def committed_offset(world: World, *, require_stable: bool = False) -> tuple[ErrorCode, int]:

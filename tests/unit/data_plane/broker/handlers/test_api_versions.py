@@ -6,6 +6,11 @@ from data_plane.broker.handlers import HANDLERS, handler
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.api_versions import ApiVersionsRequest
+from data_plane.protocol.messages.update_features import (
+    SAFE_DOWNGRADE,
+    UpdateFeaturesRequest,
+    UpdateFeaturesRequestFeature,
+)
 from tests.unit.data_plane.broker.world import World
 
 
@@ -15,7 +20,18 @@ def test_each_version_lists_what_has_a_handler(version: int) -> None:
     rows = {row.api_key: (row.min_version, row.max_version) for row in response.api_keys}
     assert set(rows) == set(HANDLERS)
     assert rows[0][0] == 0, "KAFKA-18659: librdkafka turns compression off without it"
-    assert response.finalized_features == (), "a default-valued tag breaks librdkafka < 2.2"
+    levels = [(row.name, row.max_version_level) for row in response.finalized_features]
+    assert levels == ([("transaction.version", 2)] if version >= 3 else [])
+
+
+def test_without_finalized_features_nothing_is_told_of_them() -> None:
+    """A default-valued tag breaks librdkafka < 2.2."""
+    world = World()
+    update = UpdateFeaturesRequestFeature("transaction.version", 0, upgrade_type=SAFE_DOWNGRADE)
+    world.ask(UpdateFeaturesRequest(feature_updates=[update]), 1)
+    world.settle()
+    response = world.ask(ApiVersionsRequest("kafka-client", "1.0"), 3).response()
+    assert (response.finalized_features, response.finalized_features_epoch) == ((), -1)
 
 
 @pytest.mark.parametrize("key", sorted(HANDLERS))
