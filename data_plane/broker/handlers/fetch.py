@@ -5,6 +5,7 @@ v10: zstd. v11: rack, preferred replica. v12: flexible. v13: topic ids.
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
+from data_plane.broker.dispatch import CloseConnection
 from data_plane.broker.fetch_sessions import FetchCaller, FetchEntry, FetchView, Marks
 from data_plane.broker.records_part import RecordsPart
 from data_plane.broker.reply import Parts
@@ -12,6 +13,7 @@ from data_plane.log.failures import DamagedLog
 from data_plane.log.partition_log import EMPTY_SLICE, LogSlice
 from data_plane.protocol.errors import ErrorCode, KafkaError, UnsupportedCompression
 from data_plane.protocol.hot.fetch import (
+    CONSUMER,
     IDS_FROM,
     FetchCall,
     FetchResult,
@@ -43,6 +45,8 @@ def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | P
     """Read as far as this kind of reader may see; park until min_bytes are there, max_wait is over,
     or any partition fails (DelayedFetch)."""
     call = read_fetch(body, ctx.api_version)
+    if call.replica_id > CONSUMER:
+        raise CloseConnection("followers do not fetch on a listener for clients (CVE-2018-1288)")
     caller = FetchCaller(ctx.principal, ctx.api_version >= IDS_FROM, broker.image, ctx.now_ms)
     try:
         view = broker.fetch_sessions.begin(call, caller)

@@ -189,10 +189,12 @@ def test_librdkafka_writes_and_reads(secured: Secured, mechanism: str) -> None:
     consumer.subscribe(["flights"])
     try:
         found: list[bytes | None] = []
-        wait_until(
-            lambda: found.extend(m.value() for m in consume(consumer, 1, 0.5)) or value in found,
-            "the record",
-        )
+
+        def has_come() -> bool:
+            found.extend(message.value() for message in consume(consumer, 1, 0.5))
+            return value in found
+
+        wait_until(has_come, "the record")
     finally:
         consumer.close()
 
@@ -298,6 +300,7 @@ def test_a_client_that_renews_its_session_goes_on_over_several(secured: Secured)
 
 def test_the_users_of_the_cluster_are_described_without_their_keys(secured: Secured) -> None:
     described = secured.admin.describe_user_scram_credentials(["app", "nobody"])
+    assert isinstance(described, dict)
     infos = described["app"].result(10).scram_credential_infos
     assert {info.mechanism.name for info in infos} == {"SCRAM_SHA_256", "SCRAM_SHA_512"}
     with pytest.raises(KafkaException, match="does not exist"):
