@@ -17,8 +17,31 @@ METADATA_SECONDS_MAX = 10.0
 class KafkaFailure(Exception):
     """The brokers refused or did not answer; the message says which."""
 
+    code = ExitCode.FAILED
+    identifier = "kafka_error"
+
     def as_cli_error(self) -> CliError:
-        return CliError(str(self), code=ExitCode.FAILED, identifier="kafka_error")
+        return CliError(str(self), code=self.code, identifier=self.identifier)
+
+
+class NoSuchPlace(KafkaFailure):
+    """A topic or partition that is not there."""
+
+    code = ExitCode.NOT_FOUND
+    identifier = "not_found"
+
+
+def failure_from(error: Any, topic: str) -> KafkaFailure:
+    """Translate librdkafka's KafkaError, on a client of `topic`."""
+    from confluent_kafka import KafkaError
+
+    match error.code():
+        case KafkaError.UNKNOWN_TOPIC_OR_PART | KafkaError._UNKNOWN_TOPIC:
+            return NoSuchPlace(f"there is no topic {topic}")
+        case KafkaError._UNKNOWN_PARTITION:
+            return NoSuchPlace(f"topic {topic} has no such partition")
+        case _:
+            return KafkaFailure(error.str())
 
 
 def client_settings(cli: Cli, addon: Json) -> dict[str, Any]:
@@ -73,7 +96,7 @@ def read_records(
     try:
         found = consumer.list_topics(topic, timeout=METADATA_SECONDS_MAX).topics[topic]
         if found.error is not None:
-            raise KafkaFailure(f"{topic}: {found.error.str()}")
+            raise failure_from(found.error, topic)
         start = OFFSET_BEGINNING if from_beginning else OFFSET_END
         consumer.assign([TopicPartition(topic, number, start) for number in found.partitions])
         seen = 0
@@ -84,7 +107,7 @@ def read_records(
                     return
                 continue
             if (error := message.error()) is not None:
-                raise KafkaFailure(error.str())
+                raise failure_from(error, topic)
             seen += 1
             yield {
                 "topic": topic,
@@ -95,7 +118,7 @@ def read_records(
                 "value": _text(message.value()),
             }
     except KafkaException as problem:
-        raise KafkaFailure(problem.args[0].str()) from problem
+        raise failure_from(problem.args[0], topic) from problem
     finally:
         consumer.close()
 
@@ -111,11 +134,11 @@ def write_records(
     from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
     written: list[dict[str, Any]] = []
-    failures: list[str] = []
+    failures: list[KafkaFailure] = []
 
     def delivered(error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            failures.append(error.str())
+            failures.append(failure_from(error, topic))
         else:
             written.append({"partition": message.partition(), "offset": message.offset()})
 
@@ -130,7 +153,7 @@ def write_records(
             except BufferError:
                 producer.poll(0.1)
             except KafkaException as problem:
-                raise KafkaFailure(problem.args[0].str()) from problem
+                raise failure_from(problem.args[0], topic) from problem
         producer.poll(0)
         deadline = time.monotonic() + WRITE_SECONDS_MAX
     if producer.flush(max(0.1, deadline - time.monotonic())):
@@ -141,7 +164,7 @@ def write_records(
             "refuse for now, as they do when their disk is full (ottla kafka:info)"
         )
     if failures:
-        raise KafkaFailure(failures[0])
+        raise failures[0]
     return written
 
 

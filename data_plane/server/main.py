@@ -145,7 +145,8 @@ def run_loop(whole: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def announce(host: str, port: int) -> None:
-    click.echo(f"ready {host}:{port}")
+    shown = f"[{host}]" if ":" in host else host  # RFC 3986: an IPv6 address stands in brackets
+    click.echo(f"ready {shown}:{port}")
 
 
 def refuse(text: str, exit_code: int) -> NoReturn:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.cli.exit_codes import ExitCode
 from tests.conftest import wait_for
 from tests.e2e.service import ServiceUnderTest, processes_of
 
@@ -35,6 +36,14 @@ def test_the_tour(service: ServiceUnderTest) -> None:
         f"orders {partition} 1 k second",
         f"orders {partition} 2 k third",
     ]
+
+    for absent in (
+        ["kafka:topics:write", "nowhere", "x"],
+        ["kafka:topics:write", "orders", "x", "--partition", "9"],
+        ["kafka:topics:tail", "nowhere", "--max", "1"],
+    ):
+        refused = service.run(*absent)
+        assert refused.returncode == ExitCode.NOT_FOUND, refused.stderr
 
     config = service.ottla("config")
     assert config["KAFKA_URL"].startswith("kafka+ssl://127.0.0.1:")
