@@ -1,5 +1,6 @@
 """Transactions of real clients: commit, abort, fencing, offsets, timeouts, and kills on the way."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from confluent_kafka import (
     Consumer,
     IsolationLevel,
@@ -15,7 +17,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, KafkaProducer
 
 from tests.integration.data_plane.broker_process import BrokerProcess
 from tests.integration.data_plane.conftest import Starter
@@ -146,6 +148,55 @@ def test_kafka_python_skips_what_was_aborted(broker: BrokerProcess, topic: str) 
         assert [record.value for record in consumer] == [b"good"]
     finally:
         consumer.close()
+
+
+def test_kafka_python_produces_in_transactions(broker: BrokerProcess, topic: str) -> None:
+    producer = KafkaProducer(
+        bootstrap_servers=broker.address, transactional_id=f"id-{topic}", acks="all"
+    )
+    try:
+        producer.init_transactions()
+        for value, commits in ((b"one", True), (b"two", False), (b"three", True)):
+            producer.begin_transaction()
+            producer.send(topic, value, partition=0).get(10)
+            if commits:
+                producer.commit_transaction()
+            else:
+                producer.abort_transaction()
+    finally:
+        producer.close()
+    assert committed(broker.address, topic, 2) == [b"one", b"three"]
+
+
+def test_aiokafka_produces_and_consumes_in_transactions(broker: BrokerProcess, topic: str) -> None:
+    async def converse() -> list[bytes]:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=broker.address, transactional_id=f"id-{topic}"
+        )
+        await producer.start()
+        try:
+            async with producer.transaction():
+                await producer.send_and_wait(topic, b"one", partition=0)
+            await producer.begin_transaction()
+            await producer.send_and_wait(topic, b"two", partition=0)
+            await producer.abort_transaction()
+            async with producer.transaction():
+                await producer.send_and_wait(topic, b"three", partition=0)
+        finally:
+            await producer.stop()
+        consumer = AIOKafkaConsumer(
+            topic,
+            bootstrap_servers=broker.address,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+        )
+        await consumer.start()
+        try:
+            return [(await asyncio.wait_for(consumer.getone(), 10)).value for _ in range(2)]
+        finally:
+            await consumer.stop()
+
+    assert asyncio.run(converse()) == [b"one", b"three"]
 
 
 def test_a_second_producer_fences_the_first(broker: BrokerProcess, topic: str) -> None:

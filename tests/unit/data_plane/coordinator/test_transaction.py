@@ -193,3 +193,71 @@ def test_broken_records_raise_and_nothing_else() -> None:
             )
         except DecodeError:
             continue
+
+
+# --- transaction.version 2 -----------------------------------------------------------------------
+
+WHO = ProducerIdAndEpoch(7, 3)
+
+
+def ended(known: Transaction, *, is_commit: bool = True, drawn: int = -1) -> Transaction:
+    return transaction.prepared_bumping(
+        known, is_commit=is_commit, next_producer_id=drawn, now_ms=40
+    )
+
+
+def test_an_end_of_version_2_raises_the_epoch_its_marker_carries() -> None:
+    after = ended(ONGOING)
+    assert (after.state, after.producer_epoch, after.version) == (S.PREPARE_COMMIT, 4, 2)
+    done = transaction.completed(after, 50)
+    assert (done.state, done.producer_id, done.producer_epoch) == (S.COMPLETE_COMMIT, 7, 4)
+    assert transaction.bumped_producer(after) == ProducerIdAndEpoch(7, 4)
+
+
+def test_at_the_last_epoch_the_end_brings_a_new_producer_id() -> None:
+    last = dataclasses.replace(ONGOING, producer_epoch=EPOCH_MAX - 1)
+    who = ProducerIdAndEpoch(7, EPOCH_MAX - 1)
+    after = ended(last, drawn=99)
+    assert after.producer_epoch == EPOCH_MAX, "the marker is still of the old id"
+    assert transaction.bumped_producer(after) == ProducerIdAndEpoch(99, 0)
+    code = transaction.check_bumping_end(after, who, is_commit=True)
+    assert code is ErrorCode.CONCURRENT_TRANSACTIONS
+    done = transaction.completed(after, 50)
+    assert (done.producer_id, done.producer_epoch, done.last_producer_id) == (99, 0, 7)
+    assert done.next_producer_id == -1
+    assert transaction.check_bumping_end(done, who, is_commit=True) is ErrorCode.NONE
+    assert transaction.check_bumping_end(done, who, is_commit=False) is ErrorCode.INVALID_TXN_STATE
+    assert transaction.bumped_producer(done) == ProducerIdAndEpoch(99, 0)
+    for record in (after, done):
+        read = transaction_records.decode_record(*transaction_records.encode_record(record))
+        assert read == dataclasses.replace(record, last_producer_epoch=-1)
+
+
+@pytest.mark.parametrize("is_commit", [True, False])
+@pytest.mark.parametrize("state", S)
+def test_the_epoch_tells_a_retry_from_a_new_end(state: S, is_commit: bool) -> None:
+    """Kafka's table of endTransactionWithTV2: the current epoch, and the one before it."""
+    known = dataclasses.replace(KNOWN, state=state)
+    current = transaction.check_bumping_end(known, WHO, is_commit=is_commit)
+    if state in PREPARED:
+        assert current is ErrorCode.PRODUCER_FENCED
+    elif state is S.ONGOING or not is_commit:
+        assert current is None
+    else:
+        assert current is ErrorCode.INVALID_TXN_STATE
+    before = ProducerIdAndEpoch(7, 2)
+    retried = transaction.check_bumping_end(known, before, is_commit=is_commit)
+    if state in (*PREPARED, S.COMPLETE_COMMIT, S.COMPLETE_ABORT):
+        assert retried is transaction.check_end(known, is_commit=is_commit)
+    else:
+        assert retried is ErrorCode.PRODUCER_FENCED
+
+
+def test_others_end_nothing() -> None:
+    mapping = ErrorCode.INVALID_PRODUCER_ID_MAPPING
+    assert transaction.check_bumping_end(None, WHO, is_commit=True) is mapping
+    stranger = ProducerIdAndEpoch(8, 3)
+    assert transaction.check_bumping_end(ONGOING, stranger, is_commit=True) is mapping
+    for epoch in (1, 4):
+        code = transaction.check_bumping_end(ONGOING, ProducerIdAndEpoch(7, epoch), is_commit=True)
+        assert code is ErrorCode.PRODUCER_FENCED
