@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SECRET_KEY_BYTES = 32
@@ -28,6 +28,7 @@ class Settings(DatabaseSettings):
     signup: Literal["open", "closed"] = "closed"
     addon_slug: str = "ottla-kafka"
     public_url: str = "http://127.0.0.1:8000"
+    operation_wait_s_max: int = Field(120, gt=0)  # for nodes, before an operation is given up
     ready_file: Path | None = None  # touched once the process serves
     operator_token_file: Path | None = None  # where a release writes the operator's token
     node_token_file: Path | None = None  # where a release writes a node's one-time token

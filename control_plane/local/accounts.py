@@ -30,6 +30,7 @@ class Account:
         try:
             done = subprocess.run(
                 [str(binary), "--version"],
+                start_new_session=True,  # Ctrl-C must not make it look unusable
                 capture_output=True,
                 timeout=20,
                 cwd="/",

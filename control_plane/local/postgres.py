@@ -79,6 +79,7 @@ def major_of(folder: Path) -> int | None:
     try:
         done = subprocess.run(
             [str(folder / "postgres"), "--version"],
+            start_new_session=True,  # Ctrl-C must not make it look unusable
             capture_output=True,
             text=True,
             timeout=20,
@@ -212,7 +213,9 @@ class EmbeddedPostgres:
                     str(install.bin / "initdb"),
                     *("-D", str(building), "-U", USER, "--pwfile", str(password_file)),
                     *("-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "-N"),
-                    *("--no-instructions", "--set", "dynamic_shared_memory_type=mmap"),
+                    "--no-instructions",
+                    # Older ones find out by themselves whether /dev/shm can be used.
+                    *(["--set", "dynamic_shared_memory_type=mmap"] if install.major >= 16 else []),
                 ],
                 env=ENVIRONMENT,
                 cwd=self.directory,

@@ -21,6 +21,10 @@ from control_plane.local.supervisor import StartFailed, StopRequested, Superviso
 from control_plane.local.valkey import EmbeddedValkey, ValkeyUnavailable
 
 API_PORT_DEFAULT = 8000
+# Of our environment, what our programs get; everything else stays with us.
+PASSED_ON = frozenset(
+    {"PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR", "SSL_CERT_FILE", "OPERATION_WAIT_S_MAX"}
+)
 # Brokers and workers go first, then what they talk to; programs of one stage stop together.
 STOP_STAGES = (("agent", "worker", "beat"), ("api",), ("valkey", "postgres"))
 
@@ -169,8 +173,7 @@ class Service:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if name in {"PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR", "SSL_CERT_FILE"}
-            or name.startswith("OTTLA_")
+            if name in PASSED_ON or name.startswith("OTTLA_")
         }
         return {
             **kept,

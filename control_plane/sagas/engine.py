@@ -88,7 +88,7 @@ class Step:
     do: Callable[[StepContext], Output]
     undo: Callable[[StepContext], None] | None = None
     attempts_max: int = ATTEMPTS_MAX
-    wait_max: dt.timedelta = WAIT_MAX
+    wait_max: dt.timedelta | None = None  # None: the runtime's
 
     @property
     def name(self) -> str:
@@ -116,6 +116,7 @@ class Runtime:
     clock: Clock
     sealer: Sealer
     seam: Callable[[str], None] = lambda _: None
+    wait_max: dt.timedelta = WAIT_MAX  # for what a step waits for, where the step says nothing
 
 
 def run(runtime: Runtime, operation_id: Any) -> None:
@@ -179,6 +180,7 @@ class _Progress:
             raise StaleLease(f"operation {operation.id} has a new holder or has ended")
         self._operation, self._lease, self._session = operation, lease, session
         self._saga, self._seam = runtime.sagas[operation.kind], runtime.seam
+        self._wait_max = runtime.wait_max
         self._now = runtime.clock.now()
         self._context = StepContext(session, operation, self._now, runtime.sealer)
         self.is_undoing = operation.state == OperationState.UNWINDING
@@ -251,8 +253,9 @@ class _Progress:
 
     def _wait(self, wait: NotYet) -> Lease | None:
         since = self._operation.step_since or self._now
-        if self._now - since >= self.step.wait_max:
-            waited = f"{self.step.wait_max.total_seconds():.0f} s"
+        wait_max = self.step.wait_max or self._wait_max
+        if self._now - since >= wait_max:
+            waited = f"{wait_max.total_seconds():.0f} s"
             return self.give_up(f"{wait.reason} (given up after {waited})")
         self._pause(
             attempts=0,

@@ -1,5 +1,6 @@
 """What tasks of one worker process share: sessions, clock, sealer."""
 
+import datetime as dt
 from functools import lru_cache
 
 from control_plane.database import session_factory
@@ -17,4 +18,5 @@ def runtime() -> Runtime:
         sessions=session_factory(),
         clock=SystemClock(),
         sealer=sealer_from(get_settings()),
+        wait_max=dt.timedelta(seconds=get_settings().operation_wait_s_max),
     )

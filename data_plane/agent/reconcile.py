@@ -97,7 +97,8 @@ def _removal(seen: ClusterSeen) -> Iterator[Step]:
     for broker_id, broker in sorted(seen.brokers.items()):
         if broker.is_running:
             yield StopBroker(broker_id, "the cluster is to be absent")
-    if seen.has_directory:
+    # A broker that never found ports has no directory yet, but is known all the same.
+    if seen.has_directory or seen.brokers:
         yield RemoveCluster()
 
 

@@ -95,3 +95,9 @@ def test_absent_stops_and_removes() -> None:
         RemoveCluster(),
     )
     assert steps(wished, seen({}, is_admin_due=True, has_directory=False)) == ()
+
+
+def test_absent_forgets_a_broker_that_never_had_a_file() -> None:
+    """It found no ports, so nothing is on disk; known brokers keep a cluster from being absent."""
+    known = seen({0: BrokerSeen()}, is_admin_due=True, has_directory=False)
+    assert steps(spec(0, desired="absent"), known) == (RemoveCluster(),)
