@@ -4,6 +4,7 @@ Celery carries no truth: a message says "look at this operation", nothing more. 
 the sweep sends again, so a broker that is down never fails a request.
 """
 
+import functools
 import logging
 import time
 import uuid
@@ -12,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from celery import Celery
 from celery.signals import after_setup_logger, beat_init, worker_ready
+from sqlalchemy.exc import OperationalError
 
 from control_plane.settings import get_settings
 
@@ -62,9 +64,18 @@ def task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a function as the task `name`; called directly it runs in the caller."""
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
-        registered: Callable[P, R] = celery.task(name=name, acks_late=True, ignore_result=True)(
-            function
-        )
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except OperationalError as outage:
+                log.warning("task %s: no database: %s", name, type(outage.orig).__name__)
+                raise
+
+        # `throws`: foreseen, so that Celery writes no traceback for each second of an outage.
+        registered: Callable[P, R] = celery.task(
+            name=name, acks_late=True, ignore_result=True, throws=(OperationalError,)
+        )(run)
         return registered
 
     return register
