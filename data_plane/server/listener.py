@@ -10,6 +10,7 @@ from data_plane.broker.broker import Broker
 from data_plane.broker.config import Limits, ListenerConfig, SaslConfig
 from data_plane.broker.dispatch import Session
 from data_plane.metadata.records import BrokerListener
+from data_plane.security.backoff import FailureDelays
 from data_plane.security.certificates import ForeignCertificate, principal_from_certificate
 from data_plane.security.principals import ANONYMOUS
 from data_plane.security.scram import MECHANISMS
@@ -66,6 +67,7 @@ class Listener:
         self._server: asyncio.Server | TlsAcceptor | None = None
         self._broker: Broker | None = None
         self._sasl_secret = b""
+        self._delays = FailureDelays(0)  # The limits come with `open`.
 
     @property
     def host(self) -> str:
@@ -98,6 +100,7 @@ class Listener:
         """
         assert sasl_secret or self.config.sasl is None, "SASL needs the broker's secret"
         self._sasl_secret = sasl_secret
+        self._delays = FailureDelays(limits.failed_authentication_delay_ms)
         self._broker = turns.broker
         loop = asyncio.get_running_loop()
 
@@ -159,7 +162,13 @@ class Listener:
         session = Session(
             listener=self.config.name, principal=ANONYMOUS, client_host=host, is_authenticated=False
         )
-        session.guard = SaslExchange(self._broker, session, sasl.mechanisms, self._sasl_secret)
+        session.guard = SaslExchange(
+            self._broker,
+            session,
+            sasl.mechanisms,
+            secret=self._sasl_secret,
+            delays=self._delays,
+        )
         return session
 
 

@@ -29,6 +29,7 @@ from data_plane.protocol.messages.sasl_handshake import SaslHandshakeResponse
 from data_plane.protocol.primitives import INT16, DecodeError
 from data_plane.protocol.schema import decoder, encoder
 from data_plane.replication.waiting import Parked
+from data_plane.security.backoff import FailureDelays
 from data_plane.security.principals import USER_PREFIX
 from data_plane.security.scram import (
     MECHANISMS,
@@ -70,12 +71,19 @@ class SaslExchange:
     """Stands before dispatch on a listener with SASL; changes `session` once a proof is good."""
 
     def __init__(
-        self, broker: Broker, session: Session, mechanisms: Sequence[str], secret: bytes
+        self,
+        broker: Broker,
+        session: Session,
+        mechanisms: Sequence[str],
+        *,
+        secret: bytes,
+        delays: FailureDelays,
     ) -> None:
         self._broker = broker
         self._session = session
         self._mechanisms = mechanisms
         self._secret = secret
+        self._delays = delays
         self.state = State.HANDSHAKE
         self._requests = 0  # before authentication
         self._mechanism: Mechanism | None = None
@@ -226,7 +234,7 @@ class SaslExchange:
         """Answer late and close: guessing costs time, ours is not spent on it."""
         self.state = State.REFUSED
         self._scram = None
-        delay_ms = self._broker.config.limits.failed_authentication_delay_ms
+        delay_ms = self._delays.after_failure(self._session.client_host, now_ms)
         parked = Parked(now_ms + delay_ms, lambda: response)
         self._broker.park(parked)
         reply = Reply(None, parked, encode)

@@ -27,6 +27,7 @@ from data_plane.protocol.messages.sasl_authenticate import SaslAuthenticateReque
 from data_plane.protocol.messages.sasl_handshake import SaslHandshakeRequest
 from data_plane.protocol.schema import decoder, encode
 from data_plane.replication.executor import InlineExecutor
+from data_plane.security.backoff import FailureDelays
 from data_plane.security.scram import Mechanism
 from data_plane.server.sasl_exchange import SaslExchange, State
 from tests.unit.data_plane.security.scram_client import SECRET, ScramClient, credential
@@ -48,7 +49,11 @@ class Client:
             is_authenticated=False,
         )
         self.exchange = SaslExchange(
-            self.broker, self.session, ("SCRAM-SHA-256", "SCRAM-SHA-512"), SECRET
+            self.broker,
+            self.session,
+            ("SCRAM-SHA-256", "SCRAM-SHA-512"),
+            secret=SECRET,
+            delays=FailureDelays(100),
         )
 
     def ask(self, request: Any, version: int) -> Any:
