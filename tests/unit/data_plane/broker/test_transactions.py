@@ -621,3 +621,22 @@ def test_offsets_join_by_the_first_commit(world: World) -> None:
     assert committed_offset(world, require_stable=True) == (E.NONE, 7)
     one.producer_epoch = 0
     assert one.commit_offset(9) is E.INVALID_PRODUCER_EPOCH
+
+
+# --- other commit modes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_v2", [False, True])
+def test_topics_that_commit_without_a_sync_take_part(is_v2: bool) -> None:
+    """Their markers are committed in the middle of a turn's writes; all of it ends in that turn."""
+    world = World()
+    world.create_topic("t", 3, ack_durability="replicated", min_insync_replicas="1")
+    one = TransactionalClient(world, "id", is_v2=is_v2)
+    one.find()
+    assert one.init() is E.NONE
+    for value, is_commit in ((b"a", True), (b"x", False), (b"b", True)):
+        assert one.add(0) is E.NONE
+        assert one.produce(0, value) is E.NONE
+        assert one.end(is_commit=is_commit) is E.NONE
+    assert state(world) == "CompleteCommit"
+    assert read_committed(world, "t", 0) == [b"a", b"b"]
