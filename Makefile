@@ -81,7 +81,7 @@ lock: setup-test ## Resolve the dependencies anew into the hashed lock files
 	@for out in requirements.lock:--extra=demo tests/requirements.lock:--extra=demo\ --extra=test; do \
 	  $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet \
 	    --upgrade $${out#*:} pyproject.toml -o $${out%%:*} --custom-compile-command "make lock"; done
-	@for set in build clients; do \
+	@for set in build clients go/go; do \
 	  $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet \
 	    --upgrade tests/toolchains/$$set.in -o tests/toolchains/$$set.lock --custom-compile-command "make lock"; done
 

@@ -13,6 +13,7 @@ Scenario = Callable[[World], None]
 FEATURES: Final[dict[str, Scenario]] = {
     **{name: partial(records.codec, name=name) for name in CODECS},
     "keys, headers, nulls": records.keys_headers_nulls,
+    "empty, not null": records.empty_is_not_null,
     "null header": records.null_header,
     "partitions, times": records.partitions_and_timestamps,
     "append time": records.log_append_time,
@@ -24,6 +25,7 @@ FEATURES: Final[dict[str, Scenario]] = {
     "transactions": transactions.commit_and_abort,
     "exactly once": transactions.consume_transform_produce,
     "topics": admin.topics,
+    "add partitions": admin.add_partitions,
     "configs": admin.configs,
     "groups": admin.groups,
     "ACLs": admin.acls,

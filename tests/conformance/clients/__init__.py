@@ -12,6 +12,10 @@ _TABLE: Final = (
     ("kafka_python", "KafkaPythonClient"),
     ("aiokafka", "AiokafkaClient"),
     ("java", "JavaClient"),
+    ("franz_go", "FranzGoClient"),
+    ("sarama", "SaramaClient"),
+    ("kafkajs", "KafkajsClient"),
+    ("confluent_javascript", "ConfluentJavascriptClient"),
 )
 NAMES: Final = tuple(module for module, _ in _TABLE)
 

@@ -38,7 +38,9 @@ class KcatClient(Client):
         "partitions, times": "its command line sets no timestamps",
         "append time": "its command line sets no timestamps",
         "exactly once": "its command line has no consumer in a transaction",
-        **dict.fromkeys(("topics", "configs", "groups", "ACLs", "delete records"), NO_ADMIN),
+        **dict.fromkeys(
+            ("topics", "add partitions", "configs", "groups", "ACLs", "delete records"), NO_ADMIN
+        ),
     }
 
     def __init__(self, address: str) -> None:

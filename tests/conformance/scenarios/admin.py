@@ -11,10 +11,14 @@ def topics(world: World) -> None:
     client.create_topic(name, 2, {"retention.ms": "3600000"})
     settle(lambda: client.topics().get(name) == 2, lambda: f"{name} is not listed: missing")
     assert world.reference.topic_configs(name)["retention.ms"] == "3600000"
-    client.add_partitions(name, 5)
-    settle(lambda: client.topics().get(name) == 5, lambda: f"{name} did not grow")
     client.delete_topic(name)
     settle(lambda: name not in client.topics(), lambda: f"{name} was not deleted")
+
+
+def add_partitions(world: World) -> None:
+    client, topic = world.client, world.topic(partitions=2)
+    client.add_partitions(topic, 5)
+    settle(lambda: client.topics().get(topic) == 5, lambda: f"{topic} did not grow")
 
 
 def configs(world: World) -> None:

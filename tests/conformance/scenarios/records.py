@@ -23,19 +23,27 @@ def codec(world: World, name: str) -> None:
 
 
 def keys_headers_nulls(world: World) -> None:
-    """Null is not empty, and a header may repeat."""
-    headers = (("trace", b"\x01\xff"), ("trace", b"again"), ("empty", b""))
+    """Any bytes, a tombstone, no key, and headers of which one repeats."""
+    headers = (("trace", b"\x01\xff"), ("trace", b"again"))
     records = [
         Record(key=None, value=b"no key"),
-        Record(key=b"", value=b"empty key"),
         Record(key=b"deleted", value=None),
-        Record(key=b"empty", value=b""),
         Record(key=b"\x00\xff\xfe binary", value=bytes(range(256)), headers=headers),
     ]
     topic = world.topic()
     world.client.produce(topic, records)
     expect_records(world.client.read(topic, 1, len(records)), records, world.client.name)
     expect_records(world.reference.read(topic, 1, len(records)), records, "librdkafka")
+
+
+def empty_is_not_null(world: World) -> None:
+    """A key of no bytes is a key, and a value of no bytes is no tombstone."""
+    records = [Record(key=b"", value=b"v"), Record(key=b"k", value=b""), Record(value=b"w")]
+    records.append(Record(b"x", headers=(("empty", b""),)))
+    topic = world.topic()
+    world.client.produce(topic, records)
+    expect_records(world.reference.read(topic, 1, 4), records, "librdkafka")
+    expect_records(world.client.read(topic, 1, 4), records, world.client.name)
 
 
 def null_header(world: World) -> None:

@@ -1,0 +1,14 @@
+"""sarama, by the Go program in programs/go/sarama."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from tests.conformance.json_lines import JsonLinesClient
+from tests.conformance.toolchains import golang
+
+
+class SaramaClient(JsonLinesClient):
+    name: ClassVar[str] = "sarama"
+
+    def argv(self) -> Sequence[str]:
+        return golang.program("sarama")

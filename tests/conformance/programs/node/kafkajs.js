@@ -1,0 +1,253 @@
+// kafkajs behind a command per line. Its codecs beyond gzip are packages of their own.
+"use strict";
+
+const {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  CompressionCodecs,
+  CompressionTypes,
+  ConfigResourceTypes,
+  Kafka,
+  Partitioners,
+  ResourcePatternTypes,
+  logLevel,
+} = require("kafkajs");
+const { messageOf, tell, take, serve } = require("./lines");
+
+CompressionCodecs[CompressionTypes.Snappy] = require("kafkajs-snappy");
+const lz4 = require("lz4-napi");
+CompressionCodecs[CompressionTypes.LZ4] = () => ({
+  compress: (encoder) => lz4.compressFrame(encoder.buffer),
+  decompress: (buffer) => lz4.decompressFrame(buffer),
+});
+const zstd = require("@bokuweb/zstd-wasm");
+const zstdReady = zstd.init();
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: async (encoder) => {
+    await zstdReady;
+    return Buffer.from(zstd.compress(encoder.buffer, 3));
+  },
+  decompress: async (buffer) => {
+    await zstdReady;
+    return Buffer.from(zstd.decompress(buffer));
+  },
+});
+
+const CODECS = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD,
+};
+
+const kafka = new Kafka({ brokers: [process.argv[2]], logLevel: logLevel.NOTHING });
+const admin = kafka.admin();
+const members = {};
+const ready = admin.connect();
+
+const producerOf = (settings) =>
+  kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, ...settings });
+
+async function withProducer(settings, work) {
+  const producer = producerOf(settings);
+  await producer.connect();
+  try {
+    return await work(producer);
+  } finally {
+    await producer.disconnect();
+  }
+}
+
+/** Here one send is one batch, however large, and the broker takes 1 MB. */
+function* batches(messages) {
+  let batch = [];
+  let size = 0;
+  for (const message of messages) {
+    const bytes = (message.key || "").length + (message.value || "").length;
+    if (batch.length > 0 && size + bytes > 1_000_000) {
+      yield batch;
+      [batch, size] = [[], 0];
+    }
+    batch.push(message);
+    size += bytes;
+  }
+  yield batch;
+}
+
+async function open(group, topic, settings) {
+  const consumer = kafka.consumer({
+    groupId: group,
+    sessionTimeout: 10000,
+    heartbeatInterval: 500,
+    maxWaitTimeInMs: 500,
+    ...settings,
+  });
+  const member = { consumer, topic, found: [], owned: [], next: {}, failure: null };
+  consumer.on(consumer.events.GROUP_JOIN, (event) => {
+    member.owned = event.payload.memberAssignment[topic] || [];
+  });
+  consumer.on(consumer.events.CRASH, (event) => {
+    if (!event.payload.restart) member.failure = event.payload.error;
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    eachMessage: async ({ partition, message }) => {
+      member.found.push(tell(partition, message));
+    },
+  });
+  return member;
+}
+
+async function taken(member, count, seconds) {
+  const records = await take(member.found, count, seconds);
+  if (member.failure !== null) throw member.failure;
+  for (const record of records) member.next[record.partition] = record.offset + 1;
+  return records;
+}
+
+const offsetsOf = (member) =>
+  Object.entries(member.next).map(([partition, offset]) => ({
+    topic: member.topic,
+    partition: Number(partition),
+    offset: String(offset),
+  }));
+
+async function close(member) {
+  await member.consumer.disconnect();
+}
+
+async function transform(asked) {
+  const [{ high }] = await admin.fetchTopicOffsets(asked.source);
+  const member = await open(asked.group, asked.source, {});
+  const records = await take(member.found, Number(high), 30);
+  await withProducer({ transactionalId: asked.id, idempotent: true, maxInFlightRequests: 1 }, async (producer) => {
+    const transaction = await producer.transaction();
+    await transaction.send({
+      topic: asked.target,
+      messages: records.map((record) => messageOf({ ...record, partition: 0, timestamp_ms: -1 })),
+    });
+    await transaction.sendOffsets({
+      consumerGroupId: asked.group,
+      topics: [{ topic: asked.source, partitions: [{ partition: 0, offset: high }] }],
+    });
+    await transaction.commit();
+  });
+  await close(member);
+  return records.length;
+}
+
+const resourceOf = (topic) => ({ type: ConfigResourceTypes.TOPIC, name: topic });
+const aclOn = (topic) => ({
+  resourceType: AclResourceTypes.TOPIC,
+  resourceName: topic,
+  resourcePatternType: ResourcePatternTypes.LITERAL,
+});
+const anyAclOn = (topic) => ({
+  ...aclOn(topic),
+  operation: AclOperationTypes.ANY,
+  permissionType: AclPermissionTypes.ANY,
+});
+
+async function offsetAt({ topic, partition, at_ms }) {
+  const told =
+    at_ms >= 0 ? await admin.fetchTopicOffsetsByTimestamp(topic, at_ms) : await admin.fetchTopicOffsets(topic);
+  const found = told.find((one) => one.partition === partition);
+  return Number({ "-1": found.high, "-2": found.low }[at_ms] ?? found.offset);
+}
+
+serve({
+  version: () => require("kafkajs/package.json").version,
+  produce: (asked) =>
+    withProducer({ idempotent: asked.idempotent, maxInFlightRequests: asked.idempotent ? 1 : null }, async (producer) => {
+      for (const messages of batches(asked.records.map(messageOf))) {
+        await producer.send({ topic: asked.topic, acks: -1, compression: CODECS[asked.codec], messages });
+      }
+      return true;
+    }),
+  read: async (asked) => {
+    const settings = { readUncommitted: !asked.committed_only };
+    const member = await open(`reader-${process.pid}-${Date.now()}`, asked.topic, settings);
+    const records = await taken(member, asked.count, asked.seconds);
+    await close(member);
+    return records;
+  },
+  join: async (asked) => {
+    members[asked.member] = await open(asked.group, asked.topic, {});
+  },
+  assigned: (asked) => members[asked.member].owned,
+  taken: (asked) => taken(members[asked.member], asked.count, asked.seconds),
+  commit: (asked) => members[asked.member].consumer.commitOffsets(offsetsOf(members[asked.member])),
+  leave: async (asked) => {
+    await close(members[asked.member]);
+    delete members[asked.member];
+  },
+  transaction: (asked) =>
+    withProducer({ transactionalId: asked.id, idempotent: true, maxInFlightRequests: 1 }, async (producer) => {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic: asked.topic, messages: asked.records.map(messageOf) });
+      await (asked.commit ? transaction.commit() : transaction.abort());
+      return true;
+    }),
+  transform,
+  create_topic: async (asked) => {
+    await ready;
+    const configEntries = Object.entries(asked.configs).map(([name, value]) => ({ name, value }));
+    const topic = { topic: asked.topic, numPartitions: asked.partitions, replicationFactor: 1, configEntries };
+    await admin.createTopics({ topics: [topic] });
+  },
+  delete_topic: (asked) => admin.deleteTopics({ topics: [asked.topic] }),
+  add_partitions: (asked) =>
+    admin.createPartitions({ topicPartitions: [{ topic: asked.topic, count: asked.partitions }] }).then(() => true),
+  topics: async () => {
+    const { topics } = await admin.fetchTopicMetadata();
+    return Object.fromEntries(topics.map((topic) => [topic.name, topic.partitions.length]));
+  },
+  alter_topic: async (asked) => {
+    const configEntries = Object.entries(asked.configs).map(([name, value]) => ({ name, value }));
+    await admin.alterConfigs({ resources: [{ ...resourceOf(asked.topic), configEntries }] });
+  },
+  topic_configs: async (asked) => {
+    const { resources } = await admin.describeConfigs({ resources: [resourceOf(asked.topic)] });
+    return Object.fromEntries(resources[0].configEntries.map((entry) => [entry.configName, entry.configValue]));
+  },
+  groups: async () => (await admin.listGroups()).groups.map((group) => group.groupId),
+  describe_group: async (asked) => {
+    const { groups } = await admin.describeGroups([asked.group]);
+    return { state: groups[0].state, members: groups[0].members.length };
+  },
+  committed: async (asked) => {
+    const [told] = await admin.fetchOffsets({ groupId: asked.group, topics: [asked.topic] });
+    return Object.fromEntries(told.partitions.map((one) => [one.partition, Number(one.offset)]));
+  },
+  delete_group: (asked) => admin.deleteGroups([asked.group]).then(() => true),
+  allow_read: (asked) =>
+    admin.createAcls({
+      acl: [
+        {
+          ...aclOn(asked.topic),
+          principal: asked.principal,
+          host: "*",
+          operation: AclOperationTypes.READ,
+          permissionType: AclPermissionTypes.ALLOW,
+        },
+      ],
+    }),
+  acls: async (asked) => {
+    const { resources } = await admin.describeAcls(anyAclOn(asked.topic));
+    return resources.flatMap((resource) => resource.acls.map((acl) => acl.principal));
+  },
+  delete_acls: (asked) => admin.deleteAcls({ filters: [anyAclOn(asked.topic)] }).then(() => true),
+  offset_at: offsetAt,
+  delete_before: async (asked) => {
+    // It looks for leaders among the topics that it has seen before it looks at the topic.
+    await admin.fetchTopicOffsets(asked.topic);
+    await admin.deleteTopicRecords({
+      topic: asked.topic,
+      partitions: [{ partition: asked.partition, offset: String(asked.offset) }],
+    });
+  },
+});
