@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Protocol, TypeVar
+from uuid import UUID
 
 from data_plane.broker.admin_access import broker_flag, broker_number, config_scope
 from data_plane.broker.client_quotas import BrokerQuotas
@@ -22,6 +23,7 @@ from data_plane.coordinator.groups_shard import GroupsShard
 from data_plane.coordinator.transactions_shard import TransactionsShard
 from data_plane.log.disk_space import DiskMark
 from data_plane.log.failures import DamagedLog, LogFailure
+from data_plane.log.log_config import LogConfig
 from data_plane.log.log_dir import LogDir
 from data_plane.log.manifest import PartitionKey
 from data_plane.metadata.controller import Controller
@@ -127,7 +129,15 @@ class Broker:
 
     def recover(self) -> Iterator[object]:
         """After a stop that was not clean: each step reopens one partition; all before serving."""
-        yield from self.log_dir.recover(self._partitions.config_of, now_ms=self.now_ms)
+        configs: dict[UUID, LogConfig] = {}  # Reading a topic's takes longer than an empty log.
+
+        def config_of(key: PartitionKey) -> LogConfig:
+            found = configs.get(key.topic_id)
+            if found is None:
+                found = configs[key.topic_id] = self._partitions.config_of(key)
+            return found
+
+        yield from self.log_dir.recover(config_of, now_ms=self.now_ms)
         self.coordinators.load_all()
 
     # --- what handlers ask ---------------------------------------------------------------------

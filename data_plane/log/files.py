@@ -189,9 +189,12 @@ class DiskFiles:
 
     def rename(self, source: PurePath, target: PurePath) -> None:
         os.replace(source, target)
-        moved, inside = (str(source), str(target)), f"{source}{os.sep}"
-        for name in [one for one in self._open if one in moved or one.startswith(inside)]:
-            del self._open[name]
+        self._open.pop(str(source), None)
+        self._open.pop(str(target), None)
+        if os.path.isdir(target):  # For a file, a walk through the whole cache would be dear.
+            inside = f"{source}{os.sep}"
+            for name in [one for one in self._open if one.startswith(inside)]:
+                del self._open[name]
 
     def remove(self, path: PurePath) -> None:
         os.unlink(path)

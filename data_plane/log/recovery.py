@@ -84,7 +84,7 @@ def load_log(
             loaded = recovery.load_clean()
             if loaded is not None:
                 return loaded
-        return recovery.recover(was_clean=was_clean and not has_swapped)
+        return recovery.recover(was_clean=was_clean and not has_swapped, has_swapped=has_swapped)
     except OSError as error:  # Unreadable is this partition's misfortune, not the broker's.
         raise DamagedLog(f"{directory.name}: {error.strerror}") from error
 
@@ -141,8 +141,11 @@ class _Recovery:
             index_interval_bytes=self._config.index_interval_bytes,
         )
 
-    def recover(self, *, was_clean: bool) -> LoadedLog:
-        """Scan, cut, rebuild and sync. After a clean close the sizes must not have changed."""
+    def recover(self, *, was_clean: bool, has_swapped: bool) -> LoadedLog:
+        """Scan, cut, rebuild and sync. After a clean close the sizes must not have changed.
+
+        has_swapped: a swap of compaction was finished just now; its names must become durable.
+        """
         recovery_point = max(self._checkpoint.recovery_point, self._bases[0])
         first, snapshot, epochs = self._where_to_begin(recovery_point)
         snapshot_offset, producers = snapshot
@@ -172,7 +175,7 @@ class _Recovery:
                 f"{self._directory.name}: {size_bytes} bytes of batches,"
                 f" {self._checkpoint.clean_size_bytes} when it was closed"
             )
-        self._cut(scanned, self._bases[first + len(scanned) :], end)
+        was_cut = self._cut(scanned, self._bases[first + len(scanned) :], end)
         whole = [*segments, *scanned]
         for at, segment in enumerate(whole[first:], first):
             if segment.txn_index is None:
@@ -182,7 +185,12 @@ class _Recovery:
         producers.forget_decided(end)  # Everything kept is about to be durable.
         loaded = LoadedLog(whole, epochs, producers, self._bases[0], end)
         loaded.log_start_offset = max(self._checkpoint.log_start_offset, self._bases[0])
-        self._make_durable(loaded, scanned)
+        if was_cut or has_swapped or end > recovery_point:
+            self._make_durable(loaded, scanned)
+        else:
+            # Up to the recovery point all bytes are durable, and most partitions hold no others;
+            # of their names a last roll or deletion may not be.
+            sync_directory(self._files, self._directory)
         return loaded
 
     def _where_to_begin(
@@ -242,8 +250,11 @@ class _Recovery:
             and header.partition_leader_epoch >= epochs.latest
         )
 
-    def _cut(self, scanned: list[Segment], bases_beyond: list[int], end: int) -> None:
-        """Remove what lies behind the end, the last first, so that each crash leaves a prefix."""
+    def _cut(self, scanned: list[Segment], bases_beyond: list[int], end: int) -> bool:
+        """Remove what lies behind the end, the last first, so that each crash leaves a prefix.
+
+        Returns whether there was anything.
+        """
         for base in reversed(bases_beyond):
             for suffix in reversed(SUFFIXES):
                 path = segment_path(self._directory, base, suffix)
@@ -252,7 +263,9 @@ class _Recovery:
         active = scanned[-1].file()
         if active.size_bytes() > scanned[-1].size_bytes:
             active.truncate(scanned[-1].size_bytes)
+            bases_beyond = [*bases_beyond, end]
         remove_snapshots(self._files, self._directory, above=end)
+        return bool(bases_beyond)
 
     def _make_durable(self, loaded: LoadedLog, scanned: list[Segment]) -> None:
         """Sync everything that was not known to be durable, then let the checkpoint say so.

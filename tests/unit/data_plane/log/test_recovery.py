@@ -343,3 +343,28 @@ def test_restart_restores_the_window_of_every_producer() -> None:
         with pytest.raises(OutOfOrderSequence):
             again.stage(idempotent(14), leader_epoch=9, now_ms=NOW_MS)
         assert append(again, idempotent(20), leader_epoch=9) == [40]
+
+
+def test_a_killed_log_that_held_nothing_new_is_written_to_safely() -> None:
+    """Its last roll had not been synced: what is synced after the restart must survive even so."""
+    files = memory_files()
+    log = new_log(files, CONFIG)
+    append(log, idempotent(0))
+    log.close(is_clean=True)
+    again = reopen(files, CONFIG, was_clean=True)
+    again.roll()
+    files.kill()
+    last = reopen(files, CONFIG)
+    append(last, idempotent(1))
+    sync(last)
+    files.crash()
+    assert len(read_all(reopen(files, CONFIG))) == 2
+
+
+def test_a_killed_log_that_held_nothing_new_writes_nothing() -> None:
+    files = memory_files()
+    filled(files, 5).close(is_clean=True)
+    reopen(files, CONFIG, was_clean=True)
+    before = files.changes
+    reopen(files, CONFIG)
+    assert files.changes - before == 1  # The directory is synced.
