@@ -116,7 +116,7 @@ def test_down_twice_and_on_nothing_is_fine(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("until", ["secrets/secret-key", "logs/release.log", "logs/worker.log"])
+@pytest.mark.parametrize("until", ["postgres", "logs/release.log", "logs/worker.log"])
 def test_ctrl_c_in_the_middle_of_the_start(until: str, service_directory: Path) -> None:
     """To the whole process group, as a terminal does: a clean end, nothing left, no complaint."""
     data = service_directory / f"interrupted at {Path(until).name}"  # a space is no obstacle
