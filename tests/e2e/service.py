@@ -85,7 +85,9 @@ class ServiceUnderTest:
             return False
 
     def sign_up(self) -> None:
-        self.ottla("signup", "--email", "dev@example.com", "--password", "correct horse")
+        self.ottla(
+            "signup", "--email", "dev@example.com", "--password-stdin", stdin="correct horse\n"
+        )
 
     def brokers(self) -> list[psutil.Process]:
         return [
