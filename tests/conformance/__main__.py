@@ -7,44 +7,55 @@ and every feature that it has was shown.
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.conformance.clients import NAMES, client_class
 from tests.conformance.clients.confluent import ConfluentClient
 from tests.conformance.features import FEATURES
-from tests.conformance.run import Outcome, outcome_of
+from tests.conformance.java_tools import Tools
+from tests.conformance.run import Outcome, outcome_of, outcome_of_tools
 from tests.conformance.table import markdown, plain
 from tests.integration.data_plane.broker_process import ROOT, BrokerProcess
 
+TOOLS_NAME = "java_tools"
 DOCUMENT = ROOT / "docs" / "CLIENTS.md"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance")
-    parser.add_argument("clients", nargs="*", metavar="client", help=", ".join(NAMES))
+    names = [*NAMES, TOOLS_NAME]
+    parser.add_argument("clients", nargs="*", metavar="client", help=", ".join(names))
     parser.add_argument("--feature", action="append", choices=FEATURES, help="only these")
     asked = parser.parse_args()
-    if unknown := sorted(set(asked.clients) - set(NAMES)):
+    if unknown := sorted(set(asked.clients) - set(names)):
         parser.error(f"no such client: {', '.join(unknown)}")
-    outcomes = run_all(asked.clients or NAMES, asked.feature or list(FEATURES))
-    print(plain(outcomes))
-    if not asked.clients and not asked.feature:
-        DOCUMENT.write_text(markdown(outcomes))
-    return 0 if all(outcome.is_good for outcome in outcomes) else 1
+    outcomes, tools = run_all(asked.clients or names, asked.feature or list(FEATURES))
+    print(plain(outcomes, tools))
+    if not asked.clients and not asked.feature and tools is not None:
+        DOCUMENT.write_text(markdown(outcomes, tools))
+    every = [*outcomes, *([tools] if tools is not None else [])]
+    return 0 if all(outcome.is_good for outcome in every) else 1
 
 
-def run_all(clients: list[str] | tuple[str, ...], features: list[str]) -> list[Outcome]:
+def run_all(
+    clients: Sequence[str], features: Sequence[str]
+) -> tuple[list[Outcome], Outcome | None]:
     """All on one broker, one client after the other."""
     with tempfile.TemporaryDirectory(prefix="ottla-conformance-") as folder:
-        data_dir = str(Path(folder, "data"))
-        broker = BrokerProcess("--data-dir", data_dir, "--auto-create-topics")
+        broker = BrokerProcess("--data-dir", str(Path(folder, "data")), "--auto-create-topics")
         reference = ConfluentClient(broker.address)
         try:
-            return [
+            outcomes = [
                 outcome_of(client_class(name), broker.address, reference, features, _teller(name))
-                for name in clients
+                for name in NAMES
+                if name in clients
             ]
+            tools = None
+            if TOOLS_NAME in clients:
+                there = Tools(broker.address, reference)
+                tools = outcome_of_tools(there, _teller(TOOLS_NAME))
+            return outcomes, tools
         finally:
             reference.close()
             broker.stop()

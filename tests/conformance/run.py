@@ -4,9 +4,11 @@ import logging
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.conformance.client import Client, NotRun
 from tests.conformance.features import FEATURES
+from tests.conformance.java_tools import TOOLS, Tools
 from tests.conformance.world import World
 
 log = logging.getLogger(__name__)
@@ -58,12 +60,36 @@ def outcome_of(
     return outcome
 
 
+def outcome_of_tools(
+    tools: Tools, told: Callable[[str, str], None] = lambda _tool, _outcome: None
+) -> Outcome:
+    """Run every tool; NotRun becomes `not_run`."""
+    outcome = Outcome("Java tools")
+    try:
+        outcome.version = tools.version()
+        for name, check in TOOLS.items():
+            result, why = _tried(partial(check, tools))
+            outcome.features[name] = result
+            if why:
+                outcome.reasons[name] = why
+            told(name, result if result != FAILED else f"{FAILED}: {why}")
+    except NotRun as reason:
+        outcome.not_run = str(reason)
+    return outcome
+
+
 def _run_one(feature: str, world: World) -> tuple[str, str]:
     """The result and the reason for it, where it is not PASSED."""
     if why := world.client.lacks.get(feature):
         return LACKING, why
+    return _tried(partial(FEATURES[feature], world))
+
+
+def _tried(check: Callable[[], None]) -> tuple[str, str]:
     try:
-        FEATURES[feature](world)
+        check()
+    except NotRun:
+        raise
     except Exception as error:
         log.debug("%s", traceback.format_exc())
         text = str(error).strip() or repr(error)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tests.conformance.features import FEATURES
+from tests.conformance.java_tools import TOOLS
 from tests.conformance.run import FAILED, LACKING, PASSED, Outcome
 
 SIGNS: Final = {PASSED: "✓", FAILED: "✗", LACKING: "–"}
@@ -17,9 +18,19 @@ it and librdkafka read back, and the other way round.
 """
 
 
-def markdown(outcomes: Sequence[Outcome]) -> str:
+def markdown(outcomes: Sequence[Outcome], tools: Outcome) -> str:
     """The whole document."""
-    return HEAD + "\n".join([*_matrix(outcomes), "", *_notes(outcomes)]) + "\n"
+    lines = [*_matrix(outcomes), "", *_notes(outcomes), "", *_tools(tools), "", *_notes([tools])]
+    return HEAD + "\n".join(lines).rstrip() + "\n"
+
+
+def _tools(outcome: Outcome) -> Iterable[str]:
+    yield f"## Apache Kafka's command-line tools and Streams ({outcome.version or 'NOT RUN'})"
+    yield ""
+    yield "| tool | |"
+    yield "|---|:-:|"
+    for tool in TOOLS:
+        yield f"| {tool} | {SIGNS.get(outcome.features.get(tool, ''), '')} |"
 
 
 def _matrix(outcomes: Sequence[Outcome]) -> Iterable[str]:
@@ -41,7 +52,7 @@ def _notes(outcomes: Sequence[Outcome]) -> Iterable[str]:
             yield f"- {sign} {outcome.client}, {feature}: {reason}"
 
 
-def plain(outcomes: Sequence[Outcome]) -> str:
+def plain(outcomes: Sequence[Outcome], tools: Outcome | None) -> str:
     """The same for a terminal."""
     width = max(len(feature) for feature in FEATURES)
     lines = [f"{'':{width}}  " + "  ".join(outcome.client for outcome in outcomes)]
@@ -51,7 +62,9 @@ def plain(outcomes: Sequence[Outcome]) -> str:
             for outcome in outcomes
         )
         lines.append(f"{feature:{width}}  {signs}")
-    for outcome in outcomes:
+    if tools is not None:
+        lines += [f"{SIGNS.get(tools.features.get(tool, ''), ' ')} {tool}" for tool in TOOLS]
+    for outcome in [*outcomes, *([tools] if tools is not None else [])]:
         state = f"NOT RUN: {outcome.not_run}" if outcome.not_run else outcome.version
         lines.append(f"{outcome.client}: {state}")
         lines += [

@@ -27,6 +27,13 @@ def command(main_class: str, *options: str) -> list[str]:
     return [need("java"), *quick, *options, "-cp", path, main_class]
 
 
+def kafka_version() -> str:
+    """Of the jars that the pom names."""
+    prepare()
+    (jar,) = JARS.glob("kafka-clients-*.jar")
+    return jar.stem.removeprefix("kafka-clients-")
+
+
 @functools.cache
 def prepare() -> None:
     java_files = sorted(SOURCES.glob("*.java"))

@@ -1,0 +1,239 @@
+"""The command-line tools of Apache Kafka, each run as people run it, and a Kafka Streams program.
+
+TOOLS maps what an operator types to the check of it. A check raises AssertionError with what the
+tool said instead.
+"""
+
+import json
+import re
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.conformance.clients.confluent import ConfluentClient
+from tests.conformance.record import Record
+from tests.conformance.toolchains import java
+from tests.conformance.world import settle
+
+SECONDS_MAX: Final = 120
+PACKAGE: Final = "org.apache.kafka.tools."
+GROUP_COMMAND: Final = PACKAGE + "consumer.group.ConsumerGroupCommand"
+CONFIG_COMMAND: Final = "kafka.admin.ConfigCommand"
+USER: Final = "User:CN=somebody"
+
+
+class Tools:
+    """The tools on one broker; librdkafka checks what they did."""
+
+    def __init__(self, address: str, reference: ConfluentClient) -> None:
+        self.address = address
+        self.reference = reference
+
+    def run(self, main_class: str, *arguments: str, first: Sequence[str] = ()) -> str:
+        """What the tool printed; it must end with 0. `first` stands before the server's option."""
+        server = ["--bootstrap-server", self.address]
+        argv = [*java.command(main_class), *first, *server, *arguments]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS_MAX)
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, f"ended with {done.returncode}: {said.strip()[-300:]}"
+        return said
+
+    def version(self) -> str:
+        """Of the jars. Raises NotRun where they cannot be had."""
+        return java.kafka_version()
+
+    def topic(self, name: str, records: int = 0) -> str:
+        self.reference.create_topic(name, 2, {})
+        self.reference.produce(name, [Record(b"%d" % i, partition=i % 2) for i in range(records)])
+        return name
+
+
+def topics(tools: Tools) -> None:
+    command = PACKAGE + "TopicCommand"
+    tools.run(
+        command, "--create", "--topic", "made", "--partitions", "3", "--config", "retention.ms=1"
+    )
+    assert "made" in tools.run(command, "--list").split()
+    tools.run(command, "--alter", "--topic", "made", "--partitions", "5")
+    told = tools.run(command, "--describe", "--topic", "made")
+    assert re.search(r"PartitionCount: 5\s.*retention\.ms=1", told), told
+    assert len(re.findall(r"Partition: \d+\s+Leader: 0\s+Replicas: 0\s+Isr: 0", told)) == 5, told
+    tools.run(command, "--delete", "--topic", "made")
+    assert "made" not in tools.reference.topics()
+
+
+def consumer_groups(tools: Tools) -> None:
+    topic = tools.topic("grouped", 10)
+    tools.reference.join("m", "shown", topic)
+    tools.reference.taken("m", 10)
+    tools.reference.commit("m")
+    told = tools.run(GROUP_COMMAND, "--describe", "--group", "shown")
+    # group, topic, partition, current offset, log end offset, lag
+    assert re.search(r"shown\s+grouped\s+0\s+5\s+5\s+0\s+\S*rdkafka", told), told
+    assert "Stable" in tools.run(GROUP_COMMAND, "--describe", "--group", "shown", "--state")
+    members = tools.run(GROUP_COMMAND, "--describe", "--group", "shown", "--members", "--verbose")
+    assert re.search(r"grouped[(:]0,\s?1\)?", members), members
+    tools.reference.leave("m")
+    reset = ["--reset-offsets", "--group", "shown", "--topic", topic, "--execute"]
+    tools.run(GROUP_COMMAND, *reset, "--to-offset", "3")
+    assert tools.reference.committed("shown", topic, 2) == {0: 3, 1: 3}
+    tools.run(GROUP_COMMAND, "--delete-offsets", "--group", "shown", "--topic", topic)
+    assert tools.reference.committed("shown", topic, 2) == {}
+    tools.run(GROUP_COMMAND, "--delete", "--group", "shown")
+    assert "shown" not in tools.run(GROUP_COMMAND, "--list").split()
+
+
+def configs(tools: Tools) -> None:
+    topic = tools.topic("configured")
+    on_topic = ["--entity-type", "topics", "--entity-name", topic]
+    tools.run(CONFIG_COMMAND, "--alter", *on_topic, "--add-config", "retention.ms=7200000")
+    told = tools.run(CONFIG_COMMAND, "--describe", *on_topic)
+    assert "DYNAMIC_TOPIC_CONFIG:retention.ms=7200000" in told, told
+    tools.run(CONFIG_COMMAND, "--alter", *on_topic, "--delete-config", "retention.ms")
+    assert "retention.ms" not in tools.run(CONFIG_COMMAND, "--describe", *on_topic)
+    broker = ["--entity-type", "brokers", "--entity-name", "0", "--all"]
+    assert "advertised.listeners" in tools.run(CONFIG_COMMAND, "--describe", *broker)
+
+
+def users(tools: Tools) -> None:
+    """SCRAM credentials and client quotas, both of kafka-configs."""
+    user = ["--entity-type", "users", "--entity-name", "scrammed"]
+    scram = "SCRAM-SHA-256=[iterations=4096,password=not-a-secret]"
+    tools.run(CONFIG_COMMAND, "--alter", *user, "--add-config", scram)
+    tools.run(CONFIG_COMMAND, "--alter", *user, "--add-config", "producer_byte_rate=1000000")
+    told = tools.run(CONFIG_COMMAND, "--describe", *user)
+    assert "SCRAM-SHA-256=iterations=4096" in told, told
+    assert "producer_byte_rate=1000000.0" in told, told
+    tools.run(CONFIG_COMMAND, "--alter", *user, "--delete-config", "SCRAM-SHA-256")
+    tools.run(CONFIG_COMMAND, "--alter", *user, "--delete-config", "producer_byte_rate")
+    assert "scrammed" not in tools.run(CONFIG_COMMAND, "--describe", "--entity-type", "users")
+
+
+def acls(tools: Tools) -> None:
+    command, topic = PACKAGE + "AclCommand", tools.topic("guarded")
+    acl = ["--allow-principal", USER, "--operation", "Read", "--topic", topic]
+    tools.run(command, "--add", *acl)
+    told = tools.run(command, "--list", "--topic", topic)
+    assert f"(principal={USER}, host=*, operation=READ, permissionType=ALLOW)" in told, told
+    tools.run(command, "--remove", "--force", *acl)
+    assert USER not in tools.run(command, "--list", "--topic", topic)
+
+
+def transactions(tools: Tools) -> None:
+    command, topic = PACKAGE + "TransactionsCommand", tools.topic("transacted")
+    tools.reference.transaction("shown-txn", topic, [Record(b"v")], commit=True)
+    assert re.search(r"shown-txn\s+0\s+\d+\s+CompleteCommit", tools.run(command, "list"))
+    told = tools.run(command, "describe", "--transactional-id", "shown-txn")
+    assert "CompleteCommit" in told, told
+    asked = ["describe-producers", "--topic", topic, "--partition", "0"]
+    told = tools.run(command, *asked)
+    assert re.search(r"^\d+\s+\d+\s+\d+\s+0\s+\d+\s+None", told, re.MULTILINE), told
+
+
+def offsets(tools: Tools) -> None:
+    topic = tools.topic("counted", 10)
+    told = tools.run(PACKAGE + "GetOffsetShell", "--topic", topic)
+    assert {"counted:0:5", "counted:1:5"} <= set(told.split()), told
+
+
+def delete_records(tools: Tools) -> None:
+    topic = tools.topic("shortened", 10)
+    wanted = {"partitions": [{"topic": topic, "partition": 0, "offset": 3}], "version": 1}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(wanted, file)
+        file.flush()
+        told = tools.run(PACKAGE + "DeleteRecordsCommand", "--offset-json-file", file.name)
+    assert f"{topic}-0\tlow_watermark: 3" in told, told
+
+
+def cluster(tools: Tools) -> None:
+    """What describes the broker: versions, quorum, features, log directories, elections."""
+    assert re.search(r"Produce\(0\): 0 to \d+", tools.run(PACKAGE + "BrokerApiVersionsCommand"))
+    quorum = tools.run(PACKAGE + "MetadataQuorumCommand", "describe", "--status")
+    assert re.search(r"LeaderId:\s+0", quorum), quorum
+    assert "transaction.version" in tools.run(PACKAGE + "FeatureCommand", "describe")
+    topic = tools.topic("weighed", 10)
+    told = tools.run(PACKAGE + "LogDirsCommand", "--describe", "--topic-list", topic)
+    assert re.search(r'"partition":"weighed-0","size":[1-9]', told), told
+    election = ["--election-type", "preferred", "--all-topic-partitions"]
+    tools.run(PACKAGE + "LeaderElectionCommand", *election)
+
+
+def performance(tools: Tools) -> None:
+    topic, count = tools.topic("measured"), "20000"
+    size = ["--record-size", "200", "--throughput", "-1"]
+    told = tools.run(
+        PACKAGE + "ProducerPerformance", "--topic", topic, "--num-records", count, *size
+    )
+    assert f"{count} records sent" in told, told
+    asked = ["--topic", topic, "--num-records", count, "--group", "measured"]
+    told = tools.run(PACKAGE + "ConsumerPerformance", *asked)
+    assert f", {count}, " in told, told
+
+
+def verifiable(tools: Tools) -> None:
+    topic = tools.topic("verified")
+    told = tools.run(PACKAGE + "VerifiableProducer", "--topic", topic, "--max-messages", "200")
+    assert '"acked":200' in told.replace(" ", ""), told[-300:]
+    asked = ["--topic", topic, "--group-id", "verified", "--max-messages", "200"]
+    told = tools.run(PACKAGE + "VerifiableConsumer", *asked, "--reset-policy", "earliest")
+    committed = tools.reference.committed("verified", topic, 2)
+    assert sum(committed.values()) == 200, f"{committed}: {told[-300:]}"
+
+
+def streams(tools: Tools) -> None:
+    """A word count with repartitioning, a changelog and exactly-once processing."""
+    lines = ["all streams lead to kafka", "hello kafka streams", "join kafka summit"] * 20
+    source, target = tools.topic("lines"), tools.topic("words")
+    tools.reference.produce(
+        source, [Record(line.encode(), partition=i % 2) for i, line in enumerate(lines)]
+    )
+    wanted = Counter(" ".join(lines).split())
+    with tempfile.TemporaryDirectory(prefix="ottla-streams-") as folder:
+        argv = java.command("WordCount")
+        log = Path(folder, "log")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*argv, tools.address, "word-count", source, target, folder],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            settle(
+                lambda: _counted(tools, target, sum(wanted.values())) == wanted,
+                lambda: f"counts {_counted(tools, target, 1)}: {log.read_text()[-300:]}",
+            )
+            process.communicate(timeout=SECONDS_MAX)
+            assert process.returncode == 0, log.read_text()[-300:]
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _counted(tools: Tools, target: str, updates: int) -> Counter[str]:
+    """The last count of each word, among what is committed."""
+    ends = sum(tools.reference.offset_at(target, index, -1) for index in range(2))
+    if ends < updates:
+        return Counter()
+    found = tools.reference.read(target, 2, updates, committed_only=True)
+    return Counter({(one.key or b"").decode(): int(one.value or b"0") for one in found})
+
+
+TOOLS: Final[dict[str, Callable[[Tools], None]]] = {
+    "kafka-topics": topics,
+    "kafka-consumer-groups": consumer_groups,
+    "kafka-configs (topics, brokers)": configs,
+    "kafka-configs (SCRAM users, quotas)": users,
+    "kafka-acls": acls,
+    "kafka-transactions": transactions,
+    "kafka-get-offsets": offsets,
+    "kafka-delete-records": delete_records,
+    "kafka-broker-api-versions, -metadata-quorum, -features, -log-dirs, -leader-election": cluster,
+    "kafka-producer-perf-test, -consumer-perf-test": performance,
+    "kafka-verifiable-producer, -consumer": verifiable,
+    "Kafka Streams word count (exactly_once_v2)": streams,
+}
