@@ -1,4 +1,4 @@
-"""A crash at every change that cleaning and swapping make (reliability.md D11)."""
+"""A crash at the changes that cleaning and swapping make (reliability.md D11)."""
 
 import random
 
@@ -77,11 +77,12 @@ def hidden_by_a_lost_tombstone(found: list[Kept], history: History, end: int) ->
 
 @pytest.mark.parametrize("seed", range(50))
 @pytest.mark.parametrize("is_past_horizon", [False, True])
-def test_d11_a_crash_at_every_step_leaves_the_old_log_or_the_new(
+def test_d11_a_crash_at_any_step_leaves_the_old_log_or_the_new(
     seed: int, is_past_horizon: bool
 ) -> None:
-    """Goal: D11. Method: count the changes of a run, cut power or kill at each, reopen, compare;
-    then run again to the end. One case: -k "[True-7]"."""
+    """Goal: D11. Method: count the changes of a run, cut power or kill at up to 14 of them, drawn
+    per log so that 100 logs cover all steps; reopen, compare, run again to the end.
+    One case: -k "[True-7]"."""
     rng = random.Random(seed)
     files = memory_files()
     log, history = random_log(files, rng)
