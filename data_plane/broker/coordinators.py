@@ -213,6 +213,8 @@ def group_config(scope: ConfigScope) -> GroupConfig:
         session_timeout_ms_min=broker_number(scope, "group.min.session.timeout.ms"),
         session_timeout_ms_max=broker_number(scope, "group.max.session.timeout.ms"),
         group_size_max=broker_number(scope, "group.max.size"),
+        consumer_session_timeout_ms=broker_number(scope, "group.consumer.session.timeout.ms"),
+        consumer_heartbeat_interval_ms=broker_number(scope, "group.consumer.heartbeat.interval.ms"),
         offset_metadata_chars_max=broker_number(scope, "offset.metadata.max.bytes"),
         offsets_retention_ms=broker_number(scope, "offsets.retention.minutes") * 60_000,
     )

@@ -44,6 +44,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from data_plane.coordinator.classic_member import Member
+from data_plane.coordinator.consumer_group_records import ConsumerGroupRecord
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_records import GroupChanged, GroupMember, GroupRecord
 from data_plane.protocol.errors import ErrorCode
@@ -81,7 +82,7 @@ class IllegalTransition(Exception):
 class Outcome:
     """What one step asks for: records to append, parked requests to answer after them."""
 
-    records: list[GroupRecord] = field(default_factory=list)
+    records: list[GroupRecord | ConsumerGroupRecord] = field(default_factory=list)
     replies: list[tuple[object, object]] = field(default_factory=list)
 
 

@@ -18,6 +18,8 @@ class GroupConfig:
     member_metadata_bytes_max: int = 1024 * 1024
     group_record_bytes_max: int = 8 * 1024 * 1024
     new_member_join_timeout_ms: int = 300_000  # a first JoinGroup whose client may be gone
+    consumer_session_timeout_ms: int = 45_000  # group.consumer.session.timeout.ms, KIP-848
+    consumer_heartbeat_interval_ms: int = 5_000  # group.consumer.heartbeat.interval.ms
     offset_metadata_chars_max: int = 4_096  # offset.metadata.max.bytes, which counts characters
     offsets_retention_ms: int = 7 * DAY_MS  # offsets.retention.minutes, KIP-211
     offsets_check_interval_ms: int = 600_000  # offsets.retention.check.interval.ms

@@ -294,6 +294,22 @@ BROKER_CONFIGS = catalogue(
             update=_RO,
         ),
         ConfigKey(
+            "group.consumer.heartbeat.interval.ms",
+            _T.INT,
+            "5000",
+            "How often members of KIP-848 groups are told to send heartbeats",
+            at_least(1),
+            update=_RO,
+        ),
+        ConfigKey(
+            "group.consumer.session.timeout.ms",
+            _T.INT,
+            "45000",
+            "How long a member of a KIP-848 group may be silent",
+            at_least(1),
+            update=_RO,
+        ),
+        ConfigKey(
             "group.initial.rebalance.delay.ms",
             _T.INT,
             "3000",

@@ -63,6 +63,8 @@ HANDLERS: dict[int, str] = {  # API key -> module of this package
     61: "describe_producers",
     65: "describe_transactions",
     66: "list_transactions",
+    68: "consumer_group_heartbeat",
+    69: "consumer_group_describe",
     75: "describe_topic_partitions",
 }
 

@@ -9,6 +9,7 @@ from data_plane.broker.context import RequestContext
 from data_plane.broker.gather import gather
 from data_plane.broker.group_access import GroupBroker, allows_group
 from data_plane.coordinator.classic_group import ClassicGroup
+from data_plane.coordinator.consumer_group import ConsumerGroup
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.messages.list_groups import (
@@ -21,7 +22,7 @@ from data_plane.security.acls import AclOperation
 
 API_KEY, VERSIONS = 16, range(6)
 
-CLASSIC = "classic"  # the only type of group there is yet
+CLASSIC, CONSUMER = "classic", "consumer"  # types of group
 Rows = list[ListGroupsResponseGroup]
 
 
@@ -34,20 +35,25 @@ def handle(
     parts = []
     for shard in broker.group_shards():
         rows = [
-            _row(group)
-            for group in shard.groups.values()
-            if _matches(group, request)
-            and (sees_all or allows_group(broker, ctx, AclOperation.DESCRIBE, group.group_id))
+            row
+            for row in (
+                *map(_row, shard.groups.values()),
+                *map(_consumer_row, shard.consumer_groups),
+            )
+            if _matches(row, request)
+            and (sees_all or allows_group(broker, ctx, AclOperation.DESCRIBE, row.group_id))
         ]
         parts.append(broker.commit(shard, Decision(rows)))
     return gather(parts, _response)
 
 
-def _matches(group: ClassicGroup, request: ListGroupsRequest) -> bool:
+def _matches(row: ListGroupsResponseGroup, request: ListGroupsRequest) -> bool:
     """Filters compare without case; an empty one lets all through."""
     states = {state.lower() for state in request.states_filter}
     types = {name.lower() for name in request.types_filter}
-    return (not states or group.state.lower() in states) and (not types or CLASSIC in types)
+    return (not states or row.group_state.lower() in states) and (
+        not types or row.group_type in types
+    )
 
 
 def _row(group: ClassicGroup) -> ListGroupsResponseGroup:
@@ -56,6 +62,15 @@ def _row(group: ClassicGroup) -> ListGroupsResponseGroup:
         protocol_type=group.protocol_type or "",
         group_state=group.state,
         group_type=CLASSIC,
+    )
+
+
+def _consumer_row(group: ConsumerGroup) -> ListGroupsResponseGroup:
+    return ListGroupsResponseGroup(
+        group_id=group.group_id,
+        protocol_type=CONSUMER,
+        group_state=group.state,
+        group_type=CONSUMER,
     )
 
 

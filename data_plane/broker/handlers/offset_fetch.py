@@ -43,7 +43,7 @@ def handle(
     if ctx.api_version >= 8:
         asked = [
             (
-                group.group_id,
+                group,
                 None
                 if group.topics is None
                 else [(topic.name, topic.partition_indexes) for topic in group.topics],
@@ -52,10 +52,18 @@ def handle(
         ]
         stable = request.require_stable
         parts = [
-            _fetch(broker, ctx, group_id, wanted, is_stable_required=stable)
-            for group_id, wanted in asked
+            _fetch(
+                broker,
+                ctx,
+                group.group_id,
+                wanted,
+                is_stable_required=stable,
+                member=(group.member_id, group.member_epoch),
+            )
+            for group, wanted in asked
         ]
-        return gather(parts, lambda groups: _batched([group_id for group_id, _ in asked], groups))
+        group_ids = [group.group_id for group in request.groups]
+        return gather(parts, lambda groups: _batched(group_ids, groups))
     wanted = (
         None
         if request.topics is None
@@ -72,7 +80,9 @@ def _fetch(
     wanted: Wanted,
     *,
     is_stable_required: bool,
+    member: tuple[str | None, int] = (None, -1),
 ) -> Part:
+    """member: who asks and at which epoch, which matters to KIP-848 groups alone."""
     if not allows_group(broker, ctx, AclOperation.DESCRIBE, group_id):
         return KafkaError(code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
 
@@ -80,6 +90,9 @@ def _fetch(
         return allows_topic(broker, ctx, AclOperation.DESCRIBE, topic)
 
     def decide(shard: GroupsShard) -> Decision[Group]:
+        code = shard.consumer_groups.check_fetch(group_id, *member)
+        if code is not ErrorCode.NONE:
+            return Decision(Group(group_id=group_id, error_code=code))
         held: Held = shard.committed(group_id)
         if is_stable_required:
             held = {**held, **dict.fromkeys(shard.pending(group_id), UNSTABLE)}

@@ -14,6 +14,8 @@ from data_plane.protocol.messages import add_partitions_to_txn as add_partitions
 from data_plane.protocol.messages import alter_client_quotas as alter_quotas
 from data_plane.protocol.messages import (
     alter_configs,
+    consumer_group_describe,
+    consumer_group_heartbeat,
     create_acls,
     create_partitions,
     create_topics,
@@ -504,6 +506,26 @@ TABLE: tuple[Row, ...] = (
             ],
         ),
         (group(O.DELETE), topic(O.READ)),
+    ),
+    Row(
+        "ConsumerGroupHeartbeat",
+        68,
+        1,
+        lambda: consumer_group_heartbeat.ConsumerGroupHeartbeatRequest(
+            GROUP,
+            "m",
+            rebalance_timeout_ms=1_000,
+            subscribed_topic_names=[TOPIC],
+            topic_partitions=[],
+        ),
+        (group(O.READ), topic(O.DESCRIBE)),
+    ),
+    Row(
+        "ConsumerGroupDescribe",
+        69,
+        1,
+        lambda: consumer_group_describe.ConsumerGroupDescribeRequest([GROUP]),
+        (group(O.DESCRIBE),),
     ),
     Row(
         "DescribeClientQuotas",

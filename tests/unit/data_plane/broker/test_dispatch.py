@@ -113,6 +113,7 @@ ANSWERED_PER_ROW = {
     "DeleteGroups",
     "DescribeProducers",
     "DescribeTransactions",
+    "ConsumerGroupDescribe",
 }
 
 

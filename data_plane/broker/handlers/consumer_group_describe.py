@@ -1,0 +1,129 @@
+"""ConsumerGroupDescribe (key 69) v0-1. v1: member type (KIP-1099)."""
+
+from data_plane.broker.context import RequestContext
+from data_plane.broker.gather import gather
+from data_plane.broker.group_access import GroupBroker, allows_group, allows_topic, decide_in_shard
+from data_plane.coordinator.assignors import DEFAULT_ASSIGNOR
+from data_plane.coordinator.consumer_group import ConsumerGroup, ConsumerGroupState
+from data_plane.coordinator.consumer_group_records import (
+    Assignment,
+    MemberSubscription,
+    by_topic,
+)
+from data_plane.coordinator.consumer_heartbeat import assignor_of
+from data_plane.metadata.decision import Decision
+from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.protocol.messages.consumer_group_describe import (
+    OPERATIONS_UNKNOWN,
+    ConsumerGroupDescribeRequest,
+    ConsumerGroupDescribeResponse,
+    ConsumerGroupDescribeResponseAssignment,
+    ConsumerGroupDescribeResponseGroup,
+    ConsumerGroupDescribeResponseMember,
+    ConsumerGroupDescribeResponseTopic,
+)
+from data_plane.replication.waiting import Parked
+from data_plane.security.acls import AclOperation, ResourceType
+
+API_KEY, VERSIONS = 69, range(2)
+
+CONSUMER_TYPE = 1  # Members that speak the classic protocol do not come into these groups.
+
+Row = ConsumerGroupDescribeResponseGroup
+
+
+def handle(
+    broker: GroupBroker, ctx: RequestContext, request: ConsumerGroupDescribeRequest
+) -> ConsumerGroupDescribeResponse | Parked:
+    asks = request.include_authorized_operations
+    parts = [_describe(broker, ctx, group_id, asks) for group_id in request.group_ids]
+    return gather(
+        parts,
+        lambda rows: ConsumerGroupDescribeResponse(
+            groups=[
+                _failed(group_id, row.code, row.message) if isinstance(row, KafkaError) else row
+                for group_id, row in zip(request.group_ids, rows, strict=True)
+            ]
+        ),
+    )
+
+
+def _describe(
+    broker: GroupBroker, ctx: RequestContext, group_id: str, asks_operations: bool
+) -> Row | KafkaError | Parked:
+    if not allows_group(broker, ctx, AclOperation.DESCRIBE, group_id):
+        return KafkaError(code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+    operations = OPERATIONS_UNKNOWN
+    if asks_operations:
+        operations = broker.authorizer.authorized_operations(
+            ctx.principal, ResourceType.GROUP, group_id, ctx.client_host
+        )
+
+    def row_of(group: ConsumerGroup | None) -> Row:
+        if group is None:
+            text = f"Group {group_id} is not a consumer group."
+            return _failed(group_id, ErrorCode.GROUP_ID_NOT_FOUND, text)
+        names = group.subscribed_names()
+        if not all(allows_topic(broker, ctx, AclOperation.DESCRIBE, name) for name in names):
+            text = "The group consumes topics that the caller may not know of."
+            return _failed(group_id, ErrorCode.TOPIC_AUTHORIZATION_FAILED, text)
+        return _row(group, operations, broker)
+
+    return decide_in_shard(
+        broker, group_id, lambda shard: Decision(row_of(shard.consumer_groups.get(group_id)))
+    )
+
+
+def _row(group: ConsumerGroup, operations: int, broker: GroupBroker) -> Row:
+    members = group.members.values()
+    return Row(
+        group_id=group.group_id,
+        group_state=group.state,
+        group_epoch=group.epoch,
+        assignment_epoch=group.target_epoch,
+        assignor_name=assignor_of(members) if group.members else DEFAULT_ASSIGNOR,
+        members=[_member(group, member, broker) for member in members],
+        authorized_operations=operations,
+    )
+
+
+def _member(
+    group: ConsumerGroup, member: MemberSubscription, broker: GroupBroker
+) -> ConsumerGroupDescribeResponseMember:
+    current = group.current_of(member.member_id)
+    return ConsumerGroupDescribeResponseMember(
+        member_id=member.member_id,
+        instance_id=member.instance_id,
+        rack_id=member.rack_id,
+        member_epoch=current.epoch,
+        client_id=member.client_id,
+        client_host=f"/{member.client_host}",  # as Kafka shows hosts
+        subscribed_topic_names=member.topic_names,
+        subscribed_topic_regex=member.topic_regex,
+        assignment=_assignment(current.assigned, broker),
+        target_assignment=_assignment(group.target_of(member.member_id), broker),
+        member_type=CONSUMER_TYPE,
+    )
+
+
+def _assignment(
+    partitions: Assignment, broker: GroupBroker
+) -> ConsumerGroupDescribeResponseAssignment:
+    """By name too; a topic that was deleted meanwhile is left out."""
+    names = broker.image.topic_names
+    return ConsumerGroupDescribeResponseAssignment(
+        [
+            ConsumerGroupDescribeResponseTopic(topic_id, names[topic_id], found)
+            for topic_id, found in by_topic(partitions).items()
+            if topic_id in names
+        ]
+    )
+
+
+def _failed(group_id: str, code: ErrorCode, message: str) -> Row:
+    return Row(
+        error_code=code,
+        error_message=message,
+        group_id=group_id,
+        group_state=ConsumerGroupState.DEAD,
+    )

@@ -1,0 +1,285 @@
+"""A KIP-848 consumer group: every member converges on its own, by heartbeats alone. Theory, code.
+
+The *group epoch* counts what the group should look like: it grows whenever members, subscriptions
+or the topics they match change. For the newest group epoch an assignor makes a *target* for each
+member. Each member then walks from what it owns to its target by itself:
+
+    STABLE ------- target lacks something it owns -------> UNREVOKED
+      ^                                                       | it reports that it gave that up
+      |                                                       v
+      +----- nothing of its target is held by others -----  (next)
+      |                                                       |
+      +----- they gave it up ----- UNRELEASED <---- some is --+
+
+A member is told to give up first, at its former epoch; only then does it reach the target's epoch,
+and it is given only what nobody holds any more. So two members never own one partition, and nobody
+waits for anybody who has nothing to do with it. Who does not give up within its rebalance timeout,
+or is not heard of for the session timeout, is fenced: its partitions are free.
+
+Rules:
+
+1. **All of it is journaled**, each change by the record that says it (consumer_group_records.py);
+   `replay` alone changes it. Soft are only deadlines, which start anew on load.
+2. **Epochs fence.** A heartbeat carries the member's epoch: the current one, or the one before if
+   the answer was lost; anything else is a zombie's. Commits carry it too.
+3. A static member that leaves for a while (epoch -2) keeps its partitions until its session ends.
+
+Sources: KIP-848, KIP-1082, KIP-1043; kafka-protocol.md item 64.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+from data_plane.coordinator import consumer_group_records as records
+from data_plane.coordinator.classic_group import Outcome
+from data_plane.coordinator.consumer_group_records import (
+    NO_PARTITIONS,
+    Assignment,
+    ConsumerGroupRecord,
+    Current,
+    GroupEpoch,
+    GroupTopics,
+    Kind,
+    MemberState,
+    MemberSubscription,
+    RegexTopics,
+    Removed,
+    SubscribedTopic,
+    Target,
+    TargetEpoch,
+    TopicIdPartition,
+)
+from data_plane.coordinator.group_config import GroupConfig
+from data_plane.metadata.image import MetadataImage
+from data_plane.protocol.errors import ErrorCode
+
+JOINING, LEAVING, AWAY = 0, -1, -2  # epochs that say what a member is about
+
+
+class ConsumerGroupState(StrEnum):
+    """Kafka's names: ListGroups and ConsumerGroupDescribe show them."""
+
+    EMPTY = "Empty"
+    ASSIGNING = "Assigning"
+    RECONCILING = "Reconciling"
+    STABLE = "Stable"
+    DEAD = "Dead"
+
+
+class ConsumerGroup:
+    """State of one group, as its records say, and the deadlines of its members."""
+
+    def __init__(self, group_id: str, config: GroupConfig) -> None:
+        self.group_id = group_id
+        self.config = config
+        self.epoch = 0
+        self.target_epoch = 0
+        self.members: dict[str, MemberSubscription] = {}  # in order of joining
+        self.targets: dict[str, Assignment] = {}
+        self.current: dict[str, Current] = {}
+        self.topics: dict[str, SubscribedTopic] = {}
+        self.regexes: dict[str, RegexTopics] = {}
+        self.owners: dict[TopicIdPartition, str] = {}  # until they have given it up
+        self.seen: MetadataImage | None = None  # Whose topics are those of the group.
+        self.resolved_in: dict[str, MetadataImage] = {}  # and of each expression
+        self._session_due_ms: dict[str, int] = {}
+        self._revocation_due_ms: dict[str, int] = {}
+
+    # --- questions ---------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ConsumerGroupState:
+        if not self.members:
+            return ConsumerGroupState.EMPTY
+        if self.epoch > self.target_epoch:
+            return ConsumerGroupState.ASSIGNING
+        if all(self._is_settled(one) for one in self.members):
+            return ConsumerGroupState.STABLE
+        return ConsumerGroupState.RECONCILING
+
+    def current_of(self, member_id: str) -> Current:
+        """Where a member is; epoch 0 and nothing before its first record."""
+        return self.current.get(member_id) or Current(self.group_id, member_id, 0, 0)
+
+    def target_of(self, member_id: str) -> Assignment:
+        return self.targets.get(member_id, NO_PARTITIONS)
+
+    def static_member(self, instance_id: str | None) -> MemberSubscription | None:
+        if instance_id is None:
+            return None
+        return next((one for one in self.members.values() if one.instance_id == instance_id), None)
+
+    def wanted_topics(self, member: MemberSubscription) -> set[str]:
+        """Names that a member subscribes to, whether there are such topics or not."""
+        names = set(member.topic_names)
+        if member.topic_regex is not None and member.topic_regex in self.regexes:
+            names.update(self.regexes[member.topic_regex].topics)
+        return names
+
+    def subscribed_names(self) -> set[str]:
+        return set().union(*map(self.wanted_topics, self.members.values()))
+
+    def check_commit(self, member_id: str, epoch: int, api_version: int | None) -> ErrorCode:
+        """May this caller commit? api_version: of OffsetCommit, None within a transaction."""
+        if epoch < 0 and not self.members:
+            return ErrorCode.NONE
+        if api_version is None and epoch < 0 and not member_id:
+            return ErrorCode.NONE  # Fenced by its transactional id (KIP-447).
+        if member_id not in self.members:
+            return ErrorCode.UNKNOWN_MEMBER_ID
+        if api_version is not None and api_version < 9:
+            return ErrorCode.UNSUPPORTED_VERSION  # It could not understand STALE_MEMBER_EPOCH.
+        return self._check_epoch(member_id, epoch)
+
+    def check_fetch(self, member_id: str | None, epoch: int) -> ErrorCode:
+        """May this caller read offsets? Who does not claim to be a member may (OffsetFetch v9)."""
+        if member_id is None and epoch < 0:
+            return ErrorCode.NONE
+        if member_id not in self.members:
+            return ErrorCode.UNKNOWN_MEMBER_ID
+        return self._check_epoch(member_id, epoch)
+
+    def _check_epoch(self, member_id: str, epoch: int) -> ErrorCode:
+        is_current = epoch == self.current_of(member_id).epoch
+        return ErrorCode.NONE if is_current else ErrorCode.STALE_MEMBER_EPOCH
+
+    def _is_settled(self, member_id: str) -> bool:
+        current = self.current_of(member_id)
+        return current.state is MemberState.STABLE and current.epoch == self.target_epoch
+
+    # --- the journal -------------------------------------------------------------------------
+
+    def replay(self, record: ConsumerGroupRecord) -> None:
+        match record:
+            case GroupEpoch():
+                self.epoch = record.epoch
+            case GroupTopics():
+                self.topics = {topic.name: topic for topic in record.topics}
+            case MemberSubscription():
+                self.members[record.member_id] = record
+            case TargetEpoch():
+                self.target_epoch = record.epoch
+            case Target():
+                self.targets[record.member_id] = record.partitions
+            case Current():
+                self._release(record.member_id)
+                self.current[record.member_id] = record
+                self.owners.update(
+                    dict.fromkeys(record.assigned | record.revoking, record.member_id)
+                )
+            case RegexTopics():
+                self.regexes[record.regex] = record
+            case Removed():
+                self._removed(record)
+
+    def _removed(self, record: Removed) -> None:
+        match record.kind:
+            case Kind.MEMBER:
+                self.members.pop(record.name, None)
+                self._session_due_ms.pop(record.name, None)
+                self._revocation_due_ms.pop(record.name, None)
+            case Kind.TARGET:
+                self.targets.pop(record.name, None)
+            case Kind.CURRENT:
+                self._release(record.name)
+                self.current.pop(record.name, None)
+            case Kind.REGEX:
+                self.regexes.pop(record.name, None)
+                self.resolved_in.pop(record.name, None)
+            case Kind.GROUP | Kind.TOPICS | Kind.TARGET_EPOCH:
+                pass  # The group goes with the first of them (groups_shard.py).
+
+    def _release(self, member_id: str) -> None:
+        before = self.current.get(member_id)
+        if before is not None:
+            for at in before.assigned | before.revoking:
+                if self.owners.get(at) == member_id:
+                    del self.owners[at]
+
+    def removal(self) -> list[ConsumerGroupRecord]:
+        """What takes the whole group back; its epoch last, so that no half of it stays behind."""
+        gone = [one for member_id in self.members for one in self.member_removal(member_id)]
+        gone += [Removed(Kind.REGEX, self.group_id, regex) for regex in self.regexes]
+        kinds = (Kind.TARGET_EPOCH, Kind.TOPICS, Kind.GROUP)
+        return [*gone, *(Removed(kind, self.group_id) for kind in kinds)]
+
+    def member_removal(self, member_id: str) -> list[ConsumerGroupRecord]:
+        kinds = (Kind.CURRENT, Kind.TARGET, Kind.MEMBER)
+        return [Removed(kind, self.group_id, member_id) for kind in kinds]
+
+    def without(self, member_ids: Iterable[str]) -> list[ConsumerGroupRecord]:
+        """Take members out: the next heartbeat of anybody makes a new target."""
+        gone = [one for member_id in member_ids for one in self.member_removal(member_id)]
+        if not gone:
+            return []
+        return [*gone, GroupEpoch(self.group_id, self.epoch + 1)]
+
+    # --- time --------------------------------------------------------------------------------
+
+    def touch(self, member_id: str, current: Current, timeout_ms: int, now_ms: int) -> None:
+        """A member was heard of; timeout_ms: how long it may take to give something up."""
+        self._session_due_ms[member_id] = now_ms + self.config.consumer_session_timeout_ms
+        if current.state is not MemberState.UNREVOKED:
+            self._revocation_due_ms.pop(member_id, None)
+        elif member_id not in self._revocation_due_ms or current != self.current.get(member_id):
+            self._revocation_due_ms[member_id] = now_ms + timeout_ms
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When `expire` has work, Unix milliseconds. Costs O(members)."""
+        dues = (*self._session_due_ms.values(), *self._revocation_due_ms.values())
+        return min(dues, default=None)
+
+    def expire(self, now_ms: int, out: Outcome) -> None:
+        """Fence who was not heard of or did not give up in time."""
+        due = {
+            member_id: None
+            for dues in (self._session_due_ms, self._revocation_due_ms)
+            for member_id, due_ms in dues.items()
+            if due_ms <= now_ms
+        }
+        out.records += self.without(due)
+
+    def finish_load(self, now_ms: int) -> None:
+        """Give everybody a whole session, and a whole rebalance, to be heard of again."""
+        for member_id, member in self.members.items():
+            current = self.current_of(member_id)
+            self.touch(member_id, current, member.rebalance_timeout_ms, now_ms)
+
+
+def reconciled(
+    current: Current,
+    target: Assignment,
+    target_epoch: int,
+    *,
+    owned: Assignment | None,
+    is_free: Callable[[TopicIdPartition], bool],
+) -> Current:
+    """The member's next step towards its target; see the head of this file.
+
+    owned: what the member says it owns; None: it does not say, so it may own all it was given.
+    is_free: nobody holds the partition.
+    """
+    if current.state is MemberState.STABLE and current.epoch == target_epoch:
+        return current
+    if current.state is MemberState.UNREVOKED and (owned is None or owned & current.revoking):
+        return current  # It has not given it up yet.
+    kept = current.assigned & target
+    revoking = current.assigned - kept
+    if revoking and (owned is None or owned & revoking):
+        return records.Current(
+            current.group_id,
+            current.member_id,
+            current.epoch,
+            current.epoch,
+            MemberState.UNREVOKED,
+            kept,
+            revoking,
+        )
+    wanted = target - kept
+    freed = current.revoking | revoking  # Held by this member itself until now.
+    given = frozenset(at for at in wanted if at in freed or is_free(at))
+    state = MemberState.STABLE if given == wanted else MemberState.UNRELEASED
+    return records.Current(
+        current.group_id, current.member_id, target_epoch, current.epoch, state, kept | given
+    )

@@ -1,0 +1,129 @@
+"""Wire layouts of KIP-848 groups in `__consumer_offsets`, by Kafka's names; see
+consumer_group_records.py. Keys are of kinds 3 to 8 and 16; every value has layout 0, flexible.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data_plane.protocol.schema import data_record, int8, int32, int64, uuid
+
+
+@data_record(versions=range(3, 7), flexible_from=None)
+@dataclass(frozen=True, slots=True)
+class ConsumerGroupKey:
+    """Kinds 3 (epoch), 4 (partition metadata) and 6 (target epoch): which group."""
+
+    group_id: str
+
+
+@data_record(versions=range(5, 9), flexible_from=None)
+@dataclass(frozen=True, slots=True)
+class ConsumerMemberKey:
+    """Kinds 5 (member), 7 (target assignment) and 8 (current assignment): which member."""
+
+    group_id: str
+    member_id: str
+
+
+@data_record(versions=range(16, 17), flexible_from=None)
+@dataclass(frozen=True, slots=True)
+class RegularExpressionKey:
+    """Kind 16: which expression of a group."""
+
+    group_id: str
+    regular_expression: str
+
+
+@data_record(versions=range(1), flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class ConsumerGroupMetadataValue:
+    """The group's epoch."""
+
+    epoch: int32
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRacks:
+    """Racks of a partition's replicas; not used for assigning here, and left empty."""
+
+    partition: int32
+    racks: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TopicMetadata:
+    """A topic that the group consumes."""
+
+    topic_id: uuid
+    topic_name: str
+    num_partitions: int32
+    partition_metadata: Sequence[PartitionRacks] = ()
+
+
+@data_record(versions=range(1), flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class PartitionMetadataValue:
+    """All topics that the group consumes, as they were when it last looked."""
+
+    topics: Sequence[TopicMetadata] = ()
+
+
+@data_record(versions=range(1), flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class MemberMetadataValue:
+    """Who a member is and what it wants."""
+
+    instance_id: str | None
+    rack_id: str | None
+    client_id: str
+    client_host: str
+    subscribed_topic_names: Sequence[str] = ()
+    subscribed_topic_regex: str | None = None
+    rebalance_timeout_ms: int32 = -1
+    server_assignor: str | None = None
+
+
+@data_record(versions=range(1), flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class TargetMetadataValue:
+    """The group epoch that the target assignment was made for."""
+
+    assignment_epoch: int32
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPartitions:
+    """Partitions of one topic."""
+
+    topic_id: uuid
+    partitions: Sequence[int32] = ()
+
+
+@data_record(versions=range(1), flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class TargetMemberValue:
+    """What a member shall own in the end."""
+
+    topic_partitions: Sequence[TopicPartitions] = ()
+
+
+@data_record(versions=range(1), flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class CurrentMemberValue:
+    """Where a member is on its way there."""
+
+    member_epoch: int32
+    previous_member_epoch: int32
+    state: int8
+    assigned_partitions: Sequence[TopicPartitions] = ()
+    partitions_pending_revocation: Sequence[TopicPartitions] = ()
+
+
+@data_record(versions=range(1), flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class RegularExpressionValue:
+    """Topics that an expression matches; version: metadata offset at which it was resolved."""
+
+    topics: Sequence[str]
+    version: int64
+    timestamp: int64
