@@ -1,10 +1,15 @@
 """Loopback ports: picked free once, kept beside the data, picked anew when somebody took them."""
 
 import json
+import secrets
 import socket
 from pathlib import Path
 
 from control_plane.local.data_directory import write_private
+
+# Below the ephemeral range of Linux (32768) and of macOS (49152), above the agent's default range.
+PICKED_PORTS = range(22_000, 32_000)
+PICK_TRIES_MAX = 200
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -19,11 +24,16 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def pick_free(host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago; the program that binds it may still lose a race."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that was free a moment ago; the program that binds it may still lose a race.
+
+    Not the kernel's choice: it takes from the range of outgoing connections, any of which may sit
+    on the port by the time its program binds it. Raises OSError after PICK_TRIES_MAX.
+    """
+    for _ in range(PICK_TRIES_MAX):
+        port = secrets.choice(PICKED_PORTS)
+        if is_free(port, host):
+            return port
+    raise OSError(f"no free port found among {PICKED_PORTS[0]}-{PICKED_PORTS[-1]} on {host}")
 
 
 def next_free(first: int, host: str = "127.0.0.1", tries_max: int = 50) -> int:
