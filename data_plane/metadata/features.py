@@ -16,7 +16,10 @@ from data_plane.protocol.messages.update_features import (
 )
 
 # Feature -> levels that this broker implements; 0 is none. Named here only once it is true.
-SUPPORTED: Final[Mapping[str, range]] = {"transaction.version": range(1, 3)}
+SUPPORTED: Final[Mapping[str, range]] = {
+    "group.version": range(1, 2),
+    "transaction.version": range(1, 3),
+}
 
 
 def initial_features() -> list[FeatureLevelRecord]:

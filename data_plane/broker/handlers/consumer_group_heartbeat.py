@@ -16,12 +16,15 @@ from data_plane.security.acls import AclOperation
 
 API_KEY, VERSIONS = 68, range(2)
 
+GROUP_VERSION = "group.version"  # the feature that lets these groups be (KIP-848)
 CLIENTS_NAME_THEMSELVES_FROM = 1
 
 
 def handle(
     broker: GroupBroker, ctx: RequestContext, request: ConsumerGroupHeartbeatRequest
 ) -> ConsumerGroupHeartbeatResponse | Parked:
+    if broker.image.features.get(GROUP_VERSION, 0) < 1:
+        return ConsumerGroupHeartbeatResponse(error_code=ErrorCode.UNSUPPORTED_VERSION)
     if not allows_group(broker, ctx, AclOperation.READ, request.group_id):
         return ConsumerGroupHeartbeatResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
 

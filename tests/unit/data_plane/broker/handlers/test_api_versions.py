@@ -21,14 +21,18 @@ def test_each_version_lists_what_has_a_handler(version: int) -> None:
     assert set(rows) == set(HANDLERS)
     assert rows[0][0] == 0, "KAFKA-18659: librdkafka turns compression off without it"
     levels = [(row.name, row.max_version_level) for row in response.finalized_features]
-    assert levels == ([("transaction.version", 2)] if version >= 3 else [])
+    everything = [("group.version", 1), ("transaction.version", 2)]
+    assert levels == (everything if version >= 3 else [])
 
 
 def test_without_finalized_features_nothing_is_told_of_them() -> None:
     """A default-valued tag breaks librdkafka < 2.2."""
     world = World()
-    update = UpdateFeaturesRequestFeature("transaction.version", 0, upgrade_type=SAFE_DOWNGRADE)
-    world.ask(UpdateFeaturesRequest(feature_updates=[update]), 1)
+    updates = [
+        UpdateFeaturesRequestFeature(name, 0, upgrade_type=SAFE_DOWNGRADE)
+        for name in ("group.version", "transaction.version")
+    ]
+    world.ask(UpdateFeaturesRequest(feature_updates=updates), 1)
     world.settle()
     response = world.ask(ApiVersionsRequest("kafka-client", "1.0"), 3).response()
     assert (response.finalized_features, response.finalized_features_epoch) == ((), -1)
