@@ -24,9 +24,10 @@ class JsonLinesClient(Client):
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
+        argv = [*self.argv(), address]
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._process = subprocess.Popen(
-            [*self.argv(), address],
+            argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
