@@ -18,7 +18,7 @@ BEGAN := $(shell $(PYTHON) -c 'import time; print(time.time())')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo up check format test bench conformance lock clean
+.PHONY: help setup setup-test demo up check format test bench fuzz conformance lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ test: setup-test ## Run the tests (T=path for a part of them)
 
 bench: setup-test ## Measure the broker: every figure beside its target (ARGS="throughput --n 3")
 	$(BIN)/python -m tests.bench $(ARGS)
+
+fuzz: setup-test ## A million hostile frames, and hostile batches and files (ARGS="--frames 50000")
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 conformance: $(VENV)/.conformance-stamp ## Run the same scenarios through real foreign clients (ARGS="kcat java" for some)
 	$(BIN)/python -m tests.conformance $(ARGS)

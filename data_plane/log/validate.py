@@ -5,7 +5,7 @@ where a rule speaks about records (compacted topics, message.timestamp.before.ma
 Source: Kafka's LogValidator and ProduceRequest, KIP-32, KIP-98, KIP-467, KIP-937.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import crc32c
 
@@ -28,9 +28,10 @@ from data_plane.protocol.records.batch import (
     BatchHeader,
     check_crc,
 )
-from data_plane.protocol.records.record import Record, decode_records
+from data_plane.protocol.records.record import Record, iter_records
 
 NO_TIMESTAMP = -1
+REFUSED_MAX = 10_000  # Only records up to this index are named: an answer has its limits.
 CODECS_MAX = 4  # none, gzip, snappy, lz4, zstd
 
 
@@ -150,26 +151,31 @@ def _check_timestamps(
         return
     oldest_ms = now_ms - config.timestamp_before_max_ms
     base_ms = header.base_timestamp
-    refused = [
-        i
-        for i, record in enumerate(records_of(view, header))
-        if NO_TIMESTAMP < base_ms + record.timestamp_delta < oldest_ms
-    ]
+    refused = sum(
+        NO_TIMESTAMP < base_ms + record.timestamp_delta < oldest_ms
+        for record in records_of(view, header)
+    )
     if refused:
         raise InvalidTimestamp(
-            f"{len(refused)} records are older than {config.timestamp_before_max_ms} ms"
+            f"{refused} records are older than {config.timestamp_before_max_ms} ms"
         )
 
 
 def _check_keys(view: memoryview, header: BatchHeader) -> None:
-    refused = [i for i, record in enumerate(records_of(view, header)) if record.key is None]
+    refused = [
+        at
+        for at, record in enumerate(records_of(view, header))
+        if record.key is None and at < REFUSED_MAX
+    ]
     if refused:
         raise RefusedRecords("a compacted topic takes no record without a key", refused)
 
 
-def records_of(view: memoryview, header: BatchHeader) -> list[Record]:
+def records_of(view: memoryview, header: BatchHeader) -> Iterator[Record]:
     """Decode and, if need be, decompress the records of the batch at the start of `view`.
+
+    They are judged as they come: only who takes them all knows that all are well formed.
 
     Raises InvalidRecord for records that are not what the header says.
     """
-    return decode_records(header, view[BATCH_HEADER_BYTES : header.size_bytes])
+    return iter_records(header, view[BATCH_HEADER_BYTES : header.size_bytes])

@@ -9,7 +9,7 @@ import gzip
 import struct
 import zlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import cramjam
 import lz4.frame
@@ -29,6 +29,7 @@ CODEC_NAMES: Final = {NONE: "none", GZIP: "gzip", SNAPPY: "snappy", LZ4: "lz4", 
 # zlib and lz4 hand back a copy of what follows a frame: small input steps keep a long row of tiny
 # frames from costing the square of its length.
 _STEP_BYTES: Final = 4096
+_LZ4_PIECE_BYTES: Final = 64 * 1024
 _ZSTD_WINDOW_BYTES_MAX: Final = 1 << 27  # What zstd itself allows: level 22's window.
 _ZSTD_READ_BYTES: Final = 1 << 17
 _XERIAL_MAGIC: Final = b"\x82SNAPPY\x00"
@@ -99,23 +100,37 @@ def _read_none(view: memoryview, bytes_max: int) -> bytes:
     return bytes(view)
 
 
-def _read_gzip(view: memoryview, bytes_max: int) -> bytes:
-    return _read_frames(view, bytes_max, lambda: zlib.decompressobj(wbits=31))
-
-
 def _read_lz4(view: memoryview, bytes_max: int) -> bytes:
-    return _read_frames(view, bytes_max, lz4.frame.LZ4FrameDecompressor)
+    """Read piece by piece: asked for a maximum, this decoder allocates it before it begins."""
+    out: list[bytes] = []
+    left = bytes_max + 1
+    decoder = lz4.frame.LZ4FrameDecompressor()
+    at = 0
+    while at < len(view) or not (decoder.eof or decoder.needs_input):
+        if decoder.eof:
+            decoder = lz4.frame.LZ4FrameDecompressor()
+        step = view[at : at + _STEP_BYTES] if decoder.needs_input else b""
+        at += len(step)
+        piece = decoder.decompress(step, min(left, _LZ4_PIECE_BYTES))
+        out.append(piece)
+        left -= len(piece)
+        if left <= 0:
+            raise _too_large(bytes_max)
+        if decoder.eof:
+            at -= len(decoder.unused_data or b"")
+    if not decoder.eof:
+        raise EOFError("the compressed data ends early")
+    return b"".join(out)
 
 
-def _read_frames(view: memoryview, bytes_max: int, new_decoder: Callable[[], Any]) -> bytes:
-    """Run a decoder of the standard library's shape over frames back to back."""
+def _read_gzip(view: memoryview, bytes_max: int) -> bytes:
     out: list[bytes] = []
     left = bytes_max + 1  # One more than allowed, which tells "full" from "too much".
-    decoder = new_decoder()
+    decoder = zlib.decompressobj(wbits=31)
     at = 0
     while at < len(view):
         if decoder.eof:
-            decoder = new_decoder()
+            decoder = zlib.decompressobj(wbits=31)
         step = view[at : at + _STEP_BYTES]
         piece = decoder.decompress(step, left)
         out.append(piece)
@@ -124,7 +139,7 @@ def _read_frames(view: memoryview, bytes_max: int, new_decoder: Callable[[], Any
             raise _too_large(bytes_max)
         at += len(step)
         if decoder.eof:
-            at -= len(decoder.unused_data or b"")
+            at -= len(decoder.unused_data)
     if not decoder.eof:
         raise EOFError("the compressed data ends early")
     return b"".join(out)

@@ -4,7 +4,7 @@ Brokers look in here only for compaction, look-ups by time and their own interna
 on an ordinary topic never does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import crc32c
@@ -36,6 +36,9 @@ from data_plane.protocol.records.batch import (
 
 RECORD_BYTES_MIN: Final = 7  # Length, attributes, two deltas, key and value length, header count.
 RECORDS_BYTES_MAX: Final = 64 * 1024 * 1024  # What one batch may decompress to.
+# Nobody's client makes larger batches (librdkafka's own limit); 64 MB could hold nine times as many
+# records, a kilobyte compressed, and keep the broker busy for ten seconds.
+RECORDS_MAX: Final = 1_000_000
 
 
 class Record(NamedTuple):
@@ -51,28 +54,36 @@ class Record(NamedTuple):
 def decode_records(
     header: BatchHeader, payload: Buffer, *, bytes_max: int = RECORDS_BYTES_MAX
 ) -> list[Record]:
-    """Return the records of one batch.
+    """Return the records of one batch; arguments and errors as of `iter_records`."""
+    return list(iter_records(header, payload, bytes_max=bytes_max))
+
+
+def iter_records(
+    header: BatchHeader, payload: Buffer, *, bytes_max: int = RECORDS_BYTES_MAX
+) -> Iterator[Record]:
+    """Yield the records of one batch, one at a time: a small batch may hold very many.
 
     payload: the bytes after the 61-byte header, compressed as the header says.
     bytes_max: limit on the decompressed size. Raises InvalidRecord for anything malformed: a wrong
-    count, a length that lies, bytes left over.
+    count, more than RECORDS_MAX, a length that lies, bytes left over.
     """
+    count = header.records_count
+    if count > RECORDS_MAX:
+        raise InvalidRecord(f"a batch of {count} records is more than anybody may have read")
     if header.compression != codecs.NONE:
         payload = codecs.decompress(header.compression, payload, bytes_max=bytes_max)
-    count = header.records_count
     if not 0 <= count * RECORD_BYTES_MIN <= len(payload):
         raise InvalidRecord(f"a batch of {len(payload)} bytes claims {count} records")
-    records = []
-    at = 0
+    at = read = 0
     try:
-        for _ in range(count):
+        while read < count:
             record, at = _read_record(payload, at)
-            records.append(record)
+            read += 1
+            yield record
     except (IndexError, DecodeError, UnicodeDecodeError) as failure:
-        raise InvalidRecord(f"record {len(records)}: {failure}") from None
+        raise InvalidRecord(f"record {read}: {failure}") from None
     if at != len(payload):
         raise InvalidRecord("bytes are left over after the last record")
-    return records
 
 
 def _read_record(view: Buffer, at: int) -> tuple[Record, int]:

@@ -106,8 +106,11 @@ class Asked:
 class World:
     """One broker of its own cluster; `restart` opens another one on the same disk."""
 
-    def __init__(self, *, limits: Limits | None = None, **static: str) -> None:
-        self.files = MemoryFiles()
+    def __init__(
+        self, *, limits: Limits | None = None, files: MemoryFiles | None = None, **static: str
+    ) -> None:
+        """files: a disk that another broker has left; None: an empty one."""
+        self.files = files or MemoryFiles()
         self.executor = HeldExecutor()
         self.now_ms = NOW_MS
         self.failures: list[BaseException] = []

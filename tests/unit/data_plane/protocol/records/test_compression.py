@@ -1,6 +1,7 @@
 """Codecs: what other clients write can be read, and bombs stay small."""
 
 import gzip
+import random
 import struct
 import tracemalloc
 from collections.abc import Callable
@@ -154,3 +155,24 @@ def test_bombs_stay_small(name: str) -> None:
     finally:
         tracemalloc.stop()
     assert peak_bytes < 4 << 20
+
+
+def test_a_small_lz4_frame_asks_for_little_memory() -> None:
+    """Told how much it may give at most, the decoder would allocate just that, for any frame."""
+    packed = compress(codecs.LZ4, b"x" * 1_000)
+    tracemalloc.start()
+    try:
+        assert decompress(codecs.LZ4, memoryview(packed), bytes_max=64 << 20) == b"x" * 1_000
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1 << 20
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 131_072, 1_000_000])
+def test_lz4_frames_larger_than_a_piece_come_whole(size: int) -> None:
+    data = random.Random(size).randbytes(size // 2) + bytes(size - size // 2)
+    packed = memoryview(compress(codecs.LZ4, data))
+    assert decompress(codecs.LZ4, packed, bytes_max=size) == data
+    with pytest.raises(DecompressedTooLarge):
+        decompress(codecs.LZ4, packed, bytes_max=size - 1)

@@ -8,9 +8,20 @@ import pytest
 from data_plane.protocol.errors import InvalidRecord, KafkaError
 from data_plane.protocol.primitives import varint
 from data_plane.protocol.records.batch import BATCH_HEADER_BYTES, BatchHeader, read_header
-from data_plane.protocol.records.compression import CODEC_NAMES, DecompressedTooLarge
+from data_plane.protocol.records.compression import (
+    CODEC_NAMES,
+    ZSTD,
+    DecompressedTooLarge,
+    compress,
+)
 from data_plane.protocol.records.control import Marker, MarkerType, decode_marker, encode_marker
-from data_plane.protocol.records.record import Record, decode_records, encode_batch
+from data_plane.protocol.records.record import (
+    RECORDS_MAX,
+    Record,
+    decode_records,
+    encode_batch,
+    iter_records,
+)
 
 
 def random_records(rng: random.Random) -> list[Record]:
@@ -134,3 +145,15 @@ def test_other_control_records_are_no_markers() -> None:
         decode_marker(Record(0, 0, b"\0", b""))
     with pytest.raises(InvalidRecord):
         decode_marker(Record(0, 0, struct.pack(">hh", 0, 1), b"\0\0"))
+
+
+def test_more_records_than_anybody_sends_are_refused_unread() -> None:
+    """A kilobyte of zstd may hold millions; each would cost the broker a microsecond."""
+    record = b"\x0e\x00\x00\x00\x02k\x01\x00"
+    payload = compress(ZSTD, record * (RECORDS_MAX + 1))
+    header, _ = split(encode_batch([Record(0, 0, b"k", None)], base_timestamp_ms=5))
+    many = header._replace(records_count=RECORDS_MAX + 1, attributes=ZSTD)
+    with pytest.raises(InvalidRecord, match="records"):
+        next(iter_records(many, payload))
+    few = header._replace(records_count=3, attributes=ZSTD)
+    assert len(decode_records(few, compress(ZSTD, record * 3))) == 3
