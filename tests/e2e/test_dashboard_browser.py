@@ -153,9 +153,24 @@ def test_a_stopped_service_makes_the_page_stale(
 
 def test_a_signed_out_session_leaves_its_open_pages(page: Page, furnished: Furnished) -> None:
     sign_in(page)
+    expect(page.locator("[data-live-status]")).to_have_text("Live")
+    end_all_sessions(furnished)
+    expect(page.get_by_role("heading", name="Sign in to Ottla")).to_be_visible(timeout=15_000)
+
+
+def test_a_session_that_ended_before_its_page_went_live_leaves_too(
+    page: Page, furnished: Furnished
+) -> None:
+    """The stream is then refused from its first request on, which an EventSource cannot see."""
+    streams = "**/ui/**stream"
+    page.route(streams, lambda route: (end_all_sessions(furnished), route.continue_()))
+    sign_in(page)
+    expect(page.get_by_role("heading", name="Sign in to Ottla")).to_be_visible(timeout=15_000)
+
+
+def end_all_sessions(furnished: Furnished) -> None:
     with furnished.service.sessions.begin() as session:
         session.execute(update(ApiToken).values(revoked_at=make.now()))
-    expect(page.get_by_role("heading", name="Sign in to Ottla")).to_be_visible(timeout=15_000)
 
 
 def test_a_topic_is_created_without_leaving_the_page(page: Page, problems: list[str]) -> None:

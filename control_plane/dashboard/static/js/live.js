@@ -7,6 +7,7 @@
 
   const STALE_AFTER_MS = 15000;
   const RETRY_MS = { first: 1000, most: 15000 };
+  const REFUSALS = [401, 403, 404, 410]; // signed out meanwhile, or the cluster is gone
   let source = null;
   let heardAt = null;
   let retryMs = RETRY_MS.first;
@@ -35,6 +36,19 @@
     document.dispatchEvent(new CustomEvent("ottla:live"));
   }
 
+  // An EventSource does not say why it failed, and a refusal never gets better by trying again.
+  async function leaveIfRefused() {
+    const asked = new AbortController();
+    try {
+      const answer = await fetch(page.dataset.stream, { signal: asked.signal });
+      if (REFUSALS.includes(answer.status)) window.location.reload();
+    } catch {
+      // Out of reach: the next attempt will tell.
+    } finally {
+      asked.abort();
+    }
+  }
+
   function open() {
     window.clearTimeout(timer);
     source = new EventSource(page.dataset.stream);
@@ -50,6 +64,7 @@
       timer = window.setTimeout(open, retryMs * (0.5 + Math.random()));
       retryMs = Math.min(retryMs * 2, RETRY_MS.most);
       watch();
+      leaveIfRefused();
     });
   }
 
