@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from sqlalchemy import update
 
 from control_plane.domain.cluster_states import ClusterState
@@ -162,8 +162,12 @@ def test_a_session_that_ended_before_its_page_went_live_leaves_too(
     page: Page, furnished: Furnished
 ) -> None:
     """The stream is then refused from its first request on, which an EventSource cannot see."""
-    streams = "**/ui/**stream"
-    page.route(streams, lambda route: (end_all_sessions(furnished), route.continue_()))
+
+    def end_first(route: Route) -> None:
+        end_all_sessions(furnished)
+        route.continue_()
+
+    page.route("**/ui/**stream", end_first)
     sign_in(page)
     expect(page.get_by_role("heading", name="Sign in to Ottla")).to_be_visible(timeout=15_000)
 
