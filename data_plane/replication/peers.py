@@ -41,4 +41,5 @@ class NoPeers:
     def request(
         self, broker_id: int, request: object, on_reply: OnReply, *, timeout_ms: int
     ) -> None:
+        del request, timeout_ms  # There is nobody to ask.
         self._later(lambda: on_reply(PeerLost(f"broker {broker_id} is not known here")))
