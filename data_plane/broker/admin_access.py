@@ -1,6 +1,6 @@
 """What the handlers of admin APIs share: the part of the broker they use, and who may do what."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from data_plane.broker.config import BrokerConfig
@@ -34,16 +34,21 @@ class AdminBroker(Protocol):
     def cluster_id(self) -> str: ...
 
     @property
-    def controller(self) -> Controller: ...
+    def controller(self) -> Controller:
+        """This node's part in the quorum, for DescribeQuorum; all others `decide`."""
+
+    @property
+    def controller_id(self) -> int | None:
+        """Who decides now, as far as this broker knows."""
 
     @property
     def image(self) -> MetadataImage:
         """What the quorum has committed and this broker has taken in."""
 
-    def propose(self, decision: Decision[R]) -> R | Parked:
-        """Append a decision of the controller; answers once it is committed and applied here.
+    def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
+        """Have the active controller decide; answers once it is committed and applied here.
 
-        Raises NotController.
+        Raises NotController, or the parked answer is that.
         """
 
 

@@ -148,6 +148,11 @@ class Broker:
         return self.controller.committed
 
     @property
+    def controller_id(self) -> int | None:
+        """Broker id of the active controller; None while this broker knows of none."""
+        return self._metadata.controller_id
+
+    @property
     def cluster_id(self) -> str:
         return self.config.cluster_id
 
@@ -223,9 +228,9 @@ class Broker:
         """Append a shard's records and replay them; answers once committed (durability.md 4)."""
         return self.coordinators.commit(shard, decision)
 
-    def propose(self, decision: Decision[R]) -> R | Parked:
-        """Append metadata records; answers once committed. Raises NotController."""
-        return self._metadata.propose(decision)
+    def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
+        """Have the active controller decide; answers once committed. Raises NotController."""
+        return self._metadata.decide(choose)
 
     # --- waiting -------------------------------------------------------------------------------
 

@@ -36,14 +36,11 @@ class CoordinatingBroker(Protocol):
     @property
     def image(self) -> MetadataImage: ...
 
-    @property
-    def controller(self) -> Controller: ...
-
     def partition(self, topic: str, index: int) -> Partition: ...
 
     def mark_dirty(self, partition: Partition) -> None: ...
 
-    def propose(self, decision: Decision[None]) -> Parked | None: ...
+    def decide(self, choose: Callable[[Controller], Decision[None]]) -> Parked | None: ...
 
 
 class Coordinators:
@@ -71,6 +68,7 @@ class Coordinators:
             broker.mark_dirty,
             lambda: broker.now_ms,
         )
+        self._creating: dict[str, list[Parked]] = {}  # topic -> who waits for it
         self._tables = (self.transactions, self.groups)
 
     # --- who coordinates -----------------------------------------------------------------------
@@ -97,24 +95,41 @@ class Coordinators:
 
         A proposal may be committed at once, so the image is looked at again.
         """
-        controller = self._broker.controller
-        if controller.image.topic(name) is None:
-            scope = self._scope_of(controller.image)
-            self._broker.propose(decide_internal_topic(scope, name, controller.new_id()))
+        if self._broker.image.topic(name) is None and name not in self._creating:
+            self._create(name)
         topic = self._broker.image.topic(name)
         if topic is None:
             raise CoordinatorNotAvailable(f"{name} is being created; ask again")
         return topic
 
+    def _create(self, name: str) -> None:
+        created = self._broker.decide(lambda controller: self._chosen(controller, name))
+        if created is None:
+            return
+        self._creating[name] = []
+
+        def tell(_: object) -> None:
+            for waiting in self._creating.pop(name):
+                waiting.complete(None)
+
+        created.when_done(tell)
+
+    def _chosen(self, controller: Controller, name: str) -> Decision[None]:
+        if controller.image.topic(name) is not None:
+            return Decision(None)  # Another broker asked first.
+        scope = self._scope_of(controller.image)
+        return decide_internal_topic(scope, name, controller.new_id())
+
     def topics_created(self) -> Parked | None:
-        """Done once the internal topics that are being created are there; None if none is."""
-        begun, done = self._broker.controller.image, self._broker.image
-        if all(
-            begun.topic(name) is None or done.topic(name) is not None
-            for name in (OFFSETS_TOPIC, TRANSACTIONS_TOPIC)
-        ):
+        """Done once an internal topic that is being created is there or was refused; None: none is.
+
+        Of two that are being created the one that was asked for last: it comes last.
+        """
+        if not self._creating:
             return None
-        return self._broker.propose(Decision(None))
+        parked = Parked()
+        self._creating[next(reversed(self._creating))].append(parked)
+        return parked
 
     def offsets_partition(self, group_id: str) -> TopicPartition:
         """Where a group's offsets are; raises CoordinatorNotAvailable as `group_node`."""

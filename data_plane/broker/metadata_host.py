@@ -43,11 +43,23 @@ class MetadataHost:
         self._has_stepped_down = False
         self._is_persisting = False
 
-    def propose(self, decision: Decision[R]) -> R | Parked:
-        """Append a decision's records; the response leaves once they are committed.
+    @property
+    def controller_id(self) -> int | None:
+        """Broker id of the active controller, as far as this broker knows."""
+        return self.controller.leader_id
 
+    def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
+        """Decide beside the controller's own image; the response leaves once that is committed.
+
+        choose: reads `controller.image`, raises KafkaError for a refusal of all that was asked.
+        It may run later and on the quorum's thread, so it reads nothing of the broker that changes.
         Raises NotController while the disk is full or the voter does not lead.
         """
+        if not self.controller.is_active:
+            raise NotController
+        return self._propose(choose(self.controller))
+
+    def _propose(self, decision: Decision[R]) -> R | Parked:
         offset = self.controller.append(decision.records)
         response = decision.response
         if self.controller.committed.offset >= offset:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+Answer = TypeVar("Answer")
 Response_co = TypeVar("Response_co", covariant=True)
 
 
@@ -21,3 +22,7 @@ class Decision(Generic[Response_co]):
     response: Response_co
     records: Sequence[object] = ()
     replies: Sequence[tuple[object, object]] = ()
+
+    def answering(self, response: Answer) -> "Decision[Answer]":
+        """Return the same change under another answer, the API's own."""
+        return Decision(response, self.records, self.replies)

@@ -3,6 +3,7 @@
 from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
 from data_plane.metadata.client_quotas import decide_alter_client_quotas
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.messages.alter_client_quotas import (
@@ -22,12 +23,14 @@ def handle(
 ) -> AlterClientQuotasResponse | Parked:
     """ALTER_CONFIGS on the cluster is needed. Raises ClusterAuthorizationFailed."""
     require_cluster(broker, ctx, AclOperation.ALTER_CONFIGS)
-    decision = decide_alter_client_quotas(
-        broker.controller.image, request.entries, validate_only=request.validate_only
-    )
-    return broker.propose(
-        Decision(AlterClientQuotasResponse(entries=decision.response), decision.records)
-    )
+
+    def choose(controller: Controller) -> Decision[AlterClientQuotasResponse]:
+        decision = decide_alter_client_quotas(
+            controller.image, request.entries, validate_only=request.validate_only
+        )
+        return decision.answering(AlterClientQuotasResponse(entries=decision.response))
+
+    return broker.decide(choose)
 
 
 def error_response(

@@ -3,6 +3,7 @@
 from data_plane.broker.admin_access import AdminBroker, config_scope, refused_resources
 from data_plane.broker.context import RequestContext
 from data_plane.metadata.config_changes import decide_alter_configs
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.messages.alter_configs import (
@@ -18,17 +19,20 @@ API_KEY, VERSIONS = 33, range(3)
 def handle(
     broker: AdminBroker, ctx: RequestContext, request: AlterConfigsRequest
 ) -> AlterConfigsResponse | Parked:
-    decision = decide_alter_configs(
-        config_scope(broker, broker.controller.image),
-        request.resources,
-        validate_only=request.validate_only,
-        refused=refused_resources(
-            broker, ctx, [(each.resource_type, each.resource_name) for each in request.resources]
-        ),
+    refused = refused_resources(
+        broker, ctx, [(each.resource_type, each.resource_name) for each in request.resources]
     )
-    return broker.propose(
-        Decision(AlterConfigsResponse(responses=decision.response), decision.records)
-    )
+
+    def choose(controller: Controller) -> Decision[AlterConfigsResponse]:
+        decision = decide_alter_configs(
+            config_scope(broker, controller.image),
+            request.resources,
+            validate_only=request.validate_only,
+            refused=refused,
+        )
+        return decision.answering(AlterConfigsResponse(responses=decision.response))
+
+    return broker.decide(choose)
 
 
 def error_response(request: AlterConfigsRequest, error: KafkaError) -> AlterConfigsResponse:

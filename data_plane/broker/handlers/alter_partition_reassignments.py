@@ -2,6 +2,7 @@
 
 from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.reassignments import decide_alter_reassignments
 from data_plane.protocol.messages.alter_partition_reassignments import (
@@ -19,7 +20,9 @@ def handle(
 ) -> AlterPartitionReassignmentsResponse | Parked:
     """ALTER on the cluster is needed. Raises ClusterAuthorizationFailed."""
     require_cluster(broker, ctx, AclOperation.ALTER)
-    decision = decide_alter_reassignments(broker.controller.image, request.topics)
-    return broker.propose(
-        Decision(AlterPartitionReassignmentsResponse(responses=decision.response), decision.records)
-    )
+
+    def choose(controller: Controller) -> Decision[AlterPartitionReassignmentsResponse]:
+        decision = decide_alter_reassignments(controller.image, request.topics)
+        return decision.answering(AlterPartitionReassignmentsResponse(responses=decision.response))
+
+    return broker.decide(choose)

@@ -2,6 +2,7 @@
 
 from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.scram_credentials import decide_alter_scram_credentials
 from data_plane.protocol.errors import KafkaError
@@ -21,10 +22,12 @@ def handle(
 ) -> AlterUserScramCredentialsResponse | Parked:
     """ALTER on the cluster is needed. Raises ClusterAuthorizationFailed."""
     require_cluster(broker, ctx, AclOperation.ALTER)
-    decision = decide_alter_scram_credentials(broker.controller.image, request)
-    return broker.propose(
-        Decision(AlterUserScramCredentialsResponse(results=decision.response), decision.records)
-    )
+
+    def choose(controller: Controller) -> Decision[AlterUserScramCredentialsResponse]:
+        decision = decide_alter_scram_credentials(controller.image, request)
+        return decision.answering(AlterUserScramCredentialsResponse(results=decision.response))
+
+    return broker.decide(choose)
 
 
 def error_response(

@@ -3,6 +3,7 @@
 from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
 from data_plane.metadata.acls import decide_create_acls
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.messages.create_acls import (
@@ -21,9 +22,12 @@ def handle(
 ) -> CreateAclsResponse | Parked:
     """ALTER on the cluster is needed. Raises ClusterAuthorizationFailed."""
     require_cluster(broker, ctx, AclOperation.ALTER)
-    controller = broker.controller
-    decision = decide_create_acls(controller.image, request.creations, new_id=controller.new_id)
-    return broker.propose(Decision(CreateAclsResponse(results=decision.response), decision.records))
+
+    def choose(controller: Controller) -> Decision[CreateAclsResponse]:
+        decision = decide_create_acls(controller.image, request.creations, new_id=controller.new_id)
+        return decision.answering(CreateAclsResponse(results=decision.response))
+
+    return broker.decide(choose)
 
 
 def error_response(request: CreateAclsRequest, error: KafkaError) -> CreateAclsResponse:

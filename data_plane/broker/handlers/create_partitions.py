@@ -2,6 +2,7 @@
 
 from data_plane.broker.admin_access import AdminBroker, config_scope, refused_topics
 from data_plane.broker.context import RequestContext
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.partitions import decide_create_partitions
 from data_plane.protocol.errors import KafkaError
@@ -19,20 +20,23 @@ API_KEY, VERSIONS = 37, range(4)
 def handle(
     broker: AdminBroker, ctx: RequestContext, request: CreatePartitionsRequest
 ) -> CreatePartitionsResponse | Parked:
-    image = broker.controller.image
-    scope = config_scope(broker, image)
     names = [each.name for each in request.topics]
-    decision = decide_create_partitions(
-        image,
-        request.topics,
-        rng=broker.controller.rng,
-        values=lambda name: scope.topic_values(image.topic_configs(name)),
-        validate_only=request.validate_only,
-        refused=refused_topics(broker, ctx, AclOperation.ALTER, names),
-    )
-    return broker.propose(
-        Decision(CreatePartitionsResponse(results=decision.response), decision.records)
-    )
+    refused = refused_topics(broker, ctx, AclOperation.ALTER, names)
+
+    def choose(controller: Controller) -> Decision[CreatePartitionsResponse]:
+        image = controller.image
+        scope = config_scope(broker, image)
+        decision = decide_create_partitions(
+            image,
+            request.topics,
+            rng=controller.rng,
+            values=lambda name: scope.topic_values(image.topic_configs(name)),
+            validate_only=request.validate_only,
+            refused=refused,
+        )
+        return decision.answering(CreatePartitionsResponse(results=decision.response))
+
+    return broker.decide(choose)
 
 
 def error_response(request: CreatePartitionsRequest, error: KafkaError) -> CreatePartitionsResponse:

@@ -14,6 +14,7 @@ from data_plane.broker.admin_access import (
     refused_topics,
 )
 from data_plane.broker.context import RequestContext
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import INTERNAL_TOPICS
 from data_plane.metadata.topics import CreateRules, decide_create_topics
@@ -32,10 +33,11 @@ API_KEY, VERSIONS = 19, range(8)
 def handle(
     broker: AdminBroker, ctx: RequestContext, request: CreateTopicsRequest
 ) -> CreateTopicsResponse | Parked:
-    decision = decide_create_topics(request.topics, _rules(broker, ctx, request))
-    return broker.propose(
-        Decision(CreateTopicsResponse(topics=decision.response), decision.records)
-    )
+    def choose(controller: Controller) -> Decision[CreateTopicsResponse]:
+        decision = decide_create_topics(request.topics, _rules(broker, ctx, request, controller))
+        return decision.answering(CreateTopicsResponse(topics=decision.response))
+
+    return broker.decide(choose)
 
 
 def error_response(request: CreateTopicsRequest, error: KafkaError) -> CreateTopicsResponse:
@@ -46,9 +48,11 @@ def error_response(request: CreateTopicsRequest, error: KafkaError) -> CreateTop
     return CreateTopicsResponse(topics=rows)
 
 
-def _rules(broker: AdminBroker, ctx: RequestContext, request: CreateTopicsRequest) -> CreateRules:
+def _rules(
+    broker: AdminBroker, ctx: RequestContext, request: CreateTopicsRequest, controller: Controller
+) -> CreateRules:
     names = [each.name for each in request.topics]
-    scope = config_scope(broker, broker.controller.image)
+    scope = config_scope(broker, controller.image)
     refused: dict[str, KafkaError] = {
         name: InvalidRequest("Brokers create this topic themselves.")
         for name in INTERNAL_TOPICS.intersection(names)
@@ -56,8 +60,8 @@ def _rules(broker: AdminBroker, ctx: RequestContext, request: CreateTopicsReques
     if not allows_cluster(broker, ctx, AclOperation.CREATE):
         refused |= refused_topics(broker, ctx, AclOperation.CREATE, names)
     return CreateRules(
-        new_id=broker.controller.new_id,
-        rng=broker.controller.rng,
+        new_id=controller.new_id,
+        rng=controller.rng,
         scope=scope,
         default_partition_count=broker_number(scope, "num.partitions"),
         default_replication_factor=broker_number(scope, "default.replication.factor"),

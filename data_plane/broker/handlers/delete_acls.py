@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
 from data_plane.metadata.acls import decide_delete_acls
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.records import AccessControlEntryRecord
 from data_plane.protocol.errors import KafkaError
@@ -27,9 +28,13 @@ def handle(
     """ALTER on the cluster is needed. Raises ClusterAuthorizationFailed."""
     require_cluster(broker, ctx, AclOperation.ALTER)
     filters = [_filter(each) for each in request.filters]
-    decision = decide_delete_acls(broker.controller.image, filters)
-    results = [_result(found) for found in decision.response]
-    return broker.propose(Decision(DeleteAclsResponse(filter_results=results), decision.records))
+
+    def choose(controller: Controller) -> Decision[DeleteAclsResponse]:
+        decision = decide_delete_acls(controller.image, filters)
+        results = [_result(found) for found in decision.response]
+        return decision.answering(DeleteAclsResponse(filter_results=results))
+
+    return broker.decide(choose)
 
 
 def error_response(request: DeleteAclsRequest, error: KafkaError) -> DeleteAclsResponse:

@@ -11,6 +11,7 @@ from data_plane.broker.admin_access import (
 )
 from data_plane.broker.context import RequestContext
 from data_plane.metadata.decision import Decision
+from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.topics import decide_delete_topics
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.messages.delete_topics import (
@@ -30,8 +31,13 @@ DELETION_DISABLED_FROM = 3  # Older clients do not know the code.
 def handle(
     broker: AdminBroker, ctx: RequestContext, request: DeleteTopicsRequest
 ) -> DeleteTopicsResponse | Parked:
+    return broker.decide(lambda controller: _chosen(broker, ctx, request, controller.image))
+
+
+def _chosen(
+    broker: AdminBroker, ctx: RequestContext, request: DeleteTopicsRequest, image: MetadataImage
+) -> Decision[DeleteTopicsResponse]:
     topics = _asked(request)
-    image = broker.controller.image
     if not broker_flag(config_scope(broker, image), "delete.topic.enable"):
         raise KafkaError(
             code=(
@@ -48,9 +54,7 @@ def handle(
         refused=refused_topics(broker, ctx, AclOperation.DELETE, named | by_id),
         hidden={n for n in by_id if not allows_topic(broker, ctx, AclOperation.DESCRIBE, n)},
     )
-    return broker.propose(
-        Decision(DeleteTopicsResponse(responses=decision.response), decision.records)
-    )
+    return decision.answering(DeleteTopicsResponse(responses=decision.response))
 
 
 def error_response(request: DeleteTopicsRequest, error: KafkaError) -> DeleteTopicsResponse:

@@ -27,10 +27,10 @@ def handle(
         return DescribeClusterResponse(
             error_code=code, error_message="This is a broker.", endpoint_type=request.endpoint_type
         )
-    leader_id = broker.controller.leader_id
+    controller_id = broker.controller_id
     return DescribeClusterResponse(
         cluster_id=broker.cluster_id,
-        controller_id=-1 if leader_id is None else leader_id,
+        controller_id=-1 if controller_id is None else controller_id,
         brokers=_brokers(broker, ctx),
         cluster_authorized_operations=(
             cluster_operations(broker, ctx)

@@ -2,6 +2,7 @@
 
 from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.elections import decide_elect_leaders
 from data_plane.protocol.errors import InvalidRequest, KafkaError
@@ -26,12 +27,14 @@ def handle(
     require_cluster(broker, ctx, AclOperation.ALTER)
     if request.election_type not in (PREFERRED, UNCLEAN):
         raise InvalidRequest(f"Unknown election type {request.election_type}")
-    decision = decide_elect_leaders(
-        broker.controller.image, request.topic_partitions, request.election_type
-    )
-    return broker.propose(
-        Decision(ElectLeadersResponse(replica_election_results=decision.response), decision.records)
-    )
+
+    def choose(controller: Controller) -> Decision[ElectLeadersResponse]:
+        decision = decide_elect_leaders(
+            controller.image, request.topic_partitions, request.election_type
+        )
+        return decision.answering(ElectLeadersResponse(replica_election_results=decision.response))
+
+    return broker.decide(choose)
 
 
 def error_response(request: ElectLeadersRequest, error: KafkaError) -> ElectLeadersResponse:

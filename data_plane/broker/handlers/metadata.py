@@ -19,6 +19,7 @@ from data_plane.broker.admin_access import (
 )
 from data_plane.broker.context import RequestContext
 from data_plane.broker.metadata_rows import TopicRows, broker_rows
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage, preview
 from data_plane.metadata.records import metadata_records
@@ -51,15 +52,16 @@ def handle(
     missing = _to_create(broker, ctx, request)
     if not missing:
         return _response(broker, ctx, request, broker.image, {})
-    image = broker.controller.image
-    decision = decide_create_topics(missing, _rules(broker, image))
-    failed = {row.name: row.error_code for row in decision.response if row.error_code}
-    # The answer shows the topics as they will be once it leaves: a client that had to ask again
-    # after LEADER_NOT_AVAILABLE would often wait for its retry interval.
-    after = preview(image, metadata_records(decision.records))
-    return broker.propose(
-        Decision(_response(broker, ctx, request, after, failed), decision.records)
-    )
+
+    def choose(controller: Controller) -> Decision[MetadataResponse]:
+        decision = decide_create_topics(missing, _rules(broker, controller))
+        failed = {row.name: row.error_code for row in decision.response if row.error_code}
+        # The answer shows the topics as they will be once it leaves: a client that had to ask
+        # again after LEADER_NOT_AVAILABLE would often wait for its retry interval.
+        after = preview(controller.image, metadata_records(decision.records))
+        return decision.answering(_response(broker, ctx, request, after, failed))
+
+    return broker.decide(choose)
 
 
 def error_response(request: MetadataRequest, error: KafkaError) -> MetadataResponse:
@@ -91,7 +93,7 @@ def _to_create(
 ) -> list[CreateTopicsRequestTopic]:
     """Return the named topics that are missing and that this asker may have created (item 81)."""
     is_wanted = ctx.api_version < ALLOW_FLAG_FROM or request.allow_auto_topic_creation
-    if not (is_wanted and _creates(broker) and broker.controller.is_active):
+    if not (is_wanted and _creates(broker) and broker.controller_id is not None):
         return []
     return [
         CreateTopicsRequestTopic(name)
@@ -114,11 +116,11 @@ def _may_create(broker: AdminBroker, ctx: RequestContext, name: str) -> bool:
     )
 
 
-def _rules(broker: AdminBroker, image: MetadataImage) -> CreateRules:
-    scope = config_scope(broker, image)
+def _rules(broker: AdminBroker, controller: Controller) -> CreateRules:
+    scope = config_scope(broker, controller.image)
     return CreateRules(
-        new_id=broker.controller.new_id,
-        rng=broker.controller.rng,
+        new_id=controller.new_id,
+        rng=controller.rng,
         scope=scope,
         default_partition_count=broker_number(scope, "num.partitions"),
         default_replication_factor=broker_number(scope, "default.replication.factor"),
@@ -132,11 +134,11 @@ def _response(
     image: MetadataImage,
     failed: Mapping[str, int],
 ) -> MetadataResponse:
-    leader_id = broker.controller.leader_id
+    controller_id = broker.controller_id
     return MetadataResponse(
         brokers=broker_rows(image, ctx.listener),
         cluster_id=broker.cluster_id,
-        controller_id=-1 if leader_id is None else leader_id,
+        controller_id=-1 if controller_id is None else controller_id,
         topics=(
             _all_rows(broker, ctx, request, image)
             if _is_for_all(ctx, request)

@@ -2,6 +2,7 @@
 
 from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.features import decide_update_features
 from data_plane.protocol.messages.update_features import (
@@ -19,9 +20,11 @@ def handle(
 ) -> UpdateFeaturesResponse | Parked:
     """ALTER on the cluster is needed. Raises ClusterAuthorizationFailed, InvalidRequest."""
     require_cluster(broker, ctx, AclOperation.ALTER)
-    decision = decide_update_features(
-        broker.controller.image, request.feature_updates, validate_only=request.validate_only
-    )
-    return broker.propose(
-        Decision(UpdateFeaturesResponse(results=decision.response), decision.records)
-    )
+
+    def choose(controller: Controller) -> Decision[UpdateFeaturesResponse]:
+        decision = decide_update_features(
+            controller.image, request.feature_updates, validate_only=request.validate_only
+        )
+        return decision.answering(UpdateFeaturesResponse(results=decision.response))
+
+    return broker.decide(choose)

@@ -40,7 +40,7 @@ class Quorum:
         )
 
     def set(self, name: str, value: str) -> Parked:
-        answer = self.host.propose(Decision("ok", [ConfigRecord(4, "", name, value)]))
+        answer = self.host.decide(lambda _: Decision("ok", [ConfigRecord(4, "", name, value)]))
         assert isinstance(answer, Parked)
         answer.when_done(lambda said: self.promised.update({name: value} if said == "ok" else {}))
         self.host.pump()

@@ -102,25 +102,22 @@ def opened(lifetime_ms: int = 0) -> Broker:
         boot_id="boot",
         on_failure=lambda error: None,
     )
-    for name in ("alice", "bob"):
-        made = credential(PASSWORD)
-        broker.propose(
-            Decision(
-                None,
-                [
-                    UserScramCredentialRecord(
-                        name,
-                        Mechanism.SCRAM_SHA_256,
-                        made.salt,
-                        made.stored_key,
-                        made.server_key,
-                        made.iterations,
-                    )
-                ],
-            )
-        )
+    records = [user_record(name) for name in ("alice", "bob")]
+    broker.decide(lambda _: Decision(None, records))
     broker.end_turn(NOW_MS)
     return broker
+
+
+def user_record(name: str) -> UserScramCredentialRecord:
+    made = credential(PASSWORD)
+    return UserScramCredentialRecord(
+        name,
+        Mechanism.SCRAM_SHA_256,
+        made.salt,
+        made.stored_key,
+        made.server_key,
+        made.iterations,
+    )
 
 
 def frame(key: int, version: int, body: bytes = b"") -> memoryview:
@@ -191,7 +188,7 @@ def test_a_user_without_this_mechanism_is_unknown_to_it() -> None:
 def test_a_removed_user_is_refused_from_then_on() -> None:
     client = Client()
     record = RemoveUserScramCredentialRecord("alice", Mechanism.SCRAM_SHA_256)
-    client.broker.propose(Decision(None, [record]))
+    client.broker.decide(lambda _: Decision(None, [record]))
     client.broker.end_turn(NOW_MS)
     assert client.log_in().error_code == ErrorCode.SASL_AUTHENTICATION_FAILED
 

@@ -41,7 +41,8 @@ def timers(monkeypatch: pytest.MonkeyPatch) -> Timers:
 def limited(key: str) -> Wire:
     wire = Wire()
     entity = [QuotaEntityPart("user", "ANONYMOUS")]
-    wire.world.broker.propose(Decision(None, [ClientQuotaRecord(entity, key, 1_000.0)]))
+    decision = Decision(None, [ClientQuotaRecord(entity, key, 1_000.0)])
+    wire.world.broker.decide(lambda _: decision)
     wire.world.broker.end_turn(wire.world.now_ms)
     return wire
 

@@ -1,7 +1,7 @@
 """A stand-in for the broker under admin handlers: a real controller, commits at once."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from random import Random
 from typing import Any, TypeVar, cast
@@ -16,6 +16,7 @@ from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.records import AccessControlEntryRecord, BrokerListener
 from data_plane.protocol.api_keys import API_KEYS
+from data_plane.protocol.errors import NotController
 from data_plane.protocol.messages.create_topics import (
     CreateTopicsRequest,
     CreateTopicsRequestTopic,
@@ -66,13 +67,20 @@ class StandIn:
     def authorizer(self) -> AclAuthorizer:
         return AclAuthorizer(self.image.acls.values(), super_users=self.config.super_users)
 
-    def propose(self, decision: Decision[R]) -> R | Parked:
+    @property
+    def controller_id(self) -> int | None:
+        return self.controller.leader_id
+
+    def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
+        if not self.controller.is_active:
+            raise NotController
+        decision = choose(self.controller)
         self.controller.append(decision.records)
         self.controller.drive()
         return decision.response
 
     def write(self, *records: object) -> None:
-        self.propose(Decision(None, records))
+        self.decide(lambda _: Decision(None, records))
 
     def ask(
         self,
