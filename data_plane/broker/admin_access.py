@@ -5,13 +5,13 @@ from typing import Protocol, TypeVar
 
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
+from data_plane.broker.metadata_cache import MetadataCache
 from data_plane.broker.static_configs import static_configs
 from data_plane.metadata.configs import BROKER_CONFIGS
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import TOPIC_RESOURCE, MetadataImage
-from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclAuthorizer, AclOperation, ResourceType
@@ -40,6 +40,9 @@ class AdminBroker(Protocol):
     @property
     def controller_id(self) -> int | None:
         """Who decides now, as far as this broker knows."""
+
+    @property
+    def metadata_cache(self) -> MetadataCache: ...
 
     @property
     def image(self) -> MetadataImage:
@@ -130,8 +133,3 @@ def broker_flag(scope: ConfigScope, name: str) -> bool:
     """Return the value in force of a boolean broker key."""
     key = BROKER_CONFIGS[name]
     return key.parse(scope.broker_candidates(key)[0].value or "false") is True
-
-
-def listener_of(broker: RegisterBrokerRecord, listener: str) -> BrokerListener | None:
-    """Return where clients of `listener` reach a broker, or None if it has no such listener."""
-    return next((each for each in broker.listeners if each.name == listener), None)

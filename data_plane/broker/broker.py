@@ -14,6 +14,7 @@ from data_plane.broker.context import RequestContext
 from data_plane.broker.coordinators import Coordinators
 from data_plane.broker.fetch_sessions import FetchSessions
 from data_plane.broker.group_access import CoordinatorNode
+from data_plane.broker.metadata_cache import MetadataCache
 from data_plane.broker.metadata_host import MetadataHost
 from data_plane.broker.metrics import BrokerMetrics
 from data_plane.broker.partition_table import PartitionTable
@@ -93,6 +94,7 @@ class Broker:
         self.fetch_sessions = FetchSessions(
             limits.fetch_sessions_max, limits.fetch_session_partitions_max, rng
         )
+        self.metadata_cache = MetadataCache(limits.metadata_cache_bytes_max)
         self._executor = executor
         self._on_failure = on_failure
         self._deadlines = Deadlines()

@@ -59,6 +59,7 @@ class Limits:
     fetch_wait_ms_max: int = 10 * 60 * 1000
     # Beyond it the metadata log becomes a snapshot; 40,000 records or so, replayed in a second.
     metadata_log_bytes_max: int = 4 * 1024 * 1024
+    metadata_cache_bytes_max: int = 32 * 1024 * 1024  # topics in wire form; then begun anew
     fetch_sessions_max: int = 1_000  # max.incremental.fetch.session.cache.slots
     fetch_session_partitions_max: int = 200_000  # in all sessions together
 

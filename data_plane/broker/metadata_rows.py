@@ -1,9 +1,8 @@
 """Brokers, topics and partitions as Metadata shows them to the clients of one listener."""
 
-from data_plane.broker.admin_access import listener_of
 from data_plane.broker.context import RequestContext
 from data_plane.metadata.image import MetadataImage, TopicImage
-from data_plane.metadata.records import PartitionRecord
+from data_plane.metadata.records import BrokerListener, PartitionRecord, RegisterBrokerRecord
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.metadata import (
     MetadataResponseBroker,
@@ -13,6 +12,11 @@ from data_plane.protocol.messages.metadata import (
 
 NO_LEADER = -1
 LISTENER_NOT_FOUND_FROM = 6  # Older clients know only that there is no leader for them.
+
+
+def listener_of(broker: RegisterBrokerRecord, listener: str) -> BrokerListener | None:
+    """Return where clients of `listener` reach a broker, or None if it has no such listener."""
+    return next((each for each in broker.listeners if each.name == listener), None)
 
 
 def broker_rows(image: MetadataImage, listener: str) -> list[MetadataResponseBroker]:

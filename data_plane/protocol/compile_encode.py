@@ -11,16 +11,15 @@ from typing import Any
 from data_plane.protocol import primitives
 from data_plane.protocol.compile_fields import WireField, WireType, fields_of
 from data_plane.protocol.primitives import EncodeError
-from data_plane.protocol.schema import info_of
+from data_plane.protocol.schema import EncodedRows
 from data_plane.protocol.source import Source
 
 LENGTH_CODES = {"string": "h", "bytes": "i", "records": "i", "array": "i"}
 NULLS = {"h": b"\xff\xff", "i": b"\xff\xff\xff\xff"}
 
 
-def compile_encoder(cls: type, version: int) -> Callable[[Any], bytes]:
+def compile_encoder(cls: type, version: int, *, is_flexible: bool) -> Callable[[Any], bytes]:
     """Return a function from a `cls` to its bytes at `version`; it raises EncodeError only."""
-    is_flexible = version >= info_of(cls).flexible_from
     writer = _Encoder(version, is_flexible)
     writer.compile(cls)
     source = writer.source
@@ -37,6 +36,7 @@ class _Encoder:
             uvarint=primitives.uvarint,
             int_array=primitives.int_array,
             compact_int32s=primitives.compact_int32s,
+            EncodedRows=EncodedRows,
             EncodeError=EncodeError,
             struct_error=struct.error,
         )
@@ -172,6 +172,10 @@ class _Encoder:
             source.line(f"{w}(int_array({element.code!r}, {items}))")
             return
         item = source.name("i")
+        if element.kind == "struct":
+            source.line(f"if type({items}) is EncodedRows:")
+            source.line(f"    {w}({items}.data)")
+            source.line(f"    {items} = ()")
         source.line(f"for {item} in {items}:")
         source.depth += 1
         if element.kind == "struct":

@@ -8,7 +8,7 @@ default when decoded and is left out when encoded. Source: KIP-482 (flexible ver
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -19,6 +19,7 @@ __all__ = [
     "Buffer",
     "DecodeError",
     "EncodeError",
+    "EncodedRows",
     "boolean",
     "data_record",
     "decode",
@@ -31,6 +32,7 @@ __all__ = [
     "int32",
     "int64",
     "nullable",
+    "part_encoder",
     "record_batches",
     "request",
     "response",
@@ -70,6 +72,25 @@ uuid = UUID
 record_batches = Annotated[Buffer, RecordsType()]
 
 NO_ID: Final = UUID(int=0)  # Kafka's "no topic id".
+
+
+class EncodedRows(Sequence[Any]):
+    """Stands for an array of structs that are encoded already, back to back in `data`.
+
+    Only an encoder of the version they were encoded for may meet it: the rows cannot be looked at.
+    """
+
+    __slots__ = ("_count", "data")
+
+    def __init__(self, count: int, data: bytes) -> None:
+        self._count = count
+        self.data = data
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        raise TypeError("encoded rows are only sent")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,6 +183,7 @@ def info_of(cls: type) -> MessageInfo:
 
 
 _ENCODERS: dict[tuple[type, int], Callable[[Any], bytes]] = {}
+_PART_ENCODERS: dict[tuple[type, type, int], Callable[[Any], bytes]] = {}
 _DECODERS: dict[tuple[type, int], Callable[[Buffer, int], tuple[Any, int]]] = {}
 
 
@@ -173,10 +195,7 @@ def encoder(cls: type[T], version: int) -> Callable[[T], bytes]:
     """
     found = _ENCODERS.get((cls, version))
     if found is None:
-        from data_plane.protocol import compile_encode
-
-        _check_version(cls, version)
-        found = _ENCODERS[cls, version] = compile_encode.compile_encoder(cls, version)
+        found = _ENCODERS[cls, version] = part_encoder(cls, cls, version)
     return found
 
 
@@ -192,6 +211,19 @@ def decoder(cls: type[T], version: int) -> Callable[[Buffer, int], tuple[T, int]
 
         _check_version(cls, version)
         found = _DECODERS[cls, version] = compile_decode.compile_decoder(cls, version)
+    return found
+
+
+def part_encoder(part: type[T], message: type[Any], version: int) -> Callable[[T], bytes]:
+    """Return the function from a struct within `message` to its bytes; raises as `encoder`."""
+    found = _PART_ENCODERS.get((part, message, version))
+    if found is None:
+        from data_plane.protocol import compile_encode
+
+        _check_version(message, version)
+        is_flexible = version >= info_of(message).flexible_from
+        found = compile_encode.compile_encoder(part, version, is_flexible=is_flexible)
+        _PART_ENCODERS[part, message, version] = found
     return found
 
 

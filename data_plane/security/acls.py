@@ -113,6 +113,7 @@ class AclAuthorizer:
         allow_everyone_if_no_acl_found: bool = False,
     ) -> None:
         self._super_users = frozenset(super_users)
+        self._names_hosts = False  # Some binding asks where its principal comes from.
         self._allow_everyone = allow_everyone_if_no_acl_found
         self._allows: dict[tuple[int, str], _Grants] = {}
         self._denies: dict[tuple[int, str], _Grants] = {}
@@ -122,6 +123,7 @@ class AclAuthorizer:
             self._add(entry)
 
     def _add(self, entry: AclEntry) -> None:
+        self._names_hosts |= entry.host != WILDCARD
         is_deny = entry.permission_type == AclPermission.DENY
         index = self._denies if is_deny else self._allows
         key = (entry.resource_type, entry.principal)
@@ -141,6 +143,12 @@ class AclAuthorizer:
 
     def allows_cluster(self, principal: str, operation: int, host: str = WILDCARD) -> bool:
         return self.allows(principal, operation, ResourceType.CLUSTER, CLUSTER_NAME, host)
+
+    def standing(self, principal: str, host: str) -> tuple[str, str]:
+        """Return what is equal for askers to whom every answer is the same."""
+        if principal in self._super_users:
+            return ("", "")  # No principal has an empty name.
+        return (principal, host if self._names_hosts else WILDCARD)
 
     def authorized_operations(
         self, principal: str, resource_type: ResourceType, resource_name: str, host: str = WILDCARD

@@ -1,7 +1,8 @@
 """DescribeCluster (key 60) v0-1, flexible. v1: endpoint type (KIP-919)."""
 
-from data_plane.broker.admin_access import AdminBroker, cluster_operations, listener_of
+from data_plane.broker.admin_access import AdminBroker, cluster_operations
 from data_plane.broker.context import RequestContext
+from data_plane.broker.metadata_rows import listener_of
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.describe_cluster import (
     BROKERS,

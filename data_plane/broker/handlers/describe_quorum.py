@@ -1,7 +1,8 @@
 """DescribeQuorum (key 55) v0-2, flexible. v1: fetch times. v2: directory ids, nodes. (KIP-595)"""
 
-from data_plane.broker.admin_access import AdminBroker, listener_of, require_cluster
+from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
+from data_plane.broker.metadata_rows import listener_of
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.describe_quorum import (
     DescribeQuorumRequest,

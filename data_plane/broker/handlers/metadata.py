@@ -18,7 +18,7 @@ from data_plane.broker.admin_access import (
     config_scope,
 )
 from data_plane.broker.context import RequestContext
-from data_plane.broker.metadata_rows import TopicRows, broker_rows
+from data_plane.broker.metadata_rows import broker_rows
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage, preview
@@ -34,7 +34,7 @@ from data_plane.protocol.messages.metadata import (
     MetadataResponse,
     MetadataResponseTopic,
 )
-from data_plane.protocol.schema import NO_ID
+from data_plane.protocol.schema import NO_ID, EncodedRows, part_encoder
 from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclOperation, ResourceType
 
@@ -93,7 +93,7 @@ def _to_create(
 ) -> list[CreateTopicsRequestTopic]:
     """Return the named topics that are missing and that this asker may have created (item 81)."""
     is_wanted = ctx.api_version < ALLOW_FLAG_FROM or request.allow_auto_topic_creation
-    if not (is_wanted and _creates(broker) and broker.controller_id is not None):
+    if not (is_wanted and request.topics and _creates(broker) and broker.controller_id is not None):
         return []
     return [
         CreateTopicsRequestTopic(name)
@@ -154,13 +154,24 @@ def _response(
 
 def _all_rows(
     broker: AdminBroker, ctx: RequestContext, request: MetadataRequest, image: MetadataImage
-) -> list[MetadataResponseTopic]:
-    rows = TopicRows(image, ctx)
-    return [
-        rows.row(image.topics[name], _operations(broker, ctx, request, name))
-        for name in sorted(image.topics)
-        if allows_topic(broker, ctx, AclOperation.DESCRIBE, name)
-    ]
+) -> EncodedRows:
+    """All topics that the asker may know of, encoded; the same for all of equal standing."""
+    cache, authorizer = broker.metadata_cache, broker.authorizer
+
+    def rows() -> list[bytes]:
+        return [
+            cache.row(image, ctx, image.topics[name], _operations(broker, ctx, request, name))
+            for name in sorted(image.topics)
+            if allows_topic(broker, ctx, AclOperation.DESCRIBE, name)
+        ]
+
+    key = (
+        ctx.listener,
+        ctx.api_version,
+        authorizer.standing(ctx.principal, ctx.client_host),
+        request.include_topic_authorized_operations,
+    )
+    return cache.all_rows(image, authorizer, key, rows)
 
 
 def _named_rows(
@@ -169,24 +180,25 @@ def _named_rows(
     request: MetadataRequest,
     image: MetadataImage,
     failed: Mapping[str, int],
-) -> list[MetadataResponseTopic]:
+) -> EncodedRows:
     """Answer each topic once, whatever way and how often it was asked for."""
     rows = []
-    known = TopicRows(image, ctx)
+    encode = part_encoder(MetadataResponseTopic, MetadataResponse, ctx.api_version)
     for each in _once(request.topics or ()):
         found = image.topic(each.name) if each.name is not None else None
         topic = found or (image.topic_by_id(each.topic_id) if each.name is None else None)
         name = each.name if topic is None else topic.name
         if name is not None and not allows_topic(broker, ctx, AclOperation.DESCRIBE, name):
-            rows.append(_failed(each, ErrorCode.TOPIC_AUTHORIZATION_FAILED))
+            rows.append(encode(_failed(each, ErrorCode.TOPIC_AUTHORIZATION_FAILED)))
         elif topic is not None:
-            rows.append(known.row(topic, _operations(broker, ctx, request, topic.name)))
+            operations = _operations(broker, ctx, request, topic.name)
+            rows.append(broker.metadata_cache.row(image, ctx, topic, operations))
         elif each.name is None:
-            rows.append(_failed(each, ErrorCode.UNKNOWN_TOPIC_ID))
+            rows.append(encode(_failed(each, ErrorCode.UNKNOWN_TOPIC_ID)))
         else:
             code = failed.get(each.name, _code_of_missing(broker, ctx, request, each.name))
-            rows.append(_failed(each, code))
-    return rows
+            rows.append(encode(_failed(each, code)))
+    return EncodedRows(len(rows), b"".join(rows))
 
 
 def _once(topics: Sequence[MetadataRequestTopic]) -> list[MetadataRequestTopic]:

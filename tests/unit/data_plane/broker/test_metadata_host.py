@@ -19,7 +19,8 @@ from data_plane.protocol.messages.create_topics import (
     CreateTopicsRequest,
     CreateTopicsRequestTopic,
 )
-from data_plane.protocol.messages.metadata import MetadataRequest
+from data_plane.protocol.messages.metadata import MetadataRequest, MetadataResponse
+from data_plane.protocol.schema import decode, encode
 from data_plane.raft.durable import LOG_NAME
 from data_plane.replication.executor import InlineExecutor
 from data_plane.replication.waiting import Parked
@@ -55,8 +56,10 @@ def create(broker: Broker, name: str) -> Any:
 
 
 def names(broker: Broker) -> list[str]:
-    response = metadata.handle(broker, context(3), MetadataRequest(None))
-    assert not isinstance(response, Parked)
+    ctx = context(3)
+    answer = metadata.handle(broker, ctx, MetadataRequest(None))
+    assert not isinstance(answer, Parked)
+    response = decode(MetadataResponse, ctx.api_version, encode(answer, ctx.api_version))
     return [row.name or "" for row in response.topics]
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from data_plane.broker.config import BrokerConfig, ListenerConfig
 from data_plane.broker.context import RequestContext
 from data_plane.broker.handlers import handler
+from data_plane.broker.metadata_cache import MetadataCache
 from data_plane.broker.metrics import BrokerMetrics
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.metadata.controller import Controller
@@ -51,6 +52,7 @@ class StandIn:
         )
         self.cluster_id = "c1"
         self.metrics = BrokerMetrics()
+        self.metadata_cache = MetadataCache(1 << 20)
         self.controller = Controller.open(
             MemoryFiles(), PurePath("/data/meta"), voter_id=1, rng=Random(1)
         )

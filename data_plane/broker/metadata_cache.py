@@ -1,0 +1,118 @@
+"""Topics in wire form, as Metadata tells them: a row is encoded once per change of its topic.
+
+A row depends on the topic, on who of the brokers is there, on the listener, the version and what
+the asker may do. Images share what did not change, so a row holds for as long as the image has the
+very same topic and the very same brokers: nothing has to be told that anything changed. A list of
+all topics depends also on the rules that hide some; it is kept for all askers of equal standing.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import NamedTuple
+
+from data_plane.broker.context import RequestContext
+from data_plane.broker.metadata_rows import TopicRows
+from data_plane.metadata.image import MetadataImage, TopicImage
+from data_plane.metadata.records import RegisterBrokerRecord
+from data_plane.protocol.messages.metadata import (
+    MetadataResponse,
+    MetadataResponseTopic,
+)
+from data_plane.protocol.schema import EncodedRows, part_encoder
+from data_plane.security.acls import AclAuthorizer
+
+ENTRY_BYTES = 300  # what a remembered row or list takes beside its own bytes
+
+
+class _Row(NamedTuple):
+    topic: TopicImage
+    encoded: bytes
+
+
+class MetadataCache:
+    """What one broker has encoded; dropped as a whole when it holds `bytes_max`."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._brokers: Mapping[int, RegisterBrokerRecord] | None = None
+        self._topics: Mapping[str, TopicImage] | None = None
+        self._authorizer: AclAuthorizer | None = None
+        self._encoders: dict[tuple[str, int], Callable[[TopicImage, int], bytes]] = {}
+        self._rows: dict[tuple[str, int, str, int], _Row] = {}
+        self._lists: dict[Hashable, EncodedRows] = {}
+
+    def row(
+        self, image: MetadataImage, ctx: RequestContext, topic: TopicImage, operations: int
+    ) -> bytes:
+        """One topic of `image`; `operations` is the bitfield of KIP-430 or its absence."""
+        if self._brokers is not image.brokers:
+            self._forget_brokers(image)
+        key = (ctx.listener, ctx.api_version, topic.name, operations)
+        found = self._rows.get(key)
+        if found is not None and found.topic is topic:
+            return found.encoded
+        encode = self._encoders.get((ctx.listener, ctx.api_version))
+        if encode is None:
+            encode = self._encoders[ctx.listener, ctx.api_version] = _encoder(image, ctx)
+        encoded = encode(topic, operations)
+        if found is not None:
+            self._bytes -= len(found.encoded) + ENTRY_BYTES
+        self._make_room(len(encoded))
+        self._rows[key] = _Row(topic, encoded)
+        return encoded
+
+    def all_rows(
+        self,
+        image: MetadataImage,
+        authorizer: AclAuthorizer,
+        key: Hashable,
+        rows: Callable[[], list[bytes]],
+    ) -> EncodedRows:
+        """All topics that an asker may see; `rows` gives them where they are not remembered.
+
+        key: everything besides image and authorizer that `rows` depends on.
+        """
+        if not (
+            self._topics is image.topics
+            and self._brokers is image.brokers
+            and self._authorizer is authorizer
+        ):
+            self._forget_lists(image, authorizer)
+        found = self._lists.get(key)
+        if found is None:
+            encoded = rows()
+            found = EncodedRows(len(encoded), b"".join(encoded))
+            self._make_room(len(found.data))
+            self._lists[key] = found
+        return found
+
+    def _forget_brokers(self, image: MetadataImage) -> None:
+        """Somebody came, went or moved: any row may name them."""
+        self._clear()
+        self._encoders.clear()
+        self._brokers = image.brokers
+
+    def _forget_lists(self, image: MetadataImage, authorizer: AclAuthorizer) -> None:
+        if self._brokers is not image.brokers:
+            self._forget_brokers(image)
+        self._bytes -= sum(len(rows.data) + ENTRY_BYTES for rows in self._lists.values())
+        self._lists.clear()
+        self._topics, self._authorizer = image.topics, authorizer
+
+    def _make_room(self, size_bytes: int) -> None:
+        """Rows of topics that are gone stay until then; what is in use is soon back."""
+        if self._bytes + size_bytes + ENTRY_BYTES > self._bytes_max:
+            self._clear()
+        self._bytes += size_bytes + ENTRY_BYTES
+
+    def _clear(self) -> None:
+        self._rows.clear()
+        self._lists.clear()
+        self._bytes = 0
+
+
+def _encoder(image: MetadataImage, ctx: RequestContext) -> Callable[[TopicImage, int], bytes]:
+    """How rows are written for one listener and version while the brokers stay as they are."""
+    shown = TopicRows(image, ctx)
+    encode = part_encoder(MetadataResponseTopic, MetadataResponse, ctx.api_version)
+    return lambda topic, operations: encode(shown.row(topic, operations))
