@@ -23,3 +23,4 @@ class RequestContext(NamedTuple):
     listener: str  # name of the listener the client came by: Metadata answers for that one
     now_ms: int  # Unix milliseconds, one reading per loop turn
     throttle: Throttle | None = None  # of the connection; None where there is none to mute
+    is_internal: bool = False  # Came by a listener for brokers alone.

@@ -10,7 +10,7 @@ from data_plane.broker.handlers import HANDLERS, handler
 from data_plane.broker.quick_produce import MISSES_MAX, PRODUCE, QuickProduce, learnt
 from data_plane.broker.reply import Parts, Reply
 from data_plane.log.failures import LogFailure
-from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS
+from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS, INTERNAL_KEYS
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.headers import (
     RequestHeader,
@@ -48,6 +48,7 @@ class Session:
         "client_host",
         "guard",
         "is_authenticated",
+        "is_internal",
         "listener",
         "principal",
         "quick_misses",
@@ -57,12 +58,19 @@ class Session:
     )
 
     def __init__(
-        self, *, listener: str, principal: str, client_host: str, is_authenticated: bool = True
+        self,
+        *,
+        listener: str,
+        principal: str,
+        client_host: str,
+        is_authenticated: bool = True,
+        is_internal: bool = False,
     ) -> None:
         self.listener = listener
         self.principal = principal
         self.client_host = client_host
         self.is_authenticated = is_authenticated
+        self.is_internal = is_internal  # A broker of this cluster, by the listener for brokers.
         self.guard: Guard | None = None
         self.quick_produce: QuickProduce | None = None
         self.quick_misses = 0
@@ -93,7 +101,7 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
     spec = API_KEYS.get(header.api_key)
     if not session.is_authenticated and header.api_key != API_VERSIONS:
         raise CloseConnection(f"API key {header.api_key} asked for before authentication")
-    if spec is None or header.api_key not in HANDLERS:
+    if spec is None or header.api_key not in HANDLERS or _is_for_brokers(session, header):
         raise CloseConnection(_refusal(session, header))
     ctx = RequestContext(
         session.principal,
@@ -104,6 +112,7 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
         session.listener,
         now_ms,
         session.throttle,
+        session.is_internal,
     )
     module = handler(header.api_key)
     if header.api_version not in spec.versions:
@@ -189,6 +198,10 @@ def software_of(request: object) -> str:
     """Name and version of the client's library, empty below ApiVersions v3."""
     name = getattr(request, "client_software_name", "")
     return f"{name} {getattr(request, 'client_software_version', '')}".strip()
+
+
+def _is_for_brokers(session: Session, header: RequestHeader) -> bool:
+    return header.api_key in INTERNAL_KEYS and not session.is_internal
 
 
 def _unknown_api_versions(header: RequestHeader, module: ModuleType) -> Reply:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from data_plane.broker.context import RequestContext
 from data_plane.broker.handlers import HANDLERS
 from data_plane.metadata.features import SUPPORTED
-from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS
+from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS, INTERNAL_KEYS
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.api_versions import (
     ApiVersionsRequest,
@@ -52,8 +52,8 @@ def handle(
 
 
 def served() -> list[ApiVersionsResponseApiKey]:
-    """One row for each key that has a handler, by number."""
-    return [_row(key) for key in sorted(HANDLERS)]
+    """One row for each key that has a handler for clients, by number."""
+    return [_row(key) for key in sorted(HANDLERS.keys() - INTERNAL_KEYS)]
 
 
 def unsupported_version() -> ApiVersionsResponse:
