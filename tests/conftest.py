@@ -7,6 +7,7 @@ some 20 ms, and dropped afterwards; `redis_url` is emptied before each test that
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,11 @@ from control_plane.local.processes import Program, last_lines, start, stop
 from control_plane.local.valkey import EmbeddedValkey
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure() -> None:
+    """A shell's background job ignores SIGINT, and would hand that down to every program tested."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
