@@ -87,7 +87,7 @@ _TABLE: tuple[tuple[int, str, range, int, str], ...] = (
     (50, "DescribeUserScramCredentials", range(1), 0, "describe_user_scram_credentials"),
     (51, "AlterUserScramCredentials", range(1), 0, "alter_user_scram_credentials"),
     (55, "DescribeQuorum", range(3), 0, "describe_quorum"),
-    (56, "AlterPartition", range(2, 4), 0, "alter_partition"),
+    (56, "AlterPartition", range(2, 4), 2, "alter_partition"),
     (57, "UpdateFeatures", range(2), 0, "update_features"),
     (60, "DescribeCluster", range(2), 0, "describe_cluster"),
     (61, "DescribeProducers", range(1), 0, "describe_producers"),

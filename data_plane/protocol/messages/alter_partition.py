@@ -52,7 +52,7 @@ class AlterPartitionRequestTopic:
     partitions: Sequence[AlterPartitionRequestPartition] = ()
 
 
-@request(api_key=56, versions=range(2, 4), flexible_from=0)
+@request(api_key=56, versions=range(2, 4), flexible_from=2)
 @dataclass(frozen=True, slots=True)
 class AlterPartitionRequest:
     """A leader asks the controller for other ISRs."""
@@ -83,7 +83,7 @@ class AlterPartitionResponseTopic:
     partitions: Sequence[AlterPartitionResponsePartition] = ()
 
 
-@response(api_key=56, versions=range(2, 4), flexible_from=0)
+@response(api_key=56, versions=range(2, 4), flexible_from=2)
 @dataclass(frozen=True, slots=True)
 class AlterPartitionResponse:
     """How each partition fared; the error is for all of them."""
