@@ -77,6 +77,7 @@ def as_kafka(message: Any) -> Any:
     return dataclasses.replace(message, topics=topics)
 
 
+@pytest.mark.semantics("10e", "11a")
 @pytest.mark.parametrize("case", KIO_CASES, ids=lambda case: case.id)
 def test_kio_reads_and_writes_the_same(case: Case) -> None:
     load = load_request_schema if is_request(case) else load_response_schema
@@ -92,6 +93,7 @@ def test_kio_reads_and_writes_the_same(case: Case) -> None:
         assert written.getvalue() == body
 
 
+@pytest.mark.semantics("10e")
 @pytest.mark.parametrize("case", KAFKA_PYTHON_CASES, ids=lambda case: case.id)
 def test_kafka_python_reads_the_same_values(case: Case) -> None:
     theirs = kafka_python_class(case)

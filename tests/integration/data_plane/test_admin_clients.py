@@ -52,6 +52,7 @@ def configs_of(admin: AdminClient, resource: ConfigResource) -> dict[str, Config
     return configs
 
 
+@pytest.mark.semantics("80e")
 def test_item_80_refusals_reach_the_client_and_the_good_topic_is_there(
     broker: BrokerProcess,
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_topic_grows_and_goes(broker: BrokerProcess) -> None:
     assert error_of(admin.delete_topics(["short-lived"])["short-lived"]) == 3
 
 
+@pytest.mark.semantics("49b")
 def test_item_49_append_to_a_default_policy(broker: BrokerProcess) -> None:
     admin = admin_of(broker)
     create(admin, NewTopic("tidy", 1, 1, config={"retention.ms": "60000"}))

@@ -115,6 +115,7 @@ def test_a_group_outlives_a_kill_of_its_broker(tmp_path: Path) -> None:
         assert again.stop() == 0
 
 
+@pytest.mark.semantics("64f")
 def test_an_expression_finds_topics_that_come_later(broker: BrokerProcess) -> None:
     create_topic(broker.address, "found-1", PARTITIONS)
     create_topic(broker.address, "other", PARTITIONS)
@@ -128,6 +129,7 @@ def test_an_expression_finds_topics_that_come_later(broker: BrokerProcess) -> No
     consumer.close()
 
 
+@pytest.mark.semantics("64a")
 def test_a_static_member_comes_back_to_its_partitions(broker: BrokerProcess) -> None:
     create_topic(broker.address, "static", PARTITIONS)
     stays = member(broker.address, "statics", **{"group.instance.id": "a"})
@@ -166,6 +168,7 @@ def test_admins_see_what_kind_of_group_it_is(broker: BrokerProcess) -> None:
     assert "seen" not in [group.group_id for group in listed.valid]
 
 
+@pytest.mark.semantics("64g")
 def test_an_empty_group_changes_its_kind_and_keeps_its_offsets(broker: BrokerProcess) -> None:
     create_topic(broker.address, "moved", PARTITIONS)
     produce(broker.address, "moved", [b"1", b"2", b"3"], 0)

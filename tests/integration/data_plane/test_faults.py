@@ -173,6 +173,7 @@ def is_writable(address: str, topic: str) -> bool:
     return codes == [0]
 
 
+@pytest.mark.semantics("98c")
 def test_a_failed_write_ends_the_broker_before_it_acknowledges(tmp_path: Path) -> None:
     """The kernel refuses a write with an error nobody may retry (EFBIG, as a failing disk gives
     EIO): the broker exits with 74, says so in its directory, and has lost nothing acknowledged."""

@@ -40,6 +40,7 @@ def error_of(response: bytes, topic: str) -> int:
     return code
 
 
+@pytest.mark.semantics("1b", "1c")
 @pytest.mark.parametrize("size", [-1, -(2**31), 2**31 - 1, 100 * 1024 * 1024 + 1])
 def test_a_frame_that_lies_about_its_length_closes(broker: BrokerProcess, size: int) -> None:
     with broker.connect() as client:
@@ -69,6 +70,7 @@ def test_an_unfinished_frame_holds_nobody_up(broker: BrokerProcess) -> None:
         assert busy.receive()[:4] == bytes.fromhex("00000001")
 
 
+@pytest.mark.semantics("7a")
 @pytest.mark.parametrize("key", [999, -1, 4, 71])
 def test_an_unknown_api_key_closes(broker: BrokerProcess, key: int) -> None:
     with broker.connect() as client:
@@ -76,12 +78,14 @@ def test_an_unknown_api_key_closes(broker: BrokerProcess, key: int) -> None:
         assert client.is_closed_by_broker()
 
 
+@pytest.mark.semantics("7a")
 def test_an_unknown_version_closes(broker: BrokerProcess) -> None:
     with broker.connect() as client:
         client.send(struct.pack(">hhih", 3, 99, 1, -1))
         assert client.is_closed_by_broker()
 
 
+@pytest.mark.semantics("5a", "5b")
 def test_an_unknown_version_of_api_versions_is_answered(broker: BrokerProcess) -> None:
     """Version 0 body, error 35, our own range; the connection stays for the retry (KIP-511)."""
     with broker.connect() as client:
@@ -91,6 +95,7 @@ def test_an_unknown_version_of_api_versions_is_answered(broker: BrokerProcess) -
         assert client.receive()[:6] == bytes.fromhex("000000010000")
 
 
+@pytest.mark.semantics("13d")
 def test_a_batch_with_a_wrong_checksum_is_refused(broker: BrokerProcess) -> None:
     create_topic(broker.address, "checked")
     batch = bytearray(encode_batch([Record(0, 0, b"k", b"v", ())], base_timestamp_ms=1))
@@ -101,6 +106,7 @@ def test_a_batch_with_a_wrong_checksum_is_refused(broker: BrokerProcess) -> None
     assert end_offset(broker.address, "checked") == 0
 
 
+@pytest.mark.semantics("15b")
 def test_a_batch_that_lies_about_its_records_is_refused(broker: BrokerProcess) -> None:
     """The count says three, the last offset delta says one record: offsets would be skipped."""
     create_topic(broker.address, "counted")
@@ -113,6 +119,7 @@ def test_a_batch_that_lies_about_its_records_is_refused(broker: BrokerProcess) -
     assert end_offset(broker.address, "counted") == 0
 
 
+@pytest.mark.semantics("9b")
 def test_a_failed_produce_without_acks_closes(broker: BrokerProcess) -> None:
     """There is no response to carry the error; only the end of the connection tells."""
     with broker.connect() as client:
@@ -135,6 +142,7 @@ def test_old_produce_versions_answer_35(broker: BrokerProcess) -> None:
         assert error_of(client.receive(), "old") == 35
 
 
+@pytest.mark.semantics("2a")
 def test_replies_keep_the_order_of_requests(broker: BrokerProcess) -> None:
     """A produce that waits for its sync, then one that does not wait, then ApiVersions."""
     create_topic(broker.address, "ordered")

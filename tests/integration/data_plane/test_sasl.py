@@ -281,6 +281,7 @@ def test_a_changed_password_replaces_the_old_one(secured: Secured) -> None:
     AdminClient(secured.settings("changing", password="second")).list_topics(timeout=10)
 
 
+@pytest.mark.semantics("87b")
 def test_a_client_that_renews_its_session_goes_on_over_several(secured: Secured) -> None:
     """librdkafka renews by itself (KIP-368); one connection outlives four sessions."""
     errors: list[Any] = []
@@ -328,6 +329,7 @@ def test_a_large_frame_before_authentication_closes_at_its_size(secured: Secured
         assert client.is_closed_by_broker()
 
 
+@pytest.mark.semantics("94a")
 def test_a_mute_client_is_not_waited_for_by_others(secured: Secured) -> None:
     """A quota mutes the connection that exceeds it; throttle times reach the client (KIP-219)."""
     add_user(secured, "greedy")

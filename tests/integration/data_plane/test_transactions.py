@@ -105,6 +105,7 @@ def test_committed_records_are_seen_and_aborted_ones_are_not(
     assert [end_offset(broker.address, topic, index) for index in range(3)] == [6, 6, 6]
 
 
+@pytest.mark.semantics("28b")
 def test_an_open_transaction_holds_back_what_comes_behind_it(
     broker: BrokerProcess, topic: str
 ) -> None:

@@ -188,6 +188,7 @@ def is_allowed(world: World, row: Row, need: Need) -> bool:
 CASES = [(row, need) for row in TABLE for need in row.needs]
 
 
+@pytest.mark.semantics("91c", "91d", "91e")
 @pytest.mark.parametrize(
     ("row", "need"), CASES, ids=[f"{row.label}: {need.kind.name}" for row, need in CASES]
 )

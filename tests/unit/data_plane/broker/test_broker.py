@@ -12,6 +12,7 @@ from data_plane.protocol.messages.delete_topics import DeleteTopicsRequest
 from tests.unit.data_plane.broker.world import World, batch_of, fetched, produced
 
 
+@pytest.mark.semantics("12c", "97a")
 def test_acks_all_is_answered_only_after_the_sync() -> None:
     world = World()
     world.create_topic("t")
@@ -23,6 +24,7 @@ def test_acks_all_is_answered_only_after_the_sync() -> None:
     assert produced(asked).base_offset == 0
 
 
+@pytest.mark.semantics("12e", "29c")
 def test_acks_one_is_answered_before_the_sync_but_not_readable() -> None:
     world = World()
     world.create_topic("t")
@@ -37,6 +39,7 @@ def test_acks_one_is_answered_before_the_sync_but_not_readable() -> None:
     assert b"one" in bytes(found.records or b"")
 
 
+@pytest.mark.semantics("28a")
 def test_what_arrives_during_a_sync_waits_for_the_next_one() -> None:
     """Group commit: two produces behind a running sync share the one after it."""
     world = World()
@@ -57,6 +60,7 @@ def test_what_arrives_during_a_sync_waits_for_the_next_one() -> None:
     assert [produced(asked).base_offset for asked in later] == [1, 2]
 
 
+@pytest.mark.semantics("98a", "98b")
 def test_a_failed_sync_acknowledges_nothing_and_is_not_retried() -> None:
     world = World()
     world.create_topic("t")
@@ -82,6 +86,7 @@ def test_a_failed_write_ends_the_broker_unanswered() -> None:
     assert [type(failure) for failure in world.failures] == [LogFailure]
 
 
+@pytest.mark.semantics("24b")
 @pytest.mark.parametrize("acks", [1, -1])
 def test_a_full_disk_answers_56_and_gives_the_offset_again(acks: int) -> None:
     world = World()
@@ -94,6 +99,7 @@ def test_a_full_disk_answers_56_and_gives_the_offset_again(acks: int) -> None:
     assert fetched(world.fetch("t", 0)).high_watermark == 1
 
 
+@pytest.mark.semantics("97a")
 def test_acknowledged_records_survive_power_loss() -> None:
     world = World()
     world.create_topic("t")
@@ -112,6 +118,7 @@ def test_acknowledged_records_survive_power_loss() -> None:
     assert all(b"%d" % number in bytes(found.records or b"") for number in range(5))
 
 
+@pytest.mark.semantics("78a")
 def test_a_restart_raises_the_leader_epoch_always() -> None:
     """Nothing of an earlier incarnation is taken for this one's (durability.md 3)."""
     world = World()
@@ -132,6 +139,7 @@ def test_partitions_without_their_metadata_are_not_taken_for_deleted() -> None:
         world.restart(lambda _: None)
 
 
+@pytest.mark.semantics("27c")
 def test_a_deleted_topic_answers_whoever_waits_for_it() -> None:
     world = World()
     world.create_topic("t")
@@ -168,6 +176,7 @@ def test_a_damaged_partition_is_quarantined_and_the_others_are_served() -> None:
     assert len(world.broker.log_dir.quarantined) == 1
 
 
+@pytest.mark.semantics("35e", "97b")
 def test_a_replicated_topic_is_answered_at_the_write_and_synced_by_flush_ms() -> None:
     """Kafka's own rule, opted into: the sync follows later, and nobody waits for it."""
     world = World()

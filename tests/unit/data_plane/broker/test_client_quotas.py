@@ -34,6 +34,7 @@ def alter(
     assert row.error_code == 0, row
 
 
+@pytest.mark.semantics("93a", "93f")
 @pytest.mark.parametrize("version", [3, 9, 11])
 @pytest.mark.parametrize("acks", [-1, 1])
 def test_a_produce_over_the_quota_is_kept_answered_and_mutes(version: int, acks: int) -> None:
@@ -69,6 +70,7 @@ def test_a_client_id_has_its_own_quota_and_others_none() -> None:
         assert bool(asked.response().throttle_time_ms) == is_throttled
 
 
+@pytest.mark.semantics("94b")
 def test_a_fetch_over_the_quota_tells_watermarks_and_keeps_records_back() -> None:
     world = limited("consumer_byte_rate", 1_500)
     for _ in range(2):

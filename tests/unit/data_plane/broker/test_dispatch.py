@@ -40,6 +40,7 @@ def test_what_cannot_be_read_closes(world: World, frame: bytes) -> None:
         send(world, frame)
 
 
+@pytest.mark.semantics("7a", "7b")
 @pytest.mark.parametrize(("key", "version"), [(999, 0), (-5, 0), (3, 99), (3, -1), (4, 0)])
 def test_what_is_not_served_closes_and_names_the_client(
     world: World, key: int, version: int

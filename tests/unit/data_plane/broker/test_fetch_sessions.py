@@ -93,6 +93,7 @@ def put(world: World, partition: int) -> None:
     produced(world.produce("t", batch_of(b"x"), partition=partition))
 
 
+@pytest.mark.semantics("37b", "37c")
 @pytest.mark.parametrize("version", [7, 12, 13, 17])
 def test_an_incremental_fetch_lists_what_has_changed(world: World, version: int) -> None:
     reader = Reader(world, version).opened()
@@ -103,6 +104,7 @@ def test_an_incremental_fetch_lists_what_has_changed(world: World, version: int)
     assert reader.rows(reader.ask({3: 1})) == {}
 
 
+@pytest.mark.semantics("27d")
 def test_a_watermark_that_moved_is_told_with_or_without_records(world: World) -> None:
     reader = Reader(world).opened()
     put(world, 1)
@@ -131,6 +133,7 @@ def test_the_deadline_brings_an_empty_answer(world: World) -> None:
     assert reader.rows(reader.ask()) == {0: (0, 0)}
 
 
+@pytest.mark.semantics("37e")
 def test_errors_are_told_each_time_and_at_once(world: World) -> None:
     reader = Reader(world).opened()
     wrong = {4: 99}
@@ -141,6 +144,7 @@ def test_errors_are_told_each_time_and_at_once(world: World) -> None:
     assert reader.rows(reader.ask()) == {}
 
 
+@pytest.mark.semantics("37g")
 def test_partitions_join_and_leave_a_session(world: World) -> None:
     reader = Reader(world, partitions=2).opened()
     put(world, 4)
@@ -153,6 +157,7 @@ def test_partitions_join_and_leave_a_session(world: World) -> None:
     assert reader.session_id == 0, "an empty session is closed"
 
 
+@pytest.mark.semantics("26c")
 def test_what_the_limit_cut_off_comes_first_the_next_time(world: World) -> None:
     reader = Reader(world).opened()
     for partition in range(PARTITIONS):
@@ -169,6 +174,7 @@ def test_what_the_limit_cut_off_comes_first_the_next_time(world: World) -> None:
     assert sorted(seen) == list(range(PARTITIONS))
 
 
+@pytest.mark.semantics("37d")
 @pytest.mark.parametrize("epoch", [2, 7, -5])
 def test_a_wrong_epoch_is_refused(world: World, epoch: int) -> None:
     reader = Reader(world).opened()
@@ -186,6 +192,7 @@ def test_epochs_wrap_to_one(world: World) -> None:
     assert reader.rows(reader.ask()) == {}
 
 
+@pytest.mark.semantics("37d")
 def test_an_unknown_session_and_anothers_session_are_not_found(world: World) -> None:
     reader = Reader(world).opened()
     world.session.principal = "User:other"
@@ -194,6 +201,7 @@ def test_an_unknown_session_and_anothers_session_are_not_found(world: World) -> 
     assert reader.ask().response().error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
 
 
+@pytest.mark.semantics("38c")
 @pytest.mark.parametrize("versions", [(12, 13), (13, 12)])
 def test_a_session_keeps_to_names_or_to_ids(world: World, versions: tuple[int, int]) -> None:
     reader = Reader(world, versions[0]).opened()
@@ -201,6 +209,7 @@ def test_a_session_keeps_to_names_or_to_ids(world: World, versions: tuple[int, i
     assert reader.ask().response().error_code == ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR
 
 
+@pytest.mark.semantics("37h")
 @pytest.mark.parametrize("epoch", [0, -1])
 def test_a_full_fetch_ends_the_session_it_names(world: World, epoch: int) -> None:
     reader = Reader(world).opened()
@@ -213,6 +222,7 @@ def test_a_full_fetch_ends_the_session_it_names(world: World, epoch: int) -> Non
     assert reader.ask().response().error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
 
 
+@pytest.mark.semantics("27c", "38a")
 @pytest.mark.parametrize(
     ("version", "code"),
     [(12, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION), (13, ErrorCode.UNKNOWN_TOPIC_ID)],
@@ -247,6 +257,7 @@ def test_rights_taken_away_are_noticed(world: World) -> None:
     assert len(listed) == PARTITIONS
 
 
+@pytest.mark.semantics("37f")
 def test_a_full_cache_gives_only_an_idle_sessions_slot() -> None:
     world = World(limits=Limits(fetch_sessions_max=2))
     world.create_topic("t", PARTITIONS)

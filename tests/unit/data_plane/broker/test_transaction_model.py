@@ -216,6 +216,7 @@ class Model:
             assert offset != -1
 
 
+@pytest.mark.semantics("28c", "69d")
 @pytest.mark.parametrize(
     "versions",
     [(False, False, False), (True, True, True), (False, True, True)],

@@ -91,6 +91,7 @@ def state(world: World, transactional_id: str = "id") -> str:
 # --- the order in which things become durable ----------------------------------------------------
 
 
+@pytest.mark.semantics("67b")
 def test_no_marker_is_written_before_the_decision_is_committed(world: World) -> None:
     one = writing(world)
     world.executor.is_held = True
@@ -118,6 +119,7 @@ def topic_directory(world: World) -> str:
     return world.broker.partition("t", 0).log.directory.name
 
 
+@pytest.mark.semantics("67c")
 def test_a_marker_that_cannot_be_written_is_tried_again(world: World) -> None:
     one = writing(world)
     world.files.fail("append", errno.ENOSPC, topic_directory(world))
@@ -129,6 +131,7 @@ def test_a_marker_that_cannot_be_written_is_tried_again(world: World) -> None:
     assert read_committed(world, "t", 0) == [b"v"]
 
 
+@pytest.mark.semantics("67c")
 def test_a_shard_that_lost_its_last_record_is_loaded_again_and_finishes(world: World) -> None:
     one = writing(world)
     world.executor.is_held = True
@@ -167,6 +170,7 @@ def test_a_deleted_topic_counts_as_told(world: World) -> None:
 # --- producers -----------------------------------------------------------------------------------
 
 
+@pytest.mark.semantics("65b")
 @pytest.mark.parametrize("version", range(6))
 def test_each_initialisation_raises_the_epoch(world: World, version: int) -> None:
     client(world)
@@ -177,6 +181,7 @@ def test_each_initialisation_raises_the_epoch(world: World, version: int) -> Non
     assert (answer.error_code, answer.producer_id, answer.producer_epoch) == (E.NONE, 0, 1)
 
 
+@pytest.mark.semantics("66a")
 @pytest.mark.parametrize("timeout_ms", [0, -1, 900_001])
 def test_timeouts_beyond_the_limit_are_refused(world: World, timeout_ms: int) -> None:
     one = TransactionalClient(world, "id")
@@ -200,6 +205,7 @@ def test_an_empty_transactional_id_is_no_id(world: World) -> None:
     assert one.end(is_commit=True) is E.INVALID_REQUEST
 
 
+@pytest.mark.semantics("65e")
 def test_kip_360_a_producer_resumes_and_its_retry_gets_the_same_answer(world: World) -> None:
     one = client(world)
     assert one.ask_init() is E.NONE
@@ -213,6 +219,7 @@ def test_kip_360_a_producer_resumes_and_its_retry_gets_the_same_answer(world: Wo
     assert one.ask_init(version=3) is E.INVALID_PRODUCER_EPOCH
 
 
+@pytest.mark.semantics("65c")
 def test_a_new_process_fences_the_old_one_and_aborts_what_it_left_open(world: World) -> None:
     old = writing(world, b"lost")
     new = TransactionalClient(world, "id")
@@ -251,6 +258,7 @@ def test_an_id_that_nobody_uses_expires(world: World) -> None:
     assert state(world) == "TRANSACTIONAL_ID_NOT_FOUND"
 
 
+@pytest.mark.semantics("66b")
 def test_a_transaction_whose_time_is_up_is_aborted_at_a_higher_epoch(world: World) -> None:
     one = writing(world)
     world.sleep(TIMEOUT_MS)
@@ -267,6 +275,7 @@ def test_a_transaction_whose_time_is_up_is_aborted_at_a_higher_epoch(world: Worl
 # --- EndTxn --------------------------------------------------------------------------------------
 
 
+@pytest.mark.semantics("72a", "72b")
 @pytest.mark.parametrize("is_commit", [True, False])
 @pytest.mark.parametrize("version", range(5))
 def test_the_same_end_again_succeeds_and_the_other_is_refused(
@@ -287,6 +296,7 @@ def test_nothing_to_end_is_an_invalid_state(world: World) -> None:
 # --- Produce -------------------------------------------------------------------------------------
 
 
+@pytest.mark.semantics("71a")
 @pytest.mark.parametrize(
     ("version", "code"),
     [(3, E.INVALID_TXN_STATE), (10, E.INVALID_TXN_STATE), (11, E.TRANSACTION_ABORTABLE)],
@@ -346,6 +356,7 @@ def test_a_transactional_batch_names_its_transactional_id(world: World) -> None:
 # --- offsets -------------------------------------------------------------------------------------
 
 
+@pytest.mark.semantics("61c", "70a")
 @pytest.mark.parametrize("version", range(5))
 def test_offsets_are_pending_until_the_commit(world: World, version: int) -> None:
     one = client(world)
@@ -358,6 +369,7 @@ def test_offsets_are_pending_until_the_commit(world: World, version: int) -> Non
     assert committed_offset(world, require_stable=True) == (E.NONE, 7)
 
 
+@pytest.mark.semantics("70b")
 def test_offsets_of_an_aborted_transaction_never_count(world: World) -> None:
     one = client(world)
     one.add_offsets()
@@ -536,6 +548,7 @@ def writing_v2(world: World, *values: bytes) -> TransactionalClient:
     return made
 
 
+@pytest.mark.semantics("71b", "71c")
 def test_partitions_join_by_the_first_write_and_each_end_raises_the_epoch(world: World) -> None:
     one = writing_v2(world, b"a")
     assert state(world) == "Ongoing"
@@ -579,6 +592,7 @@ def test_a_write_that_waits_too_long_is_told_so_and_never_done(world: World) -> 
     assert end_offset(world) == 2
 
 
+@pytest.mark.semantics("71d")
 def test_a_late_end_cannot_end_the_next_transaction(world: World) -> None:
     """The lost marker of Jepsen's Bufstream report: the epoch tells the two apart."""
     one = writing_v2(world, b"a")
@@ -610,6 +624,7 @@ def test_an_abort_without_a_write_still_raises_the_epoch(world: World) -> None:
     assert one.end(is_commit=True) is E.INVALID_TXN_STATE
 
 
+@pytest.mark.semantics("71c")
 def test_offsets_join_by_the_first_commit(world: World) -> None:
     one = TransactionalClient(world, "id", is_v2=True)
     one.find()

@@ -1,5 +1,7 @@
 """Retention and compaction as the broker's ticks drive them (kafka-protocol.md items 45-49)."""
 
+import pytest
+
 from data_plane.broker.broker import Broker
 from data_plane.broker.upkeep import PARTITIONS_PER_STEP
 from data_plane.log.clean_job import CleanJob
@@ -51,6 +53,7 @@ def seen(world: World, topic: str) -> list[int]:
     return offsets
 
 
+@pytest.mark.semantics("45a", "45c")
 def test_45_retention_by_time_goes_by_the_segment_s_latest_timestamp() -> None:
     world = World()
     world.create_topic("t", segment_bytes="300", retention_ms="600000")
@@ -65,6 +68,7 @@ def test_45_retention_by_time_goes_by_the_segment_s_latest_timestamp() -> None:
     assert not [n for n in world.files.list_names(log.directory) if n.endswith(".deleted")]
 
 
+@pytest.mark.semantics("45b")
 def test_45_retention_by_size_leaves_the_active_segment_and_what_fits() -> None:
     world = World()
     world.create_topic("t", segment_bytes="300", retention_bytes="600")
@@ -94,6 +98,7 @@ def test_45_a_partition_that_nobody_uses_is_looked_after_too() -> None:
     assert world.broker.log_dir.used_bytes == 0
 
 
+@pytest.mark.semantics("46a")
 def test_46_compaction_runs_when_it_is_due_and_clients_see_the_last_of_each_key() -> None:
     world = World()
     create_compacted(world, "t")
@@ -124,6 +129,7 @@ def test_46_an_idle_segment_rolls_in_time_for_max_compaction_lag() -> None:
     assert seen(world, "t") == [4, 5]
 
 
+@pytest.mark.semantics("47a")
 def test_47_a_tombstone_goes_by_itself_past_its_horizon() -> None:
     world = World()
     create_compacted(world, "t")
@@ -152,6 +158,7 @@ def test_47_a_tombstone_goes_by_itself_past_its_horizon() -> None:
     assert 0 not in [r.offset for r in records_of(other)]
 
 
+@pytest.mark.semantics("48a")
 def test_48_a_fetch_in_a_gap_returns_the_next_batch() -> None:
     world = World()
     create_compacted(world, "t")
@@ -168,6 +175,7 @@ def test_48_a_fetch_in_a_gap_returns_the_next_batch() -> None:
         assert row.high_watermark == 20
 
 
+@pytest.mark.semantics("49a", "49b")
 def test_49_appending_compact_to_the_default_policy_gives_both_and_both_run() -> None:
     world = World()
     world.create_topic("t", segment_bytes="300", min_cleanable_dirty_ratio="0.0")

@@ -49,6 +49,7 @@ def test_any_crowd_gets_a_whole_assignment(name: str, seed: int) -> None:
         topics[rng.choice(sorted(topics))] += rng.randrange(3)
 
 
+@pytest.mark.semantics("64c")
 @pytest.mark.parametrize("seed", range(60))
 def test_uniform_is_even_and_moves_no_more_than_it_must(seed: int) -> None:
     """Equal subscriptions: loads differ by one at most, and only what is above a share moves."""
@@ -85,6 +86,7 @@ def test_uniform_helps_who_may_own_little() -> None:
     }
 
 
+@pytest.mark.semantics("64c")
 def test_range_gives_equal_partitions_of_topics_to_one_member() -> None:
     topics = {topic(0): 5, topic(1): 5}
     made = range_({name: Subscriber(frozenset(topics)) for name in ("a", "b")}, topics)

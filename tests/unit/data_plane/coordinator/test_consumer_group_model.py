@@ -229,6 +229,7 @@ class Crowd:
                 self.check()
 
 
+@pytest.mark.semantics("64d")
 @pytest.mark.parametrize("seed", range(120))
 def test_no_partition_has_two_owners_and_crowds_settle(seed: int) -> None:
     crowd = Crowd(seed)

@@ -7,6 +7,7 @@ from data_plane.coordinator.group_partition import java_hash, partition_for
 INT32_MIN = -(1 << 31)
 
 
+@pytest.mark.semantics("63a")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -34,6 +35,7 @@ def test_a_lone_surrogate_has_a_hash() -> None:
     assert java_hash("\ud83d") == 0xD83D
 
 
+@pytest.mark.semantics("63a")
 def test_partition_is_within_range_even_for_the_hash_without_an_absolute_value() -> None:
     assert partition_for("polygenelubricants", 50) == 0
     assert partition_for("hello", 50) == 99162322 % 50

@@ -261,6 +261,7 @@ def journaled(shard: GroupsShard) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.semantics("52a", "55b", "57c")
 @pytest.mark.parametrize("seed", range(150))
 def test_random_members(seed: int) -> None:
     world = World(seed)

@@ -33,6 +33,7 @@ def test_the_latest_commit_counts_also_after_a_reload() -> None:
     assert driver.shard.committed(GROUP)["t", 1].metadata == "m"
 
 
+@pytest.mark.semantics("60c")
 def test_long_metadata_is_refused_alone() -> None:
     driver = Driver()
     assert driver.commit({("t", 0): 1}, metadata="x" * 4_096) == (ErrorCode.NONE,)
@@ -41,6 +42,7 @@ def test_long_metadata_is_refused_alone() -> None:
     assert driver.committed() == {("t", 0): 1}
 
 
+@pytest.mark.semantics("60a")
 @pytest.mark.parametrize(
     ("version", "code"),
     [(8, ErrorCode.ILLEGAL_GENERATION), (9, ErrorCode.GROUP_ID_NOT_FOUND)],
@@ -51,6 +53,7 @@ def test_a_member_of_no_group_may_not_commit(version: int, code: ErrorCode) -> N
     assert driver.shard.groups == {}
 
 
+@pytest.mark.semantics("62b")
 def test_offsets_of_a_simple_consumer_expire_a_week_after_their_own_commit() -> None:
     driver = Driver()
     driver.commit({("t", 0): 1})
@@ -63,6 +66,7 @@ def test_offsets_of_a_simple_consumer_expire_a_week_after_their_own_commit() -> 
     assert driver.shard.groups == {}, "nothing is left of the group either"
 
 
+@pytest.mark.semantics("62a")
 def test_offsets_of_a_group_expire_a_week_after_it_became_empty() -> None:
     session_ms = 1_800_000
     driver, member_id = stable_driver(session_ms=session_ms)
@@ -80,6 +84,7 @@ def test_offsets_of_a_group_expire_a_week_after_it_became_empty() -> None:
     assert driver.shard.groups == {}
 
 
+@pytest.mark.semantics("62c")
 def test_an_explicit_retention_counts_from_the_commit() -> None:
     driver = Driver()
     driver.commit({("t", 0): 1}, retention_ms=DAY_MS)

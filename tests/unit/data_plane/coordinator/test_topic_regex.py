@@ -23,6 +23,7 @@ def random_pattern(rng: random.Random, depth: int = 3) -> str:
     return f"(?:{''.join(pieces)}){rng.choice(['*', '+', '?', '{2}', '{0,2}', '{1,}', '*?'])}"
 
 
+@pytest.mark.semantics("64f")
 @pytest.mark.parametrize("seed", range(300))
 def test_it_finds_what_re_finds(seed: int) -> None:
     rng = random.Random(seed)
@@ -51,6 +52,7 @@ def test_anchors_and_corners(pattern: str, found: str, not_found: str) -> None:
     assert not regex.matches(not_found)
 
 
+@pytest.mark.semantics("64f")
 @pytest.mark.parametrize(
     "pattern", ["(a*)*b", "(a|a)*b", "(a|aa)+b", "(a*)*" * 50 + "b", "a{100}" * 9]
 )

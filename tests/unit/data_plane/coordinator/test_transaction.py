@@ -25,6 +25,7 @@ KNOWN = Transaction("id", 7, 3, 60_000, S.EMPTY, update_ms=1)
 ONGOING = dataclasses.replace(KNOWN, state=S.ONGOING, partitions=frozenset({("t", 0)}), start_ms=1)
 
 
+@pytest.mark.semantics("67a")
 @pytest.mark.parametrize("to", S)
 @pytest.mark.parametrize("state", S)
 def test_only_the_tables_moves_are_made(state: S, to: S) -> None:
@@ -44,6 +45,7 @@ def test_every_state_but_dead_leads_to_an_idle_one() -> None:
     assert reached == set(S) - {S.DEAD}
 
 
+@pytest.mark.semantics("67a")
 def test_states_have_kafkas_names() -> None:
     assert [state.label for state in S] == [
         "Empty",
@@ -79,6 +81,7 @@ def test_the_last_epoch_is_kept_for_the_fence() -> None:
     assert transaction.check_initialise(rotated, other) is ErrorCode.PRODUCER_FENCED
 
 
+@pytest.mark.semantics("65d")
 def test_a_resuming_producer_at_the_last_epoch_gets_a_new_id_and_the_same_one_on_retry() -> None:
     at_end = dataclasses.replace(KNOWN, producer_epoch=EPOCH_MAX - 1)
     old = ProducerIdAndEpoch(7, EPOCH_MAX - 1)

@@ -34,6 +34,36 @@ def test_there_are_transcripts() -> None:
     assert FILES, f"no transcripts in {FOLDER}"
 
 
+@pytest.mark.semantics(
+    "50a",
+    "50b",
+    "50c",
+    "51a",
+    "52a",
+    "52b",
+    "52c",
+    "52d",
+    "53a",
+    "53b",
+    "53c",
+    "54a",
+    "54b",
+    "54c",
+    "55a",
+    "55b",
+    "56a",
+    "56b",
+    "57a",
+    "57b",
+    "57c",
+    "57d",
+    "57e",
+    "58a",
+    "58b",
+    "58c",
+    "58e",
+    "60a",
+)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_transcript(path: Path, request: pytest.FixtureRequest) -> None:
     written = path.read_text()

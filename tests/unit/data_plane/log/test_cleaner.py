@@ -62,6 +62,7 @@ def closed(log: PartitionLog, *pairs: tuple[bytes, bytes | None], compression: i
     sync(log)
 
 
+@pytest.mark.semantics("46a")
 @pytest.mark.parametrize("seed", range(60))
 def test_46_the_last_record_of_each_key_stays_with_its_offset_and_order(seed: int) -> None:
     """Goal: exactly the oracle's records. Method: random logs, cleaned, cleaned past the horizon,
@@ -123,6 +124,7 @@ def test_46_a_map_that_is_too_small_cleans_in_several_runs(seed: int) -> None:
     assert records_of(log) == expected(history, end, has_tombstones=True)
 
 
+@pytest.mark.semantics("46b")
 @pytest.mark.parametrize("seed", range(20))
 def test_46_the_active_segment_and_the_unstable_part_are_left_alone(seed: int) -> None:
     rng = random.Random(seed)
@@ -139,6 +141,7 @@ def test_46_the_active_segment_and_the_unstable_part_are_left_alone(seed: int) -
     assert batches_of(log)[-len(untouched) :] == untouched
 
 
+@pytest.mark.semantics("46c")
 def test_46_min_compaction_lag_keeps_young_segments_out() -> None:
     files = memory_files()
     config = LogConfig(is_compacted=True, min_compaction_lag_ms=1000, min_cleanable_dirty_ratio=0.0)
@@ -149,6 +152,7 @@ def test_46_min_compaction_lag_keeps_young_segments_out() -> None:
     assert log.compaction.urgency(NOW_MS + 1000, 10) == 1.0
 
 
+@pytest.mark.semantics("46c")
 def test_46_max_compaction_lag_makes_a_run_due_whatever_the_ratio() -> None:
     files = memory_files()
     config = LogConfig(is_compacted=True, max_compaction_lag_ms=1000, min_cleanable_dirty_ratio=1.0)
@@ -159,6 +163,7 @@ def test_46_max_compaction_lag_makes_a_run_due_whatever_the_ratio() -> None:
     assert config.roll_ms == 1000
 
 
+@pytest.mark.semantics("46c")
 @pytest.mark.parametrize("ratio", [0.0, 0.3, 0.5, 0.7])
 def test_46_the_dirty_ratio_decides(ratio: float) -> None:
     """After a cleaning, half as many bytes again are dirty: a third of the whole."""
@@ -172,6 +177,7 @@ def test_46_the_dirty_ratio_decides(ratio: float) -> None:
     assert (log.compaction.urgency(NOW_MS, log.log_end_offset) > 0) == (ratio < 0.33)
 
 
+@pytest.mark.semantics("46d")
 def test_46_the_last_batch_of_a_producer_stays_empty_and_keeps_its_sequence() -> None:
     files = memory_files()
     log = new_log(files, CONFIG)
@@ -214,6 +220,7 @@ def test_46_a_thinned_batch_keeps_its_codec(codec: int) -> None:
     assert [r.value for r in records_of(log)] == [b"1", b"3", b"4"]
 
 
+@pytest.mark.semantics("47a")
 def test_47_a_tombstone_lives_until_its_batch_s_horizon() -> None:
     files = memory_files()
     log = new_log(files, CONFIG)
@@ -238,6 +245,7 @@ def test_47_a_tombstone_lives_until_its_batch_s_horizon() -> None:
     assert [r.offset for r in records_of(log)] == [1]
 
 
+@pytest.mark.semantics("47b")
 @pytest.mark.parametrize("seed", range(30))
 def test_47_markers_go_only_after_their_data_and_past_their_horizon(seed: int) -> None:
     """Told as a reader needs it: whoever sees aborted data sees its marker behind it."""
@@ -265,6 +273,7 @@ def test_47_markers_go_only_after_their_data_and_past_their_horizon(seed: int) -
     assert {h.producer_id for h in markers} <= held | set(dict(log.producers.items()))
 
 
+@pytest.mark.semantics("48a", "48b")
 def test_48_a_reader_skips_gaps_and_the_end_does_not_shrink() -> None:
     files = memory_files()
     log = new_log(files, CONFIG)

@@ -12,12 +12,14 @@ def epochs_of(*entries: tuple[int, int]) -> LeaderEpochs:
     return epochs
 
 
+@pytest.mark.semantics("34a")
 def test_only_the_first_record_of_an_epoch_is_noted() -> None:
     epochs = epochs_of((1, 0), (1, 5), (3, 9), (2, 12))
     assert epochs.entries == [(1, 0), (3, 9)]
     assert epochs.latest == 3
 
 
+@pytest.mark.semantics("33a")
 @pytest.mark.parametrize(
     ("asked", "end"),
     [(-1, (-1, -1)), (0, (0, 0)), (1, (1, 9)), (2, (1, 9)), (3, (3, 20)), (4, (4, 30)),
@@ -28,11 +30,13 @@ def test_the_end_of_an_epoch(asked: int, end: tuple[int, int]) -> None:
     assert epochs.end_of(asked, log_end_offset=30) == EpochEnd(*end)
 
 
+@pytest.mark.semantics("33b")
 def test_an_empty_cache_knows_nothing() -> None:
     assert epochs_of().end_of(0, log_end_offset=0) == EpochEnd(-1, -1)
     assert epochs_of().epoch_at(0) == -1
 
 
+@pytest.mark.semantics("34b")
 @pytest.mark.parametrize(
     ("offset", "left"),
     [(0, []), (9, [(1, 0)]), (10, [(1, 0), (3, 9)]), (99, [(1, 0), (3, 9), (4, 20)])],
@@ -43,6 +47,7 @@ def test_truncating_the_end(offset: int, left: list[tuple[int, int]]) -> None:
     assert epochs.entries == left
 
 
+@pytest.mark.semantics("34b")
 @pytest.mark.parametrize(
     ("offset", "left"),
     [(0, [(1, 0), (3, 9), (4, 20)]), (5, [(1, 5), (3, 9), (4, 20)]), (9, [(3, 9), (4, 20)]),
@@ -55,6 +60,7 @@ def test_truncating_the_start(offset: int, left: list[tuple[int, int]]) -> None:
     assert epochs.epoch_at(offset) == left[0][0]
 
 
+@pytest.mark.semantics("34c")
 def test_the_file_is_kafkas() -> None:
     epochs = epochs_of((1, 0), (3, 9))
     assert epochs.encode() == b"0\n2\n1 0\n3 9\n"

@@ -114,6 +114,7 @@ def test_the_kind_of_restart(boot_id: str, has_failed: bool, kind: RestartKind) 
     assert start(files).restart_kind == RestartKind.CLEAN
 
 
+@pytest.mark.semantics("98a")
 def test_a_failure_is_remembered_until_a_recovery_has_come_to_its_end() -> None:
     files = MemoryFiles()
     filled(files).mark_failure(LogFailure(ROOT, "sync", OSError(errno.EIO, "broken")))

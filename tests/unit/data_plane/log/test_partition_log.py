@@ -33,6 +33,7 @@ def headers_of(data: bytes) -> list[tuple[int, int]]:
     return [(h.base_offset, h.last_offset) for _, h in iter_batches(memoryview(data))]
 
 
+@pytest.mark.semantics("15a", "15c")
 def test_stage_gives_offsets_in_place_and_write_makes_them_readable() -> None:
     log = new_log(memory_files())
     first, second = client_batch([b"a", b"b"]), client_batch([b"c"])
@@ -68,6 +69,7 @@ def test_one_turn_costs_one_write_call() -> None:
     assert calls == [5]
 
 
+@pytest.mark.semantics("96a")
 def test_segments_roll_by_size_and_are_named_by_base_offset() -> None:
     log = filled(40)
     assert len(log.segment_base_offsets) > 3
@@ -110,6 +112,7 @@ def test_roll_on_an_empty_segment_changes_nothing() -> None:
     assert list(log.segment_base_offsets) == [0, 3]
 
 
+@pytest.mark.semantics("25a")
 @pytest.mark.parametrize("offset", range(60))
 def test_a_read_returns_the_whole_batch_that_holds_the_offset(offset: int) -> None:
     """Also in the middle of a batch, in every segment, with and without an index entry near."""
@@ -143,6 +146,7 @@ def test_a_read_ends_below_the_offset_limit(limit: int) -> None:
         assert headers_of(data.read_bytes()) == [(i * 3, i * 3 + 2) for i in whole]
 
 
+@pytest.mark.semantics("29a", "29b")
 def test_out_of_range_offsets_are_refused_and_the_end_is_empty() -> None:
     log = filled(10)
     log.delete_records_before(7)
@@ -183,6 +187,7 @@ def test_a_lower_leader_epoch_is_fenced() -> None:
     assert log.epoch_end(6) == (-1, -1)
 
 
+@pytest.mark.semantics("17c")
 def test_log_append_time_stamps_the_batch_and_its_checksum_holds() -> None:
     log = new_log(memory_files(), LogConfig(is_log_append_time=True))
     batch = client_batch([b"a", b"b"], timestamps_ms=[5, 6], producer_id=1, producer_epoch=0,
@@ -224,6 +229,7 @@ def test_a_refused_batch_leaves_the_log_as_it_was() -> None:
     assert append(log, client_batch()) == [1]
 
 
+@pytest.mark.semantics("42b")
 @pytest.mark.parametrize("compression", [0, 1, 2, 3, 4])
 def test_time_look_up_finds_the_record_in_any_codec(compression: int) -> None:
     """Every millisecond from before the first to after the last, against a plain search."""
@@ -240,6 +246,7 @@ def test_time_look_up_finds_the_record_in_any_codec(compression: int) -> None:
         assert log.offset_for_timestamp(wanted, 17) == below
 
 
+@pytest.mark.semantics("41c")
 @pytest.mark.parametrize("limit", range(0, 61, 3))
 def test_the_max_timestamp_is_that_of_the_first_record_that_has_it(limit: int) -> None:
     log = new_log(memory_files(), SMALL)
@@ -260,6 +267,7 @@ def test_the_max_timestamp_is_that_of_the_first_record_that_has_it(limit: int) -
         )
 
 
+@pytest.mark.semantics("41f")
 def test_the_epoch_of_a_found_timestamp_is_the_records_and_not_the_current_one() -> None:
     log = new_log(memory_files())
     append(log, client_batch(timestamps_ms=[NOW_MS]), leader_epoch=2)
@@ -282,6 +290,7 @@ def test_truncation_leaves_whole_batches_and_takes_appends_again(cut: int) -> No
     assert read_all(reopen(log._files, SMALL)) == read_all(log)  # type: ignore[arg-type]
 
 
+@pytest.mark.semantics("23c", "34b")
 def test_truncation_forgets_producers_and_epochs_of_the_cut_part() -> None:
     log = new_log(memory_files(), SMALL)
     for sequence in range(20):

@@ -28,6 +28,7 @@ def send(
     return -1 - staged.base_offset if staged.is_duplicate else staged.base_offset
 
 
+@pytest.mark.semantics("20a")
 def test_each_of_the_last_five_batches_gets_its_first_offset_back() -> None:
     log = new_log(memory_files())
     for i in range(8):
@@ -39,6 +40,7 @@ def test_each_of_the_last_five_batches_gets_its_first_offset_back() -> None:
     assert send(log, 16, count=2) == 16
 
 
+@pytest.mark.semantics("20d")
 def test_a_duplicate_is_one_with_the_same_first_and_last_sequence_only() -> None:
     log = new_log(memory_files())
     assert send(log, 0, count=3) == 0
@@ -57,6 +59,7 @@ def test_a_repeat_within_one_turn_is_a_duplicate_too() -> None:
     assert log.log_end_offset == 1
 
 
+@pytest.mark.semantics("20c")
 @pytest.mark.parametrize("sequence", [1, 2, 4, 5, SEQUENCE_MAX])
 def test_a_gap_is_out_of_order_and_changes_nothing(sequence: int) -> None:
     log = new_log(memory_files())
@@ -66,6 +69,7 @@ def test_a_gap_is_out_of_order_and_changes_nothing(sequence: int) -> None:
     assert send(log, 3) == 3
 
 
+@pytest.mark.semantics("20e")
 def test_sequences_wrap_to_zero_between_batches_and_within_one() -> None:
     log = new_log(memory_files())
     assert send(log, SEQUENCE_MAX - 1, count=2) == 0  # An unknown producer may start anywhere.
@@ -78,6 +82,7 @@ def test_sequences_wrap_to_zero_between_batches_and_within_one() -> None:
     assert send(other, 2) == 3
 
 
+@pytest.mark.semantics("21a", "21b")
 def test_an_older_epoch_is_fenced_and_a_newer_one_starts_at_zero() -> None:
     log = new_log(memory_files())
     assert send(log, 7, epoch=3) == 0
@@ -108,6 +113,7 @@ def test_producers_do_not_know_each_other() -> None:
     assert send(log, 501, producer_id=2) == 3
 
 
+@pytest.mark.semantics("22a")
 def test_an_expired_producer_may_start_anywhere() -> None:
     log = new_log(memory_files(), LogConfig(producer_id_expiration_ms=1000))
     send(log, 0)
@@ -157,6 +163,7 @@ def filled_states() -> ProducerStates:
     return log.producers
 
 
+@pytest.mark.semantics("23b")
 def test_a_snapshot_restores_every_producer() -> None:
     states = filled_states()
     again = decode_producer_states(states.encode())

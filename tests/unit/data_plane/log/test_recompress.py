@@ -19,6 +19,7 @@ from tests.factories.record_batches import (
 NAMES = ("uncompressed", "gzip", "snappy", "lz4", "zstd")
 
 
+@pytest.mark.semantics("19b")
 @pytest.mark.parametrize("kept", range(5))
 @pytest.mark.parametrize("sent", range(5))
 def test_19_the_topic_s_codec_wins(sent: int, kept: int) -> None:
@@ -35,6 +36,7 @@ def test_19_the_topic_s_codec_wins(sent: int, kept: int) -> None:
     assert log.stage(again, leader_epoch=0, now_ms=NOW_MS).is_duplicate
 
 
+@pytest.mark.semantics("19a")
 @pytest.mark.parametrize("sent", range(5))
 def test_19_producer_keeps_the_batch_as_it_came(sent: int) -> None:
     log = new_log(memory_files(), log_config_from_topic({"compression.type": "producer"}))

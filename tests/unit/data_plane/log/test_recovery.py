@@ -59,6 +59,7 @@ def check_whole(log: PartitionLog, written: list[bytes]) -> None:
     assert append(log, next_batch, leader_epoch=99) == [2 * len(survived)]
 
 
+@pytest.mark.semantics("95a", "95b")
 def test_a_torn_tail_is_cut_at_every_byte_of_the_last_three_batches() -> None:
     """Goal: the recovered log is the longest prefix of whole batches. Method: every cut."""
     files = memory_files()
@@ -81,6 +82,7 @@ def test_a_torn_tail_is_cut_at_every_byte_of_the_last_three_batches() -> None:
         check_whole(again, written)
 
 
+@pytest.mark.semantics("95b")
 @pytest.mark.parametrize("garbage", [b"\0" * 500, b"\xff" * 61, b"x", bytes(60)])
 def test_garbage_after_the_last_batch_is_cut(garbage: bytes) -> None:
     files = memory_files()
@@ -169,6 +171,7 @@ def corrupt_plausible(files: MemoryFiles, path: PurePath) -> None:
     file.append([bytes(content)], len(content))
 
 
+@pytest.mark.semantics("95c")
 @pytest.mark.parametrize("was_clean", [True, False])
 @pytest.mark.parametrize("suffix", [".index", ".timeindex", ".snapshot"])
 @pytest.mark.parametrize(
@@ -190,6 +193,7 @@ def test_side_files_are_rebuilt_when_missing_or_off(
     check_whole(again, written)
 
 
+@pytest.mark.semantics("95c")
 @pytest.mark.parametrize("was_clean", [True, False])
 @pytest.mark.parametrize("name", ["leader-epoch-checkpoint", "checkpoint"])
 @pytest.mark.parametrize("content", [None, b"", b"0\n9\n", b"\xff\xfe", b"garbage\n" * 9])
@@ -331,6 +335,7 @@ def test_deleted_records_stay_deleted_when_the_rest_is_lost() -> None:
     assert append(again, client_batch()) == [11]
 
 
+@pytest.mark.semantics("23a")
 def test_restart_restores_the_window_of_every_producer() -> None:
     for is_clean in (True, False):
         files = memory_files()

@@ -28,6 +28,7 @@ def filled(files: MemoryFiles, config: LogConfig) -> PartitionLog:
     return log
 
 
+@pytest.mark.semantics("45a")
 @pytest.mark.parametrize("age_ms", [0, 1, 999, 1000, 1001, 4500, 9000, 9001])
 def test_by_time_a_segment_goes_when_its_latest_record_is_too_old(age_ms: int) -> None:
     log = filled(memory_files(), LogConfig(segment_bytes=SEGMENT, retention_ms=5000))
@@ -38,6 +39,7 @@ def test_by_time_a_segment_goes_when_its_latest_record_is_too_old(age_ms: int) -
     assert (log.log_end_offset, len(read_all(log))) == (10, 10 - gone)
 
 
+@pytest.mark.semantics("45a")
 def test_the_active_segment_goes_too_once_another_took_its_place() -> None:
     files = memory_files()
     log = filled(files, LogConfig(segment_bytes=SEGMENT, retention_ms=5000))
@@ -49,6 +51,7 @@ def test_the_active_segment_goes_too_once_another_took_its_place() -> None:
     assert reopen(files).log_start_offset == 10
 
 
+@pytest.mark.semantics("45b")
 @pytest.mark.parametrize("kept", range(12))
 def test_by_size_the_log_keeps_at_least_retention_bytes(kept: int) -> None:
     files = memory_files()

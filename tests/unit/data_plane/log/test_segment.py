@@ -83,6 +83,7 @@ def test_a_wrong_time_index_entry_hides_no_record(entry: int, change: int) -> No
     assert log.offset_of_max_timestamp(10**9) == (2 * (BATCHES - 1), NOW_MS + 2 * (BATCHES - 1), 0)
 
 
+@pytest.mark.semantics("96b")
 def test_index_files_are_kafkas() -> None:
     """Entries name the last offset of a batch, relative, and where the batch starts."""
     files = memory_files()

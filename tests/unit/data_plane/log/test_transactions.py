@@ -208,6 +208,7 @@ def step(world: World, rng: random.Random) -> None:
         rng.choice([tear, shorten, damage, stop_cleanly])(world, rng)
 
 
+@pytest.mark.semantics("69a", "69c")
 @pytest.mark.parametrize("seed", range(60))
 def test_the_log_knows_what_its_batches_say(seed: int) -> None:
     """One case: -k "[<seed>]"."""
@@ -226,6 +227,7 @@ def code_of(action: Callable[[], object]) -> ErrorCode:
     return ErrorCode.NONE
 
 
+@pytest.mark.semantics("71a")
 def test_nobody_opens_a_transaction_that_the_coordinator_does_not_know() -> None:
     log = new_log(memory_files())
     batch = client_batch(producer_id=1, producer_epoch=0, sequence=0, is_transactional=True)
@@ -265,6 +267,7 @@ def test_a_producer_with_an_open_transaction_does_not_expire() -> None:
     assert len(world.log.producers) == 0
 
 
+@pytest.mark.semantics("68c")
 @pytest.mark.parametrize(
     ("epoch", "coordinator", "code"),
     [

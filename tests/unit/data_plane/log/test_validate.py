@@ -40,6 +40,7 @@ def test_a_good_batch_is_taken_in_every_codec(compression: int) -> None:
     assert refusal(client_batch([b"a", b"b"], compression=compression)) == ErrorCode.NONE
 
 
+@pytest.mark.semantics("13b", "15b")
 @pytest.mark.parametrize(
     ("at", "layout", "value", "code"),
     [
@@ -79,12 +80,14 @@ def test_a_batch_without_records_is_refused() -> None:
     assert refusal(batch) == ErrorCode.INVALID_RECORD
 
 
+@pytest.mark.semantics("13c")
 @pytest.mark.parametrize("size", range(61))
 def test_a_cut_header_is_refused(size: int) -> None:
     expected = ErrorCode.INVALID_RECORD if size == 0 else ErrorCode.CORRUPT_MESSAGE
     assert refusal(client_batch()[:size]) == expected
 
 
+@pytest.mark.semantics("13a")
 def test_exactly_one_batch_is_taken() -> None:
     one = bytes(client_batch())
     assert refusal(memoryview(bytearray(one + one))) == ErrorCode.INVALID_RECORD
@@ -92,6 +95,7 @@ def test_exactly_one_batch_is_taken() -> None:
     assert refusal(memoryview(bytearray(one[:-1]))) == ErrorCode.CORRUPT_MESSAGE
 
 
+@pytest.mark.semantics("14a")
 def test_the_size_limit_is_that_of_the_compressed_batch() -> None:
     batch = client_batch([b"x" * 10_000], compression=4)
     assert refusal(batch, LogConfig(message_bytes_max=len(batch))) == ErrorCode.NONE
@@ -99,6 +103,7 @@ def test_the_size_limit_is_that_of_the_compressed_batch() -> None:
     assert refusal(batch, too_small) == ErrorCode.MESSAGE_TOO_LARGE
 
 
+@pytest.mark.semantics("13d")
 def test_every_flipped_bit_in_the_checksummed_range_is_found() -> None:
     good = bytes(client_batch([b"some value"]))
     for at in range(17, len(good)):
@@ -108,6 +113,7 @@ def test_every_flipped_bit_in_the_checksummed_range_is_found() -> None:
             assert refusal(memoryview(bad)) == ErrorCode.CORRUPT_MESSAGE
 
 
+@pytest.mark.semantics("16a")
 @pytest.mark.parametrize("compression", [0, 1, 2, 3, 4])
 def test_a_compacted_topic_names_each_record_without_a_key(compression: int) -> None:
     compacted = LogConfig(is_compacted=True)
@@ -128,6 +134,7 @@ def test_a_compacted_topic_refuses_records_it_cannot_read() -> None:
     assert refusal(batch, LogConfig(is_compacted=True)) == ErrorCode.INVALID_RECORD
 
 
+@pytest.mark.semantics("17b")
 def test_the_lower_bound_looks_at_every_record() -> None:
     config = LogConfig(timestamp_before_max_ms=1000)
     fresh = client_batch([b"a", b"b"], timestamps_ms=[NOW_MS, NOW_MS - 1000])

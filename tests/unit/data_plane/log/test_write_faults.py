@@ -123,6 +123,7 @@ def test_a_partial_write_that_cannot_be_cut_is_a_failure_of_the_log() -> None:
         log.write()
 
 
+@pytest.mark.semantics("98a")
 @pytest.mark.parametrize(("operation", "left"), [("sync", 1), ("sync_directory", 2)])
 def test_a_failed_sync_advances_nothing_and_the_bytes_may_be_gone(
     operation: str, left: int

@@ -1,9 +1,12 @@
 """Registration: the epoch is the record's offset, and everything led gets a new leader epoch."""
 
+import pytest
+
 from data_plane.metadata.brokers import decide_register_broker
 from tests.unit.data_plane.metadata.worlds import after, broker, cluster, topic, with_topics
 
 
+@pytest.mark.semantics("77c")
 def test_the_epoch_of_an_incarnation_is_the_offset_of_its_record() -> None:
     decision = decide_register_broker(cluster(), broker(1), next_offset=42)
     assert decision.response == 42

@@ -50,6 +50,7 @@ def test_set_then_delete(image: MetadataImage) -> None:
     assert not back.topic_configs("a")
 
 
+@pytest.mark.semantics("49b")
 def test_item_49_append_on_the_default_gives_delete_compact(image: MetadataImage) -> None:
     changed = after(image, alter(image, Change("cleanup.policy", APPEND, "compact")))
     assert changed.topic_configs("a") == {"cleanup.policy": "delete,compact"}

@@ -29,6 +29,7 @@ def image_with(*, is_fenced: bool = False, **changes: object) -> MetadataImage:
 ASKED = [ElectLeadersRequestTopic("flights", [0])]
 
 
+@pytest.mark.semantics("79a")
 @pytest.mark.parametrize(
     ("election_type", "changes", "code"),
     [
@@ -50,6 +51,7 @@ def test_nobody_is_elected(election_type: int, changes: dict[str, object], code:
     assert not decision.records
 
 
+@pytest.mark.semantics("78a")
 @pytest.mark.parametrize(
     ("election_type", "changes", "leader"),
     [

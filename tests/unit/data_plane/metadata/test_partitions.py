@@ -99,6 +99,7 @@ def test_a_refused_topic_does_not_hold_up_the_others() -> None:
     assert codes(decision.response) == [ErrorCode.TOPIC_AUTHORIZATION_FAILED, 0]
 
 
+@pytest.mark.semantics("80a")
 @pytest.mark.parametrize("seed", range(30))
 def test_placement_is_even_and_spreads_over_racks(seed: int) -> None:
     """Leaders go round; no broker twice in a partition; as many racks as there are replicas."""

@@ -24,6 +24,7 @@ def asked(
     return AlterPartitionReassignmentsRequestTopic(name, [partition])
 
 
+@pytest.mark.semantics("79d")
 @pytest.mark.parametrize(
     ("request_topic", "code"),
     [

@@ -53,6 +53,7 @@ WITH_ALICE = after(
 )
 
 
+@pytest.mark.semantics("88a")
 def test_what_is_stored_is_derived_and_the_salted_password_is_not_kept() -> None:
     (record,) = WITH_ALICE.scram_credentials.values()
     made = credential_from_salted_password(SHA_256, b"salt", SALTED[SHA_256], 4096)
@@ -104,6 +105,7 @@ def test_refusals(change: Deletion | Upsertion, code: ErrorCode) -> None:
     assert names == ["bob"], "one user's mistake is not another's"
 
 
+@pytest.mark.semantics("88b")
 def test_the_same_credential_twice_is_a_duplicate() -> None:
     twice = (Deletion("alice", SHA_256), upsertion())
     assert rows(WITH_ALICE, *twice) == {"alice": ErrorCode.DUPLICATE_RESOURCE}
@@ -118,6 +120,7 @@ def test_a_user_with_one_bad_change_keeps_what_it_had() -> None:
     assert not decision.records
 
 
+@pytest.mark.semantics("88c")
 def test_describing_users_who_are_absent_or_named_twice() -> None:
     found = described_scram_credentials(WITH_ALICE, ["nobody", "alice", "alice"])
     assert {row.user: row.error_code for row in found} == {

@@ -38,6 +38,7 @@ def manual(
     return CreateTopicsRequestTopic("flights", num_partitions, replication_factor, assignments)
 
 
+@pytest.mark.semantics("80f")
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "a/b", "a b", "a\n", "ä", "a" * 250, "a\0", "a:b", "../etc"]
 )
@@ -52,6 +53,7 @@ def test_item_80_legal_names(name: str) -> None:
     assert codes(create(cluster(), topic(name)).response) == [0]
 
 
+@pytest.mark.semantics("80f")
 def test_item_80_names_that_differ_in_dot_and_underscore_collide() -> None:
     image = with_topics(cluster(), topic("a.b"))
     decision = create(image, topic("a_b"), topic("a-b"))
@@ -66,6 +68,7 @@ def test_item_80_names_of_one_request_collide_too() -> None:
     ]
 
 
+@pytest.mark.semantics("80e", "80f")
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
@@ -116,6 +119,7 @@ def test_item_80_replication_factor_3_on_one_broker_says_how_many_there_are() ->
     assert "only 1 broker(s)" in (row.error_message or "")
 
 
+@pytest.mark.semantics("80e")
 def test_item_80_an_existing_topic_is_told() -> None:
     image = with_topics(cluster(), topic("flights"))
     decision = create(image, topic("flights"), topic("new"))
@@ -136,6 +140,7 @@ def test_the_partition_limit_counts_the_whole_request() -> None:
     assert codes(decision.response) == [0, ErrorCode.POLICY_VIOLATION]
 
 
+@pytest.mark.semantics("80c")
 def test_item_80_validate_only_answers_and_writes_nothing() -> None:
     decision = create(cluster(), topic("a", 3), topic("b", 0), validate_only=True)
     assert codes(decision.response) == [0, ErrorCode.INVALID_PARTITIONS]
@@ -144,6 +149,7 @@ def test_item_80_validate_only_answers_and_writes_nothing() -> None:
     assert not decision.records
 
 
+@pytest.mark.semantics("80h")
 def test_item_80_minus_one_takes_the_brokers_defaults() -> None:
     image = cluster(broker(1), broker(2))
     (row,) = create(
@@ -167,6 +173,7 @@ def test_item_80_a_birth_writes_topic_partitions_and_overrides() -> None:
     assert found.commit_mode == CommitMode.SYNCED
 
 
+@pytest.mark.semantics("80d")
 def test_item_80_the_answer_tells_configs_and_where_they_come_from() -> None:
     (row,) = create(cluster(), topic("flights", retention_ms="5")).response
     assert row.configs is not None
@@ -188,6 +195,7 @@ def test_refused_topics_are_answered_in_place() -> None:
     assert codes(decision.response) == [0, ErrorCode.TOPIC_AUTHORIZATION_FAILED, 0]
 
 
+@pytest.mark.semantics("80b")
 def test_manual_assignment_is_kept_and_a_fenced_replica_is_out_of_the_isr() -> None:
     image = cluster(broker(1), broker(2), broker(3, is_fenced=True))
     decision = create(image, manual((3, 2), (2, 1)))

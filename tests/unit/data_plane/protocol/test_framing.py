@@ -19,6 +19,7 @@ def bodies(filled: int) -> list[bytes]:
     return [bytes(view[start:end]) for start, end in frames(view, filled, 100)]
 
 
+@pytest.mark.semantics("1a")
 @pytest.mark.parametrize("filled", range(len(STREAM) + 1))
 def test_whole_frames_only(filled: int) -> None:
     """At every cut of the stream, what is whole comes out and the rest waits."""
@@ -32,6 +33,7 @@ def test_whole_frames_only(filled: int) -> None:
         assert lacking == (ends[whole] - filled if size_known else 4 - (filled - start))
 
 
+@pytest.mark.semantics("1b", "1c")
 @pytest.mark.parametrize("size", ["80000000", "ffffffff", "00000065", "7fffffff"])
 def test_a_size_out_of_range_ends_the_stream(size: str) -> None:
     view = memoryview(frame(b"good") + bytes.fromhex(size) + b"...")

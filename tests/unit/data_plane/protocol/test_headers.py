@@ -19,23 +19,27 @@ from data_plane.protocol.primitives import DecodeError
 from data_plane.protocol.schema import encode
 
 
+@pytest.mark.semantics("3b")
 def test_client_id_stays_a_plain_string_in_the_flexible_header() -> None:
     header = RequestHeader(3, 9, 7, "me")
     assert encode_request_header(header) == bytes.fromhex("0003 0009 00000007 0002 6d65 00")
     assert read_request_header(encode_request_header(header)) == (header, 13)
 
 
+@pytest.mark.semantics("3b")
 def test_null_client_id() -> None:
     data = bytes.fromhex("0003 0001 00000007 ffff")
     assert read_request_header(data) == (RequestHeader(3, 1, 7, None), 10)
     assert encode_request_header(RequestHeader(3, 1, 7, None)) == data
 
 
+@pytest.mark.semantics("8a")
 def test_unknown_tags_of_a_request_header_are_skipped() -> None:
     data = bytes.fromhex("0003 0009 00000007 0001 61 01 05 02 beef")
     assert read_request_header(data + b"body") == (RequestHeader(3, 9, 7, "a"), len(data))
 
 
+@pytest.mark.semantics("3a", "4a")
 @pytest.mark.parametrize("key", sorted(API_KEYS))
 def test_both_ends_agree_on_the_header_of_every_version(key: int) -> None:
     for version in API_KEYS[key].versions:
@@ -46,6 +50,7 @@ def test_both_ends_agree_on_the_header_of_every_version(key: int) -> None:
         assert read_response_header(key, version, answer) == (-5, len(answer))
 
 
+@pytest.mark.semantics("4a", "4b")
 def test_response_header_is_flexible_except_for_api_versions() -> None:
     assert encode_response_header(3, 8, 1) == bytes.fromhex("00000001")
     assert encode_response_header(3, 9, 1) == bytes.fromhex("00000001 00")
@@ -63,6 +68,7 @@ def test_an_api_versions_request_from_the_future_can_be_answered() -> None:
     assert body == bytes.fromhex("0023 00000001 0012 0000 0004")
 
 
+@pytest.mark.semantics("8b")
 def test_api_versions_v3_has_no_tags_unless_it_has_features() -> None:
     """Old librdkafka cannot skip tags that hold default values."""
     row = ApiVersionsResponseApiKey(18, 0, 4)

@@ -68,6 +68,7 @@ def test_long_varlong_is_refused(text: str) -> None:
         read_varlong(bytes.fromhex(text), 0)
 
 
+@pytest.mark.semantics("8a")
 def test_skip_tags_steps_over_what_it_does_not_know() -> None:
     section = bytes.fromhex("02 05 03 aabbcc 9601 00")
     assert skip_tags(b"\x99" + section + b"\x99", 1) == 1 + len(section)

@@ -96,6 +96,7 @@ def test_every_kind_of_field_comes_back(version: int) -> None:
     assert decode(Sample, version, memoryview(encode(message, version))) == message
 
 
+@pytest.mark.semantics("10d")
 def test_nullability_begins_at_its_version() -> None:
     assert decode(Sample, 1, encode(full(text=None), 1)).text is None
     with pytest.raises(EncodeError):
@@ -112,11 +113,13 @@ def test_null_struct_is_one_byte() -> None:
     assert decode(Sample, 3, without).inner is None
 
 
+@pytest.mark.semantics("8b")
 def test_default_valued_tags_are_not_written() -> None:
     """librdkafka before 2.2.0 cannot skip a section that holds default values."""
     assert encode(full(early=-1, late=""), 3)[-1] == 0
 
 
+@pytest.mark.semantics("8c")
 def test_tags_are_written_ascending() -> None:
     """The declaration has tag 1 before tag 0."""
     assert encode(full(early=1, late="x"), 3).endswith(
@@ -129,6 +132,7 @@ def test_tags_are_not_written_before_their_version() -> None:
     assert encode(full(early=1), 1) == encode(full(), 1)
 
 
+@pytest.mark.semantics("8a")
 def test_unknown_tags_are_skipped() -> None:
     body = encode(full(), 3)[:-1] + bytes.fromhex("02 00 04 00000009 63 03 aabbcc")
     assert decode(Sample, 3, body) == full(early=9)
@@ -176,6 +180,7 @@ def test_strings_must_be_utf8() -> None:
         decode(Sample, 1, bytes(body))
 
 
+@pytest.mark.semantics("10a")
 def test_metadata_v0_knows_no_null_list() -> None:
     """v0: empty is all. v1+: null is all, empty is none (kafka-protocol.md 2, item 10)."""
     assert encode(MetadataRequest(topics=()), 0) == bytes(4)
@@ -205,6 +210,7 @@ def test_metadata_by_id_has_a_null_name() -> None:
     assert decode(MetadataRequest, 12, encode(request, 12)).topics == request.topics
 
 
+@pytest.mark.semantics("10c")
 def test_offset_fetch_null_topics_from_v2() -> None:
     assert decode(OffsetFetchRequest, 2, b"\0\1g\xff\xff\xff\xff").topics is None
     with pytest.raises(DecodeError):

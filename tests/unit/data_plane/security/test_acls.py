@@ -82,6 +82,7 @@ def random_entry(rng: random.Random) -> Entry:
     )
 
 
+@pytest.mark.semantics("89b", "90b", "90c", "90e")
 @pytest.mark.parametrize("seed", range(40))
 def test_item_90_matrix_equals_the_naive_oracle(seed: int) -> None:
     """Random bindings, every question asked twice: the second answer comes from the cache."""
@@ -113,16 +114,19 @@ def test_on_any_equals_the_naive_oracle(seed: int) -> None:
         assert authorizer.allows_on_any(ALICE, operation, TOPIC, HOSTS[0]) is expected, entries
 
 
+@pytest.mark.semantics("90d")
 def test_item_90_nothing_is_allowed_without_a_binding() -> None:
     assert not AclAuthorizer().allows(ALICE, READ, TOPIC, "flights")
 
 
+@pytest.mark.semantics("90a")
 def test_item_90_super_user_beats_a_deny() -> None:
     authorizer = AclAuthorizer([Entry(permission_type=DENY)], super_users={ALICE})
     assert authorizer.allows(ALICE, READ, TOPIC, "flights")
     assert not authorizer.allows(BOB, READ, TOPIC, "flights")
 
 
+@pytest.mark.semantics("90b")
 @pytest.mark.parametrize(
     "deny",
     [
@@ -141,6 +145,7 @@ def test_item_90_a_deny_of_any_form_beats_an_allow(deny: Entry) -> None:
     assert not AclAuthorizer([deny, allow]).allows(ALICE, READ, TOPIC, "flights", "10.0.0.1")
 
 
+@pytest.mark.semantics("90f")
 def test_item_90_a_deny_does_not_propagate() -> None:
     """DENY READ leaves DESCRIBE, which WRITE implies."""
     authorizer = AclAuthorizer([Entry(permission_type=DENY), Entry(operation=WRITE)])
@@ -148,6 +153,7 @@ def test_item_90_a_deny_does_not_propagate() -> None:
     assert authorizer.allows(ALICE, DESCRIBE, TOPIC, "flights")
 
 
+@pytest.mark.semantics("90g")
 def test_item_90_write_on_any_topic_stands_for_idempotent_write() -> None:
     prefixed = Entry(operation=WRITE, resource_name="fl", pattern_type=PatternType.PREFIXED)
     assert AclAuthorizer([prefixed]).allows_on_any(ALICE, WRITE, TOPIC)
@@ -200,6 +206,7 @@ def a_filter(**changes: object) -> AclFilter:
     return AclFilter(**{**values, **changes})
 
 
+@pytest.mark.semantics("90h")
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [
@@ -225,6 +232,7 @@ def test_item_90_filters(chosen: AclFilter, expected: list[Entry]) -> None:
     assert found == expected
 
 
+@pytest.mark.semantics("90h")
 @pytest.mark.parametrize("field", ["resource_type", "pattern_type", "operation", "permission_type"])
 @pytest.mark.parametrize("number", [0, 99])
 def test_item_90_unknown_in_a_filter_is_invalid(field: str, number: int) -> None:

@@ -8,11 +8,13 @@ O_C1, O_C2 = (("organizationName", "c1"),), (("organizationName", "c2"),)
 CN = (("commonName", "cred-1"),)
 
 
+@pytest.mark.semantics("89a")
 def test_principal_of_our_own_client() -> None:
     principal = principal_from_certificate({"subject": (O_C1, CN)}, cluster_id="c1")
     assert principal == "User:CN=cred-1,O=c1"
 
 
+@pytest.mark.semantics("89a")
 def test_order_of_the_subject_does_not_matter() -> None:
     principal = principal_from_certificate({"subject": (CN, O_C1)}, cluster_id="c1")
     assert principal == "User:CN=cred-1,O=c1"

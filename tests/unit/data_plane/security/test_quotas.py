@@ -42,6 +42,7 @@ def quotas(*entities: QuotaEntity) -> ClientQuotas:
     )
 
 
+@pytest.mark.semantics("93a")
 @pytest.mark.parametrize("present", list(product([False, True], repeat=8)))
 def test_the_strongest_level_that_is_set_is_in_force(present: tuple[bool, ...]) -> None:
     """All 256 combinations of the eight levels."""
@@ -72,12 +73,14 @@ def test_below_the_limit_nothing_waits() -> None:
     assert not any(waits)
 
 
+@pytest.mark.semantics("93e")
 def test_a_burst_is_weighed_against_ten_seconds() -> None:
     held = ClientQuotas({(ALICE,): {PRODUCER_BYTE_RATE: 1_000.0}})
     assert held.charge(PRODUCER_BYTE_RATE, "alice", "app", 10_000, NOW_MS) == 0
     assert held.charge(PRODUCER_BYTE_RATE, "alice", "app", 2_000, NOW_MS) == 2_000
 
 
+@pytest.mark.semantics("93e")
 def test_the_throttle_time_is_what_brings_the_rate_down() -> None:
     rate = Rate()
     rate.add(15_000, NOW_MS)

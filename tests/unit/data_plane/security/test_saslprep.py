@@ -5,6 +5,7 @@ import pytest
 from data_plane.security.saslprep import Unprepared, saslprep
 
 
+@pytest.mark.semantics("86d")
 @pytest.mark.parametrize(
     ("text", "prepared"),
     [

@@ -136,6 +136,7 @@ def fetch(correlation_id: int, offset: int = 0) -> bytes:
     return request(1, 11, correlation_id, encode(whole, 11))
 
 
+@pytest.mark.semantics("2a")
 def test_pipelined_requests_are_answered_in_order_by_one_write() -> None:
     wire = Wire()
     wire.send(versions(1), produce(2, acks=1), versions(3))
@@ -143,6 +144,7 @@ def test_pipelined_requests_are_answered_in_order_by_one_write() -> None:
     assert wire.transport.writes == 1
 
 
+@pytest.mark.semantics("2a")
 def test_a_reply_behind_a_parked_one_waits_its_turn() -> None:
     wire = Wire()
     wire.world.executor.is_held = True
@@ -152,6 +154,7 @@ def test_a_reply_behind_a_parked_one_waits_its_turn() -> None:
     assert wire.answered() == [1, 2]
 
 
+@pytest.mark.semantics("2b")
 def test_parked_produces_do_not_mute() -> None:
     """Five pipelined produces would otherwise wait for each other's sync (durability.md 7)."""
     wire = Wire()
@@ -163,6 +166,7 @@ def test_parked_produces_do_not_mute() -> None:
     assert wire.answered() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.semantics("2b")
 def test_a_parked_fetch_mutes_until_it_is_answered() -> None:
     wire = Wire()
     wire.send(fetch(1), versions(2))
@@ -209,6 +213,7 @@ def test_a_bad_frame_closes_after_what_was_answered_before() -> None:
     assert wire.world.broker.partition("t", 0).log.log_end_offset == 1
 
 
+@pytest.mark.semantics("1b", "1c")
 @pytest.mark.parametrize("size", [-1, 101 * 1024 * 1024])
 def test_a_lying_length_closes(size: int) -> None:
     wire = Wire()
@@ -258,6 +263,7 @@ def test_a_refused_connection_is_aborted() -> None:
     refused.connection_lost(None)
 
 
+@pytest.mark.semantics("1a")
 def test_requests_split_at_every_byte_are_the_same_requests() -> None:
     """Method: one byte per read."""
     whole = b"".join(

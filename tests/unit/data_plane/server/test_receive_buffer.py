@@ -38,6 +38,7 @@ def feed(buffer: ReceiveBuffer, data: bytes, read_bytes_max: int) -> list[bytes]
     return found
 
 
+@pytest.mark.semantics("1a")
 @pytest.mark.parametrize("seed", range(40))
 def test_frames_of_any_size_in_reads_of_any_size(seed: int) -> None:
     """Method: seeded bodies around the buffer's own sizes, cut into seeded reads."""

@@ -132,6 +132,7 @@ def raw(client: Client, token: bytes) -> bytes:
     return client.taken(reply)
 
 
+@pytest.mark.semantics("85b")
 def test_a_proof_opens_the_connection_under_the_users_name() -> None:
     client = Client()
     response = client.log_in()
@@ -142,6 +143,7 @@ def test_a_proof_opens_the_connection_under_the_users_name() -> None:
     assert client.exchange.take(frame(3, 1), client.now_ms) is None, "dispatch has it from here"
 
 
+@pytest.mark.semantics("85c")
 def test_the_handshake_lists_mechanisms_and_refuses_others() -> None:
     client = Client()
     response = client.handshake("PLAIN")
@@ -152,6 +154,7 @@ def test_the_handshake_lists_mechanisms_and_refuses_others() -> None:
         client.handshake()
 
 
+@pytest.mark.semantics("86f")
 @pytest.mark.parametrize("version", range(3))
 def test_a_wrong_password_is_told_late_and_closes(version: int) -> None:
     client = Client()
@@ -169,6 +172,7 @@ def test_a_wrong_password_is_told_late_and_closes(version: int) -> None:
     assert not client.session.is_authenticated
 
 
+@pytest.mark.semantics("86e")
 def test_unknown_users_hear_the_same_words_as_wrong_passwords() -> None:
     heard = [Client().log_in(user, "guessed") for user in ("alice", "nobody")]
     assert heard[0] == heard[1]
@@ -193,6 +197,7 @@ def test_a_removed_user_is_refused_from_then_on() -> None:
     assert client.log_in().error_code == ErrorCode.SASL_AUTHENTICATION_FAILED
 
 
+@pytest.mark.semantics("85a")
 def test_raw_tokens_follow_a_handshake_of_version_0() -> None:
     client = Client()
     scram = ScramClient("alice", PASSWORD)
@@ -254,6 +259,7 @@ def test_authenticate_without_a_handshake_is_refused() -> None:
     assert client.token(b"n,,n=alice,r=x").error_code == ErrorCode.ILLEGAL_SASL_STATE
 
 
+@pytest.mark.semantics("87a", "87b", "87c")
 def test_a_session_ends_unless_it_is_renewed() -> None:
     client = Client(lifetime_ms=5_000)
     assert client.log_in().session_lifetime_ms == 5_000
@@ -270,6 +276,7 @@ def test_a_session_ends_unless_it_is_renewed() -> None:
     assert renewed.exchange.take(frame(3, 1), renewed.now_ms) is None
 
 
+@pytest.mark.semantics("87d")
 def test_a_session_cannot_be_renewed_as_somebody_else() -> None:
     client = Client()
     client.log_in()

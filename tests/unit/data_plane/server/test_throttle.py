@@ -47,6 +47,7 @@ def limited(key: str) -> Wire:
     return wire
 
 
+@pytest.mark.semantics("11b", "93f")
 def test_what_comes_behind_an_offender_waits_and_is_then_answered(timers: Timers) -> None:
     wire = limited("producer_byte_rate")
     wire.send(produce(1, LARGE, acks=1), produce(2, acks=1))
@@ -71,6 +72,7 @@ def test_a_client_without_acks_is_muted_as_well(timers: Timers) -> None:
     assert len(timers.calls) == 1
 
 
+@pytest.mark.semantics("11b", "93f")
 def test_a_fetch_over_the_quota_mutes_after_its_answer(timers: Timers) -> None:
     wire = limited("consumer_byte_rate")
     for number in range(2):
@@ -80,6 +82,7 @@ def test_a_fetch_over_the_quota_mutes_after_its_answer(timers: Timers) -> None:
     assert len(timers.calls) == 1
 
 
+@pytest.mark.semantics("94a")
 def test_another_connection_is_served_meanwhile(timers: Timers) -> None:
     wire = limited("producer_byte_rate")
     wire.send(produce(1, LARGE, acks=1))

@@ -46,12 +46,14 @@ def test_table_and_handler_agree(key: int) -> None:
     assert callable(module.handle)
 
 
+@pytest.mark.semantics("6a")
 @pytest.mark.parametrize("name", ["", "-x", "x-", "a b", "ä"])
 def test_a_bad_software_name_is_told(name: str) -> None:
     response = World().ask(ApiVersionsRequest(name, "1.0"), 3).response()
     assert response.error_code == ErrorCode.INVALID_REQUEST
 
 
+@pytest.mark.semantics("5a", "5b")
 def test_an_unknown_version_is_answered_as_version_0() -> None:
     world = World()
     reply = world.send(18, 9, b"anything").reply

@@ -78,6 +78,7 @@ def test_what_no_group_takes_is_refused(world: World, more: dict[str, Any], code
     assert beat(world, **more).error_code == code
 
 
+@pytest.mark.semantics("64e")
 def test_epochs_fence(world: World) -> None:
     beat(world)
     assert beat(world, epoch=2).error_code == ErrorCode.FENCED_MEMBER_EPOCH
@@ -85,6 +86,7 @@ def test_epochs_fence(world: World) -> None:
     assert beat(world, epoch=0, topic_partitions=[]).error_code == 0, "it may join anew"
 
 
+@pytest.mark.semantics("64e")
 def test_an_instance_id_in_use_is_not_given_away(world: World) -> None:
     beat(world, instance_id="i")
     assert beat(world, "n", instance_id="i").error_code == ErrorCode.UNRELEASED_INSTANCE_ID
@@ -95,6 +97,7 @@ def test_an_instance_id_in_use_is_not_given_away(world: World) -> None:
     assert beat(world, epoch=-1, member="n").member_epoch == -1
 
 
+@pytest.mark.semantics("64e")
 def test_commits_and_reads_carry_the_member_epoch(world: World) -> None:
     beat(world)
 
@@ -122,6 +125,7 @@ def test_commits_and_reads_carry_the_member_epoch(world: World) -> None:
     assert fetch("x", 1) == ErrorCode.UNKNOWN_MEMBER_ID
 
 
+@pytest.mark.semantics("64h")
 def test_without_the_feature_there_are_no_such_groups(world: World) -> None:
     update = UpdateFeaturesRequestFeature("group.version", 0, upgrade_type=SAFE_DOWNGRADE)
     world.ask(UpdateFeaturesRequest(feature_updates=[update]), 1)

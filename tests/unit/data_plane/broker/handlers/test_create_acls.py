@@ -58,6 +58,7 @@ def test_item_90_what_was_created_counts_at_once(broker: StandIn) -> None:
     assert not allows(ALICE, AclOperation.WRITE, ResourceType.TOPIC, "any")
 
 
+@pytest.mark.semantics("90h")
 def test_item_90_match_finds_what_would_apply(broker: StandIn) -> None:
     request = DescribeAclsRequest(
         ResourceType.TOPIC, "my-topic", pattern_type_filter=PatternType.MATCH

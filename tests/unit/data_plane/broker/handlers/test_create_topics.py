@@ -17,6 +17,7 @@ def asked(*names: str, validate_only: bool = False) -> CreateTopicsRequest:
     return CreateTopicsRequest(topics, validate_only=validate_only)
 
 
+@pytest.mark.semantics("80d")
 @pytest.mark.parametrize("version", create_topics.VERSIONS)
 def test_item_80_every_version_creates_and_tells(version: int) -> None:
     broker = StandIn()
@@ -33,6 +34,7 @@ def test_item_80_every_version_creates_and_tells(version: int) -> None:
         assert rows[0].topic_id == topic.topic_id
 
 
+@pytest.mark.semantics("80c")
 def test_item_80_validate_only() -> None:
     broker = StandIn()
     (row,) = broker.ask(asked("flights", validate_only=True), 5).topics
@@ -40,6 +42,7 @@ def test_item_80_validate_only() -> None:
     assert not broker.image.topics
 
 
+@pytest.mark.semantics("80h")
 def test_item_80_minus_one_takes_static_settings() -> None:
     broker = StandIn(default_partitions=6)
     (row,) = broker.ask(CreateTopicsRequest([CreateTopicsRequestTopic("a")]), 7).topics

@@ -32,6 +32,7 @@ def deleted(
     return found
 
 
+@pytest.mark.semantics("45c", "45d")
 @pytest.mark.parametrize("version", range(3))
 def test_45_the_log_start_moves_and_stays_over_restarts(world: World, version: int) -> None:
     assert deleted(world, 4, version=version).low_watermark == 4
@@ -47,11 +48,13 @@ def test_45_the_log_start_moves_and_stays_over_restarts(world: World, version: i
     assert world.broker.partition("t", 0).log.log_start_offset == 4
 
 
+@pytest.mark.semantics("45d")
 def test_45_minus_one_is_the_high_watermark(world: World) -> None:
     assert deleted(world, -1).low_watermark == 10
     assert produced(world.produce("t", batch_of(b"x"))).base_offset == 10
 
 
+@pytest.mark.semantics("45d")
 def test_45_not_beyond_the_high_watermark(world: World) -> None:
     world.executor.is_held = True
     world.produce("t", batch_of(b"not committed"))

@@ -23,6 +23,7 @@ def test_every_version_tells_the_cluster_by_the_listener_used(version: int) -> N
     assert inside.brokers[0].host == "10.0.0.1"
 
 
+@pytest.mark.semantics("92a")
 def test_item_92_operations_only_when_asked_and_only_if_they_may_be_known() -> None:
     broker = StandIn()
     asked = DescribeClusterRequest(include_cluster_authorized_operations=True)

@@ -32,6 +32,7 @@ def told(broker: StandIn, request: DescribeConfigsRequest, version: int = 4) -> 
     return {config.name: config for config in result.configs}
 
 
+@pytest.mark.semantics("83a", "83b")
 @pytest.mark.parametrize("version", describe_configs.VERSIONS)
 def test_item_83_a_topic_tells_every_key_in_every_version(version: int) -> None:
     broker = StandIn(static_configs={"log.segment.bytes": "4096"})
@@ -53,6 +54,7 @@ def test_item_83_a_topic_tells_every_key_in_every_version(version: int) -> None:
         assert configs["cleanup.policy"].config_type == ConfigType.LIST
 
 
+@pytest.mark.semantics("83b")
 def test_item_83_synonyms_and_documentation_when_asked() -> None:
     broker = StandIn()
     broker.create("a")
@@ -83,6 +85,7 @@ def test_an_empty_list_of_keys_asks_for_all() -> None:
     assert configs.keys() == TOPIC_CONFIGS.keys()
 
 
+@pytest.mark.semantics("83a", "83c", "83d")
 def test_item_83_a_broker_tells_every_key_and_hides_secrets() -> None:
     broker = StandIn(
         static_configs={"ssl.keystore.key": "-----BEGIN", "group.max.size": "9"},
@@ -105,6 +108,7 @@ def test_item_83_a_broker_tells_every_key_and_hides_secrets() -> None:
     assert {each.value for each in secret.synonyms} == {None}
 
 
+@pytest.mark.semantics("83d")
 def test_item_83_dynamic_values_of_broker_and_cluster() -> None:
     broker = StandIn()
     broker.write(ConfigRecord(BROKER, "", "log.retention.ms", "7"))

@@ -29,6 +29,7 @@ def described(
     return response
 
 
+@pytest.mark.semantics("84a", "84b")
 @pytest.mark.parametrize("version", range(1, 5))
 def test_all_topics_with_their_bytes(world: World, version: int) -> None:
     (one,) = described(world, None, version).results

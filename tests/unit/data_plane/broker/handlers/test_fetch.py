@@ -27,6 +27,7 @@ def offsets_of(asked: Asked) -> list[int]:
     return [header.base_offset for _, header in iter_batches(records)]
 
 
+@pytest.mark.semantics("30a")
 @pytest.mark.parametrize("version", range(4, 18))
 def test_each_version_reads_and_tells_the_watermarks(world: World, version: int) -> None:
     for _ in range(3):
@@ -39,6 +40,7 @@ def test_each_version_reads_and_tells_the_watermarks(world: World, version: int)
     assert asked.response().session_id == 0
 
 
+@pytest.mark.semantics("27b", "30a")
 def test_an_empty_answer_waits_and_still_tells_the_watermarks(world: World) -> None:
     produced(world.produce("t", batch_of(b"a")))
     asked = world.fetch("t", 1, max_wait_ms=300)
@@ -58,6 +60,7 @@ def test_a_produce_wakes_the_fetch_once_it_is_committed(world: World) -> None:
     assert offsets_of(asked) == [0]
 
 
+@pytest.mark.semantics("27a")
 def test_min_bytes_are_waited_for(world: World) -> None:
     batch = batch_of(b"x" * 100)
     asked = world.fetch("t", 0, max_wait_ms=60_000, min_bytes=len(batch) * 3)
@@ -68,11 +71,13 @@ def test_min_bytes_are_waited_for(world: World) -> None:
     assert offsets_of(asked) == [0, 1, 2]
 
 
+@pytest.mark.semantics("27f")
 def test_at_the_end_with_nothing_to_wait_for_it_answers_at_once(world: World) -> None:
     assert fetched(world.fetch("t", 0, min_bytes=0)).error_code == 0
     assert fetched(world.fetch("t", 0, max_wait_ms=0)).error_code == 0
 
 
+@pytest.mark.semantics("27c", "27e")
 @pytest.mark.parametrize(
     ("topic", "offset", "more", "code"),
     [
@@ -91,6 +96,7 @@ def test_errors_are_answered_at_once(
     assert row.error_code == code
 
 
+@pytest.mark.semantics("38a")
 def test_an_id_of_no_topic_is_unknown_at_once(world: World) -> None:
     """A topic created anew has another id; who still asks for the old one must learn that."""
     produced(world.produce("t", batch_of(b"a")))
@@ -105,12 +111,14 @@ def test_an_id_of_no_topic_is_unknown_at_once(world: World) -> None:
     assert asked.response().responses[0].topic_id == old_id
 
 
+@pytest.mark.semantics("31a")
 def test_an_older_leader_epoch_is_fenced(world: World) -> None:
     world.restart(lambda old: old.broker.close())
     row = fetched(world.fetch("t", 0, max_wait_ms=60_000, current_leader_epoch=0))
     assert row.error_code == ErrorCode.FENCED_LEADER_EPOCH
 
 
+@pytest.mark.semantics("26a")
 def test_one_batch_comes_even_if_it_is_larger_than_all_limits(world: World) -> None:
     """KIP-74: otherwise a consumer with small limits would be stuck for ever."""
     produced(world.produce("t", batch_of(b"x" * 10_000)))
@@ -122,6 +130,7 @@ def test_one_batch_comes_even_if_it_is_larger_than_all_limits(world: World) -> N
     assert offsets_of(asked) == [0]
 
 
+@pytest.mark.semantics("26b")
 def test_after_the_first_partition_the_limit_is_hard(world: World) -> None:
     world.create_topic("two", 2)
     for partition in range(2):
@@ -137,6 +146,7 @@ def test_after_the_first_partition_the_limit_is_hard(world: World) -> None:
     assert [bool(row.records) for row in topic.partitions] == [True, False]
 
 
+@pytest.mark.semantics("18b")
 def test_zstd_is_not_given_to_clients_that_cannot_know_it(world: World) -> None:
     produced(world.produce("t", batch_of(b"x" * 500, compression=ZSTD)))
     refused = fetched(world.fetch("t", 0, version=9))

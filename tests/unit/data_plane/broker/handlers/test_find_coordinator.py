@@ -20,6 +20,7 @@ def test_one_key(version: int) -> None:
     assert answer.host == "tls.test", "the address of the listener the client came by"
 
 
+@pytest.mark.semantics("63b")
 @pytest.mark.parametrize("version", [4, 5])
 def test_several_keys(version: int) -> None:
     broker = GroupStandIn()
@@ -31,6 +32,7 @@ def test_several_keys(version: int) -> None:
     assert (refused.node_id, refused.host, refused.port) == (-1, "", -1)
 
 
+@pytest.mark.semantics("63c")
 @pytest.mark.parametrize("version", [0, 3])
 def test_ask_again_while_the_offsets_topic_is_being_created(version: int) -> None:
     broker = GroupStandIn()
@@ -48,6 +50,7 @@ def test_what_is_not_offered_is_refused_for_good(key_type: int) -> None:
     assert not ErrorCode.INVALID_REQUEST.is_retriable
 
 
+@pytest.mark.semantics("65a")
 def test_transactional_ids_have_a_coordinator_and_acls_of_their_own() -> None:
     broker = GroupStandIn()
     request = FindCoordinatorRequest(key_type=TRANSACTION, coordinator_keys=["x"])

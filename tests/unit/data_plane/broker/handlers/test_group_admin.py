@@ -39,6 +39,7 @@ def test_describe_a_stable_group(version: int) -> None:
     assert (member.member_metadata, member.member_assignment) == (b"topics", b"all")
 
 
+@pytest.mark.semantics("59b")
 @pytest.mark.parametrize("version", range(7))
 def test_an_unknown_group_is_dead_and_from_v6_on_an_error(version: int) -> None:
     (group,) = GroupStandIn().send(DescribeGroupsRequest(["ghost"]), version).groups
@@ -69,6 +70,7 @@ def test_each_described_group_has_its_own_error() -> None:
     ]
 
 
+@pytest.mark.semantics("92a")
 def test_authorized_operations_only_when_asked() -> None:
     broker = GroupStandIn()
     stable_group(broker)

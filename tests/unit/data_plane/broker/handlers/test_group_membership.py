@@ -56,6 +56,7 @@ def test_what_is_advertised_is_what_the_handler_says(key: int) -> None:
     assert API_KEYS[key].versions == module.VERSIONS
 
 
+@pytest.mark.semantics("50a", "50c")
 @pytest.mark.parametrize("version", range(10))
 def test_join_at_every_version(version: int) -> None:
     answer = joined(GroupStandIn(), version)
@@ -75,6 +76,7 @@ def test_a_refused_join_can_be_told_at_every_version(version: int) -> None:
     assert answer.error_code == ErrorCode.INVALID_GROUP_ID
 
 
+@pytest.mark.semantics("54d", "55b")
 @pytest.mark.parametrize("version", range(6))
 def test_sync_at_every_version(version: int) -> None:
     broker = GroupStandIn()
@@ -99,6 +101,7 @@ def test_heartbeat_at_every_version(version: int) -> None:
     ]
 
 
+@pytest.mark.semantics("58d")
 @pytest.mark.parametrize("version", range(6))
 def test_leave_at_every_version(version: int) -> None:
     """One member before v3, whose code is the answer's; a batch with a code each from then on."""
@@ -114,6 +117,7 @@ def test_leave_at_every_version(version: int) -> None:
     assert codes == [ErrorCode.UNKNOWN_MEMBER_ID]
 
 
+@pytest.mark.semantics("58d")
 def test_an_operator_removes_a_static_member_by_its_name() -> None:
     broker = GroupStandIn()
     broker.send(joining(instance="i1"), 9)

@@ -90,6 +90,7 @@ def rows_of(answer: Any, version: int) -> Rows:
     return fetched(answer.topics if version < 8 else answer.groups[0].topics)
 
 
+@pytest.mark.semantics("60b")
 @pytest.mark.parametrize("version", range(2, 10))
 def test_a_commit_comes_back_as_it_was(version: int) -> None:
     broker = GroupStandIn()
@@ -99,6 +100,7 @@ def test_a_commit_comes_back_as_it_was(version: int) -> None:
     assert rows == {("t", 0): (5, "note", NONE), ("u", 1): (6, "note", NONE)}
 
 
+@pytest.mark.semantics("61a")
 @pytest.mark.parametrize("version", range(1, 10))
 def test_fetch_at_every_version(version: int) -> None:
     """No commit is -1 without an error; a null metadata comes back empty."""
@@ -110,6 +112,7 @@ def test_fetch_at_every_version(version: int) -> None:
     assert rows_of(answer, version) == expected
 
 
+@pytest.mark.semantics("10c")
 @pytest.mark.parametrize("version", range(2, 10))
 def test_null_topics_mean_all_and_empty_ones_none(version: int) -> None:
     broker = GroupStandIn()
@@ -118,6 +121,7 @@ def test_null_topics_mean_all_and_empty_ones_none(version: int) -> None:
     assert rows_of(broker.send(fetching(version, {}, "g"), version), version) == {}
 
 
+@pytest.mark.semantics("61b")
 @pytest.mark.parametrize("version", range(1, 10))
 def test_a_group_that_cannot_be_read_is_an_error_and_never_an_empty_answer(version: int) -> None:
     """Otherwise consumers start over from the beginning (kafka-python#2428)."""
@@ -198,6 +202,7 @@ def test_commit_refuses_row_by_row() -> None:
     assert codes(refused) == {("t", 0): ErrorCode.GROUP_AUTHORIZATION_FAILED}
 
 
+@pytest.mark.semantics("62c")
 @pytest.mark.parametrize(("version", "expires"), [(2, True), (4, True), (5, False)])
 def test_only_old_clients_choose_the_retention(version: int, expires: bool) -> None:
     broker = GroupStandIn()

@@ -41,12 +41,14 @@ def found(
     return row
 
 
+@pytest.mark.semantics("41a", "41b")
 @pytest.mark.parametrize("version", range(1, 9))
 def test_each_version_tells_both_ends(world: World, version: int) -> None:
     assert found(world, EARLIEST_TIMESTAMP, version=version).offset == 0
     assert found(world, LATEST_TIMESTAMP, version=version).offset == 4
 
 
+@pytest.mark.semantics("41e")
 @pytest.mark.parametrize(
     ("timestamp", "offset", "told_timestamp"),
     [
@@ -65,12 +67,14 @@ def test_offsets_by_time(world: World, timestamp: int, offset: int, told_timesta
     assert (row.error_code, row.offset, row.timestamp) == (0, offset, told_timestamp)
 
 
+@pytest.mark.semantics("41a")
 def test_what_is_not_committed_is_not_found(world: World) -> None:
     world.executor.is_held = True
     world.produce("t", batch_of(b"x"), acks=1)
     assert found(world, LATEST_TIMESTAMP).offset == 4
 
 
+@pytest.mark.semantics("41f")
 def test_the_epoch_told_is_the_records_own(world: World) -> None:
     """redpanda#30347: the current epoch instead breaks the detection of truncation."""
     world.restart(lambda old: old.broker.close())

@@ -27,6 +27,7 @@ def named(*names: str, is_allowed: bool = True) -> MetadataRequest:
     return MetadataRequest([MetadataRequestTopic(name=name) for name in names], is_allowed)
 
 
+@pytest.mark.semantics("82b", "82c")
 @pytest.mark.parametrize("version", metadata.VERSIONS)
 def test_item_82_every_version_tells_brokers_topics_and_partitions(version: int) -> None:
     broker = StandIn()
@@ -50,6 +51,7 @@ def test_item_82_every_version_tells_brokers_topics_and_partitions(version: int)
         assert topic.topic_id == broker.image.topics["flights"].topic_id
 
 
+@pytest.mark.semantics("10a", "10b")
 def test_item_10_an_empty_list_means_all_in_v0_and_none_afterwards() -> None:
     broker = StandIn()
     broker.create("a", "b")
@@ -58,6 +60,7 @@ def test_item_10_an_empty_list_means_all_in_v0_and_none_afterwards() -> None:
     assert [row.name for row in broker.ask(ALL, 1).topics] == ["a", "b"]
 
 
+@pytest.mark.semantics("82a")
 def test_item_82_brokers_are_told_as_the_listener_advertises_them() -> None:
     (told,) = StandIn().ask(ALL, 12, listener="INTERNAL").brokers
     assert (told.host, told.port) == ("10.0.0.1", 7000)
@@ -76,6 +79,7 @@ def test_a_listener_the_leader_lacks_is_told(version: int, code: ErrorCode) -> N
     assert (row.error_code, row.leader_id) == (code, -1)
 
 
+@pytest.mark.semantics("82d")
 def test_item_82_an_unknown_topic_is_a_row_with_an_error() -> None:
     broker = StandIn()
     broker.create("a")
@@ -87,6 +91,7 @@ def test_item_82_an_unknown_topic_is_a_row_with_an_error() -> None:
     }
 
 
+@pytest.mark.semantics("82e")
 def test_item_82_by_id_from_v12() -> None:
     broker = StandIn()
     broker.create("a")
@@ -116,6 +121,7 @@ def test_a_topic_asked_for_twice_is_answered_once() -> None:
     assert [row.name for row in broker.ask(named("a", "a"), 9).topics] == ["a"]
 
 
+@pytest.mark.semantics("91a")
 def test_item_91_all_topics_hides_those_that_may_not_be_described() -> None:
     broker = StandIn()
     broker.create("mine", "theirs")
@@ -123,6 +129,7 @@ def test_item_91_all_topics_hides_those_that_may_not_be_described() -> None:
     assert codes_by_name(broker.ask(ALL, 12, principal=ALICE).topics) == {"mine": 0}
 
 
+@pytest.mark.semantics("91b")
 def test_item_91_a_named_topic_answers_29_whether_it_exists_or_not() -> None:
     broker = StandIn(auto_create_topics=True)
     broker.create("theirs")
@@ -142,6 +149,7 @@ def test_item_91_an_id_that_may_not_be_described_tells_no_name() -> None:
     assert (row.error_code, row.name) == (ErrorCode.TOPIC_AUTHORIZATION_FAILED, None)
 
 
+@pytest.mark.semantics("92a")
 def test_item_92_operations_only_when_asked() -> None:
     broker = StandIn()
     broker.create("a")
@@ -161,6 +169,7 @@ def test_item_92_operations_only_when_asked() -> None:
     assert broker.ask(asked, 8, principal=ALICE).cluster_authorized_operations == 1 << DESCRIBE
 
 
+@pytest.mark.semantics("81b")
 @pytest.mark.parametrize("version", [0, 3, 4, 12])
 def test_item_81_auto_creation_answers_with_the_topic(version: int) -> None:
     broker = StandIn(auto_create_topics=True, default_partitions=4)
@@ -173,6 +182,7 @@ def test_item_81_auto_creation_answers_with_the_topic(version: int) -> None:
         assert row.topic_id == topic.topic_id
 
 
+@pytest.mark.semantics("81a")
 def test_item_81_auto_creation_takes_the_setting_and_from_v4_the_flag() -> None:
     closed = StandIn()
     (row,) = closed.ask(named("new"), 3).topics
@@ -183,6 +193,7 @@ def test_item_81_auto_creation_takes_the_setting_and_from_v4_the_flag() -> None:
     assert broker.image.topic("new") is None
 
 
+@pytest.mark.semantics("81c")
 def test_item_81_auto_creation_needs_create_on_topic_or_cluster() -> None:
     broker = StandIn(auto_create_topics=True)
     broker.allow(DESCRIBE, "*")
@@ -207,6 +218,7 @@ def test_item_81_what_cannot_be_created_says_why() -> None:
     }
 
 
+@pytest.mark.semantics("81b")
 def test_item_81_without_a_leader_of_the_quorum_clients_are_asked_to_come_back() -> None:
     broker = StandIn(auto_create_topics=True)
     broker.controller.step_down()
@@ -216,6 +228,7 @@ def test_item_81_without_a_leader_of_the_quorum_clients_are_asked_to_come_back()
     assert row.error_code == ErrorCode.LEADER_NOT_AVAILABLE
 
 
+@pytest.mark.semantics("75c", "82c")
 def test_a_fenced_leader_is_no_leader_and_its_replica_is_offline() -> None:
     broker = StandIn()
     broker.create("a")

@@ -34,6 +34,7 @@ def world() -> World:
     return made
 
 
+@pytest.mark.semantics("33a")
 @pytest.mark.parametrize("version", range(2, 5))
 def test_each_epoch_ends_where_the_next_began(world: World, version: int) -> None:
     now = world.broker.partition("t", 0).leader_epoch
@@ -53,6 +54,7 @@ def test_our_own_epoch_is_known_before_its_first_record(world: World) -> None:
     assert asked(world, now + 5).end_offset == -1
 
 
+@pytest.mark.semantics("31c")
 def test_a_view_that_is_not_ours_is_refused(world: World) -> None:
     now = world.broker.partition("t", 0).leader_epoch
     assert asked(world, 0, current=now - 1).error_code == ErrorCode.FENCED_LEADER_EPOCH

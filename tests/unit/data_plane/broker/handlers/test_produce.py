@@ -38,6 +38,7 @@ def test_each_version_appends_and_says_where(world: World, version: int) -> None
     assert row.log_start_offset == (0 if version >= 5 else -1)
 
 
+@pytest.mark.semantics("24a")
 @pytest.mark.parametrize(
     ("topic", "partition", "batch", "code"),
     [
@@ -69,6 +70,7 @@ def test_internal_topics_are_the_brokers_own(world: World) -> None:
     assert row.error_code == ErrorCode.INVALID_TOPIC_EXCEPTION
 
 
+@pytest.mark.semantics("18a")
 def test_zstd_needs_version_7(world: World) -> None:
     batch = batch_of(b"x" * 500, compression=ZSTD)
     refused = produced(world.produce("t", batch, version=6))
@@ -76,12 +78,14 @@ def test_zstd_needs_version_7(world: World) -> None:
     assert produced(world.produce("t", batch, version=7)).error_code == 0
 
 
+@pytest.mark.semantics("12a")
 @pytest.mark.parametrize("acks", [2, -2])
 def test_other_acks_are_refused(world: World, acks: int) -> None:
     row = produced(world.produce("t", batch_of(b"x"), acks=acks))
     assert row.error_code == ErrorCode.INVALID_REQUIRED_ACKS
 
 
+@pytest.mark.semantics("12b")
 def test_too_few_in_sync_replicas_refuse_acks_all_only(world: World) -> None:
     world.create_topic("strict", min_insync_replicas="2")
     refused = produced(world.produce("strict", batch_of(b"x")))
@@ -89,6 +93,7 @@ def test_too_few_in_sync_replicas_refuse_acks_all_only(world: World) -> None:
     assert produced(world.produce("strict", batch_of(b"x"), acks=1)).error_code == 0
 
 
+@pytest.mark.semantics("9a", "9b")
 def test_acks_zero_gets_no_reply_and_an_error_closes(world: World) -> None:
     assert world.produce("t", batch_of(b"x"), acks=0).reply is None
     assert fetched(world.fetch("t", 0)).high_watermark == 1
@@ -96,6 +101,7 @@ def test_acks_zero_gets_no_reply_and_an_error_closes(world: World) -> None:
         world.produce("missing", batch_of(b"x"), acks=0)
 
 
+@pytest.mark.semantics("20a")
 def test_a_repeated_batch_gets_its_first_offset(world: World) -> None:
     """Idempotence (KIP-98): the answer was lost, the producer asks again."""
     batch = batch_of(b"a", b"b", producer_id=7, producer_epoch=0, base_sequence=0)
@@ -116,6 +122,7 @@ def test_a_repeated_batch_waits_for_the_sync_of_the_first(world: World) -> None:
     assert [produced(asked).base_offset for asked in (first, second)] == [0, 0]
 
 
+@pytest.mark.semantics("20c")
 def test_a_gap_in_the_sequence_is_refused(world: World) -> None:
     first = batch_of(b"a", producer_id=7, producer_epoch=0, base_sequence=0)
     later = batch_of(b"c", producer_id=7, producer_epoch=0, base_sequence=2)
@@ -147,6 +154,7 @@ def test_a_sync_that_takes_too_long_times_out(world: World) -> None:
     assert fetched(world.fetch("t", 0)).high_watermark == 1, "it may be there all the same"
 
 
+@pytest.mark.semantics("17d")
 def test_log_append_time_is_told(world: World) -> None:
     world.create_topic("stamped", message_timestamp_type="LogAppendTime")
     row = produced(world.produce("stamped", batch_of(b"x")))

@@ -126,6 +126,7 @@ def test_decompression_is_bounded() -> None:
                 decode_records(header, payload, bytes_max=50_000)
 
 
+@pytest.mark.semantics("68a")
 @pytest.mark.parametrize("kind", MarkerType)
 def test_marker(kind: MarkerType) -> None:
     marker = Marker(kind, 12)
