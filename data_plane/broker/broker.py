@@ -140,7 +140,7 @@ class Broker:
             return found
 
         yield from self.log_dir.recover(config_of, now_ms=self.now_ms)
-        self.coordinators.load_all()
+        self.coordinators.follow()
 
     # --- what handlers ask ---------------------------------------------------------------------
 
@@ -407,7 +407,7 @@ class Broker:
             self.metrics.forget_topic(name)
         self.coordinators.forget_topics(gone)
         self.unlink_garbage()
-        self.coordinators.load_all()
+        self.coordinators.follow()
 
     def _authorizer_of(self, image: MetadataImage) -> AclAuthorizer:
         scope = config_scope(self, image)

@@ -58,7 +58,7 @@ class Coordinators:
         self._scope_of = scope_of
         scope = scope_of(broker.image)
         self.groups = GroupCoordinators(
-            group_config(scope), rng, broker.partition, broker.mark_dirty
+            group_config(scope), rng, broker.partition, broker.mark_dirty, lambda: broker.now_ms
         )
         self.markers = MarkerWriter(self.groups, broker.partition, broker.mark_dirty)
         self.transactions = TransactionCoordinators(
@@ -186,9 +186,10 @@ class Coordinators:
 
     # --- turns and time ------------------------------------------------------------------------
 
-    def load_all(self) -> None:
+    def follow(self) -> None:
+        """The image has changed, and with it perhaps who leads."""
         for table in self._tables:
-            table.load_all(self._broker.image, self._broker_id)
+            table.follow(self._broker.image, self._broker_id)
 
     def flush(self, now_ms: int) -> None:
         for table in self._tables:

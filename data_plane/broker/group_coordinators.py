@@ -23,9 +23,10 @@ class GroupCoordinators(ShardTable[GroupsShard]):
         rng: Random,
         open_partition: OpenPartition,
         mark_dirty: Callable[[Partition], None],
+        now_ms: Callable[[], int],
     ) -> None:
         super().__init__(
-            OFFSETS_TOPIC, lambda: GroupsShard(config, rng), open_partition, mark_dirty
+            OFFSETS_TOPIC, lambda: GroupsShard(config, rng), open_partition, mark_dirty, now_ms
         )
 
     def forget_topic(self, topic: str) -> None:

@@ -39,11 +39,13 @@ class ShardTable(Generic[S]):
         new_shard: Callable[[], S],
         open_partition: OpenPartition,
         mark_dirty: Callable[[Partition], None],
+        now_ms: Callable[[], int],
     ) -> None:
         self.topic = topic
         self._new_shard = new_shard
         self._open_partition = open_partition
         self._mark_dirty = mark_dirty
+        self._now_ms = now_ms  # of the turn under way
         self._hosts: dict[int, ShardHost[S]] = {}
         self._host_of: dict[int, ShardHost[S]] = {}  # by id of the shard
         self._loading: dict[int, ShardHost[S]] = {}
@@ -74,8 +76,17 @@ class ShardTable(Generic[S]):
         led = [row.partition_index for row in topic.partitions if row.leader == broker_id]
         return [self._loaded(index) for index in led]
 
-    def load_all(self, image: MetadataImage, broker_id: int) -> None:
-        """Begin to load every shard led here, so that the first request need not wait for it."""
+    def follow(self, image: MetadataImage, broker_id: int) -> None:
+        """Unload the shards that are not led here any more, begin to load those that are.
+
+        A shard is loaded at once and not at its first request, which need not wait for it then.
+        Whoever is parked in a shard that goes is told NOT_COORDINATOR.
+        """
+        for index, host in list(self._hosts.items()):
+            row = image.partition(self.topic, index)
+            # A partition that was left is gone for good, even if this broker leads it again.
+            if row is None or row.leader != broker_id or host.partition.is_gone:
+                self._drop(host)
         topic = image.topic(self.topic)
         for row in topic.partitions if topic is not None else ():
             if row.leader == broker_id and row.partition_index not in self._hosts:
@@ -127,8 +138,11 @@ class ShardTable(Generic[S]):
                 self._broken[index] = str(error)
                 continue
             if is_loaded:
-                del self._loading[index]
-                self._on_loaded(host)
+                self._loaded_whole(index, host)
+
+    def _loaded_whole(self, index: int, host: ShardHost[S]) -> None:
+        del self._loading[index]
+        self._on_loaded(host)
 
     def _on_loaded(self, host: ShardHost[S]) -> None:
         """A shard serves from now on."""
@@ -173,6 +187,9 @@ class ShardTable(Generic[S]):
         self._hosts[index] = host
         self._host_of[id(host.shard)] = host
         self._loading[index] = host
+        self._is_due_known = False
+        if host.has_nothing_to_load and host.load_step(self._now_ms()):
+            self._loaded_whole(index, host)  # Nobody need wait for what is empty.
         return host
 
     def _mark_unflushed(self, host: ShardHost[S]) -> None:

@@ -64,10 +64,13 @@ class TransactionCoordinators(ShardTable[TransactionsShard]):
         now_ms: Callable[[], int],
     ) -> None:
         super().__init__(
-            TRANSACTIONS_TOPIC, lambda: TransactionsShard(config), open_partition, mark_dirty
+            TRANSACTIONS_TOPIC,
+            lambda: TransactionsShard(config),
+            open_partition,
+            mark_dirty,
+            now_ms,
         )
         self._markers = markers
-        self._now_ms = now_ms
         self._added: dict[str, tuple[Host, int]] = {}  # id -> shard's end with its partitions
         self._again: list[tuple[EndingTransaction, TopicPartition]] = []
         self._lost: set[int] = set()  # shards that were thrown away and may owe markers

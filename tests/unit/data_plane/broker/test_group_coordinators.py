@@ -3,9 +3,11 @@
 import errno
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from data_plane.broker.shard_host import LOAD_STEP_RECORDS
 from data_plane.coordinator.group_records import OffsetCommitted
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import ErrorCode
@@ -168,6 +170,72 @@ def test_a_full_disk_loses_a_commit_in_words_and_the_shard_is_loaded_anew(world:
     assert committed(world) == 1, "what was lost is not shown"
     assert code_of(commit(world, 3)) == 0
     assert world.failures == []
+
+
+def test_the_first_member_need_not_wait_for_a_coordinator_without_records() -> None:
+    """Right after FindCoordinator: nothing is there to be loaded, so nobody is sent away."""
+    world = World(group_initial_rebalance_delay_ms="0")
+    asked = world.ask(FindCoordinatorRequest(key="g"), 3)
+    assert asked.response().error_code == ErrorCode.NONE
+    assert join(world).response().error_code == ErrorCode.MEMBER_ID_REQUIRED
+
+
+def lead_offsets_by(world: World, broker_id: int, leader_epoch: int) -> None:
+    """As if leadership of the offsets topic had moved."""
+    rows = world.broker.image.topics[OFFSETS].partitions
+    records = [replace(row, leader=broker_id, leader_epoch=leader_epoch) for row in rows]
+    world.broker.decide(lambda _: Decision(None, records))
+    world.settle()
+
+
+def test_a_coordinator_goes_and_comes_back_with_its_partition(world: World) -> None:
+    """Who is parked is told to look elsewhere, and what was committed is loaded on return."""
+    assert code_of(commit(world, 7)) == 0
+    first = join(world)
+    world.settle()
+    member_id = first.response().member_id
+    held = join(world, member_id)
+    other = join(world)
+    world.settle()
+    parked = join(world, other.response().member_id)
+    assert not parked.is_answered, "the first member has not joined again"
+    assert held.is_answered
+    lead_offsets_by(world, 1, 1)
+    assert parked.response().error_code == ErrorCode.NOT_COORDINATOR
+    assert code_of(commit(world, 8)) == ErrorCode.NOT_COORDINATOR
+    lead_offsets_by(world, 0, 2)
+    assert committed(world) == 7
+    assert code_of(commit(world, 9)) == 0
+
+
+def test_loading_goes_in_slices_and_says_so_meanwhile(world: World) -> None:
+    shard = world.broker.group_shard("g")
+    records = [OffsetCommitted("g", "t", at, at, -1, "", world.now_ms) for at in range(1_000)]
+    world.broker.commit(shard, Decision(None, records))
+    world.settle()
+    lead_offsets_by(world, 1, 1)
+    rows = world.broker.image.topics[OFFSETS].partitions
+    back = [replace(row, leader=0, leader_epoch=2) for row in rows]
+    world.broker.decide(lambda _: Decision(None, back))
+    world.broker.end_turn(world.now_ms)
+    beat = world.ask(HeartbeatRequest("g", 1, "m"), 3)
+    assert beat.response().error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    ticks = 0
+    while committed_at(world, 999) is None:
+        world.broker.tick(world.now_ms)
+        ticks += 1
+    assert ticks > 1_000 // LOAD_STEP_RECORDS, "a slice replays a bounded number of records"
+    assert committed_at(world, 999) == 999
+
+
+def committed_at(world: World, partition: int) -> int | None:
+    """None while the group's coordinator is being loaded."""
+    asked = world.ask(OffsetFetchRequest("g", [OffsetFetchRequestTopic("t", [partition])]), 7)
+    response = asked.response()
+    if response.error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+        return None
+    offset: int = response.topics[0].partitions[0].committed_offset
+    return offset
 
 
 def test_offsets_go_with_their_topic(world: World) -> None:
