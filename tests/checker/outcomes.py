@@ -1,0 +1,50 @@
+"""What an error says about an operation: that it did not happen, or that nobody knows.
+
+Only an error which is proven to come before the append is a failure. "Not leader" is not one: the
+old leader may have appended the batch, and a new one may have kept it.
+"""
+
+OK, FAIL, INFO = "ok", "fail", "info"
+
+# Kafka's names. Each is decided by looking at the request, before anything is appended.
+BEFORE_THE_APPEND = frozenset(
+    {
+        "MESSAGE_TOO_LARGE",
+        "RECORD_LIST_TOO_LARGE",
+        "NOT_ENOUGH_REPLICAS",
+        "INVALID_RECORD",
+        "INVALID_TIMESTAMP",
+        "INVALID_REQUIRED_ACKS",
+        "TOPIC_AUTHORIZATION_FAILED",
+        "CLUSTER_AUTHORIZATION_FAILED",
+        "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+        "GROUP_AUTHORIZATION_FAILED",
+        "UNSUPPORTED_FOR_MESSAGE_FORMAT",
+        "UNSUPPORTED_COMPRESSION_TYPE",
+    }
+)
+# What an offset commit is answered when the group has moved on: nothing was stored.
+BEFORE_THE_COMMIT = frozenset(
+    {
+        "ILLEGAL_GENERATION",
+        "UNKNOWN_MEMBER_ID",
+        "REBALANCE_IN_PROGRESS",
+        "FENCED_INSTANCE_ID",
+        "STALE_MEMBER_EPOCH",
+        "GROUP_AUTHORIZATION_FAILED",
+    }
+)
+
+
+def of_send(error: str | None) -> str:
+    """Return the outcome of a send by its error's name; None is success."""
+    if error is None:
+        return OK
+    return FAIL if error in BEFORE_THE_APPEND else INFO
+
+
+def of_commit(error: str | None) -> str:
+    """Return the outcome of an offset commit by its error's name."""
+    if error is None:
+        return OK
+    return FAIL if error in BEFORE_THE_COMMIT else INFO
