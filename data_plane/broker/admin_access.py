@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
+from data_plane.broker.client_quotas import BrokerQuotas
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
 from data_plane.broker.metadata_cache import MetadataCache
@@ -43,6 +44,9 @@ class AdminBroker(Protocol):
 
     @property
     def metadata_cache(self) -> MetadataCache: ...
+
+    @property
+    def quotas(self) -> BrokerQuotas: ...
 
     @property
     def image(self) -> MetadataImage:

@@ -171,7 +171,7 @@ class Broker:
     @property
     def takes_plain_produces(self) -> bool:
         """No quota is to be charged and there is room: nothing to ask but the topic itself."""
-        return self.quotas.is_idle and self.log_dir.disk_mark != DiskMark.FULL
+        return self.quotas.is_idle_for_produce and self.log_dir.disk_mark != DiskMark.FULL
 
     def check_disk(self) -> None:
         """Raises StorageError while the disk is too full for client writes (durability.md 2)."""

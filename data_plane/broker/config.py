@@ -32,6 +32,7 @@ class ListenerConfig:
     advertised_port: int = 0  # 0: the bound port
     tls: TlsConfig | None = None  # None: plaintext, allowed on loopback only
     sasl: SaslConfig | None = None  # None: the certificate tells who it is, or nothing does
+    connections_per_s_max: int | None = None  # None: as many as the broker takes in all
 
 
 @dataclass(frozen=True, slots=True)

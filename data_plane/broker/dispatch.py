@@ -49,6 +49,7 @@ class Session:
         "guard",
         "is_authenticated",
         "is_internal",
+        "last",
         "listener",
         "principal",
         "quick_misses",
@@ -75,6 +76,7 @@ class Session:
         self.quick_produce: QuickProduce | None = None
         self.quick_misses = 0
         self.throttle = Throttle()
+        self.last: RequestContext | None = None  # request; known under a quota of request time
         self.software = ""  # name and version, as ApiVersions v3+ tells them (KIP-511)
 
 
@@ -123,6 +125,8 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
         if header.api_key == PRODUCE and session.quick_misses < MISSES_MAX:
             session.quick_misses += 1
             session.quick_produce = learnt(broker, frame, at, header.api_version)
+        if broker.quotas.times_requests:
+            return _timed(broker, session, ctx, header, module, frame[at:])
         return _handle(broker, session, ctx, header, module, frame[at:])
     except DecodeError as error:
         raise CloseConnection(f"{spec.name} v{header.api_version}: {error}") from error
@@ -136,6 +140,24 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
         raise CloseConnection(f"{spec.name} v{header.api_version} failed") from error
 
 
+def _timed(
+    broker: "Broker",
+    session: Session,
+    ctx: RequestContext,
+    header: RequestHeader,
+    module: ModuleType,
+    body: memoryview,
+) -> Reply | None:
+    """As `_handle`, under a quota of request time (KIP-124)."""
+    session.last = ctx
+    started_ns = broker.quotas.started_ns()
+    throttle_ms = broker.quotas.request_throttle_ms(ctx, ctx.now_ms)
+    try:
+        return _handle(broker, session, ctx, header, module, body, throttle_ms)
+    finally:
+        broker.quotas.took(ctx, started_ns, ctx.now_ms)
+
+
 def _handle(
     broker: "Broker",
     session: Session,
@@ -143,6 +165,7 @@ def _handle(
     header: RequestHeader,
     module: ModuleType,
     body: memoryview,
+    throttle_ms: int = 0,
 ) -> Reply | None:
     head = encode_response_header(header.api_key, header.api_version, header.correlation_id)
     if getattr(module, "IS_RAW", False):
@@ -163,6 +186,8 @@ def _handle(
     def encode(response: object) -> Parts:
         if isinstance(response, KafkaError):
             response = error_response(module, request, spec.response, response)
+        if throttle_ms:
+            response = throttled(response, throttle_ms)
         return (head, encoder(spec.response, header.api_version)(response))
 
     try:
@@ -192,6 +217,14 @@ def error_response(
     if "error_message" in names:
         fields["error_message"] = error.message
     return response(**fields)
+
+
+def throttled(response: Any, throttle_ms: int) -> object:
+    """The response with a throttle time that is at least this, if it can tell one."""
+    told_ms = getattr(response, "throttle_time_ms", None)
+    if told_ms is None:
+        return response
+    return dataclasses.replace(response, throttle_time_ms=max(told_ms, throttle_ms))
 
 
 def software_of(request: object) -> str:

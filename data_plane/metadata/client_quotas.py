@@ -1,6 +1,8 @@
 """AlterClientQuotas decided, DescribeClientQuotas answered (KIP-546)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from typing import NamedTuple
 
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage, quota_entity
@@ -29,17 +31,36 @@ from data_plane.protocol.messages.describe_client_quotas import (
 )
 from data_plane.security.quotas import (
     CLIENT_ID,
+    CONNECTION_CREATION_RATE,
     CONSUMER_BYTE_RATE,
+    CONTROLLER_MUTATION_RATE,
+    IP,
     PRODUCER_BYTE_RATE,
+    REQUEST_PERCENTAGE,
     USER,
     QuotaEntity,
 )
 
 ENTITIES_MAX = 10_000
-RATE_MAX = float(1 << 53)  # Every whole number up to here is exact in a float64.
-ENTITY_TYPES = frozenset({USER, CLIENT_ID})
-ENFORCED_KEYS = (PRODUCER_BYTE_RATE, CONSUMER_BYTE_RATE)
-IP = "ip"
+ENTITY_TYPES = frozenset({USER, CLIENT_ID, IP})
+EXACT_MAX = float(1 << 53)  # Every whole number up to here is exact in a float64.
+INT_MAX = float((1 << 31) - 1)
+
+
+class QuotaKey(NamedTuple):
+    """What a quota may be, after Kafka's QuotaConfig: LONG, INT or DOUBLE."""
+
+    value_max: float
+    is_whole: bool
+
+
+CLIENT_KEYS: Mapping[str, QuotaKey] = {
+    PRODUCER_BYTE_RATE: QuotaKey(EXACT_MAX, is_whole=True),
+    CONSUMER_BYTE_RATE: QuotaKey(EXACT_MAX, is_whole=True),
+    REQUEST_PERCENTAGE: QuotaKey(EXACT_MAX, is_whole=False),
+    CONTROLLER_MUTATION_RATE: QuotaKey(EXACT_MAX, is_whole=False),
+}
+IP_KEYS: Mapping[str, QuotaKey] = {CONNECTION_CREATION_RATE: QuotaKey(INT_MAX, is_whole=True)}
 
 
 def decide_alter_client_quotas(
@@ -86,17 +107,26 @@ def _entity(parts: Sequence[AlterClientQuotasRequestEntity]) -> QuotaEntity:
     if not types or len(set(types)) != len(types):
         raise InvalidRequest("An entity has one to two parts of different types.")
     for part in parts:
-        _check_type(part.entity_type)
+        if part.entity_type not in ENTITY_TYPES:
+            raise InvalidRequest(f"Unhandled client quota entity type: {part.entity_type}")
         if part.entity_name == "":
             raise InvalidRequest(f"Empty {part.entity_type} not supported")
+    if IP in types:
+        _check_ip(parts)
     return quota_entity((part.entity_type, part.entity_name) for part in parts)
 
 
-def _check_type(entity_type: str) -> None:
-    if entity_type == IP:
-        raise InvalidRequest("Quotas by ip are not enforced by this broker.")
-    if entity_type not in ENTITY_TYPES:
-        raise InvalidRequest(f"Unhandled client quota entity type: {entity_type}")
+def _check_ip(parts: Sequence[AlterClientQuotasRequestEntity]) -> None:
+    """An address, not a name: what a name resolves to would differ by broker and by moment."""
+    if len(parts) > 1:
+        raise InvalidRequest("An ip cannot be combined with a user or a client-id.")
+    name = parts[0].entity_name
+    if name is None:
+        return
+    try:
+        ip_address(name)
+    except ValueError:
+        raise InvalidRequest(f"{name} is not an IP address.") from None
 
 
 def _changes(
@@ -104,11 +134,12 @@ def _changes(
 ) -> list[MetadataRecord]:
     if len({op.key for op in ops}) != len(ops):
         raise InvalidRequest("A quota key may appear once for an entity.")
+    keys = IP_KEYS if entity[0][0] == IP else CLIENT_KEYS
     before = image.client_quotas.get(entity, {})
     parts = [QuotaEntityPart(kind, name) for kind, name in entity]
     records: list[MetadataRecord] = []
     for op in ops:
-        _check_op(op)
+        _check_op(op, keys)
         if op.remove:
             if op.key in before:
                 records.append(ClientQuotaRecord(parts, op.key, 0.0, is_removed=True))
@@ -117,16 +148,17 @@ def _changes(
     return records
 
 
-def _check_op(op: AlterClientQuotasRequestOp) -> None:
+def _check_op(op: AlterClientQuotasRequestOp, keys: Mapping[str, QuotaKey]) -> None:
     """A key that would be stored and not enforced is worse than none."""
-    if op.key not in ENFORCED_KEYS:
-        raise InvalidRequest(
-            f"Invalid configuration key {op.key}: enforced are {', '.join(ENFORCED_KEYS)}."
-        )
+    key = keys.get(op.key)
+    if key is None:
+        raise InvalidRequest(f"Invalid configuration key {op.key}: known are {', '.join(keys)}.")
     if op.remove:
         return
-    if not 0 < op.value <= RATE_MAX or op.value != int(op.value):
-        raise InvalidRequest(f"Configuration {op.key} must be a whole number above 0.")
+    if not 0 < op.value <= key.value_max:
+        raise InvalidRequest(f"Quota {op.key} must be above 0 and at most {key.value_max:.0f}.")
+    if key.is_whole and op.value != int(op.value):
+        raise InvalidRequest(f"{op.key} cannot be a fractional value.")
 
 
 def described_client_quotas(
@@ -156,7 +188,7 @@ def _check_components(components: Sequence[DescribeClientQuotasRequestComponent]
     for component in components:
         if not component.entity_type:
             raise InvalidRequest("Unexpected empty entity type")
-        if component.entity_type not in ENTITY_TYPES | {IP}:
+        if component.entity_type not in ENTITY_TYPES:
             raise UnsupportedVersion(
                 f"Custom entity type '{component.entity_type}' is not supported"
             )

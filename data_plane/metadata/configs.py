@@ -367,6 +367,13 @@ BROKER_CONFIGS = catalogue(
             at_least(1),
             update=_RO,
         ),
+        ConfigKey(
+            "max.connection.creation.rate",
+            _T.INT,
+            "2147483647",
+            "Most connections that are accepted per second (KIP-612)",
+            at_least(1),
+        ),
         ConfigKey("max.connections", _T.INT, "20000", "Most connections", at_least(0), update=_RO),
         ConfigKey("node.id", _T.INT, "-1", "Same as broker.id", update=_RO),
         ConfigKey(

@@ -18,6 +18,11 @@ from data_plane.protocol.messages.create_partitions import (
 PARTITIONS_PER_REQUEST_MAX = 10_000  # Kafka's own limit of one batch.
 
 TopicValues = Callable[[str], Mapping[str, str]]  # Topic name -> configs in force, as text.
+Charge = Callable[[int], None]  # Counts partitions created or deleted; raises KafkaError.
+
+
+def free(_partition_count: int) -> None:
+    """The charge of who has no quota."""
 
 
 class InvalidPartitions(KafkaError):
@@ -122,10 +127,12 @@ def decide_create_partitions(
     rng: Random,
     values: TopicValues,
     validate_only: bool = False,
+    charge: Charge = free,
     refused: Mapping[str, KafkaError] | None = None,
 ) -> Decision[list[CreatePartitionsResponseResult]]:
     """Say which topics may grow. Result i answers topic i of the request.
 
+    charge: told how many partitions a topic gains, once nothing else is wrong.
     refused: topics that the asker may not alter, with what to answer.
     """
     names = [topic.name for topic in topics]
@@ -135,6 +142,7 @@ def decide_create_partitions(
         try:
             _check_asked(topic, names, refused or {})
             added = _added(image, topic, rng=rng, values=values)
+            charge(len(added))
         except KafkaError as error:
             rows.append(CreatePartitionsResponseResult(topic.name, error.code, error.message))
         else:

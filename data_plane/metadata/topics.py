@@ -11,9 +11,11 @@ from data_plane.metadata.effective_configs import ConfigScope, check_topic_confi
 from data_plane.metadata.image import TOPIC_RESOURCE, MetadataImage, TopicImage
 from data_plane.metadata.partitions import (
     PARTITIONS_PER_REQUEST_MAX,
+    Charge,
     InvalidPartitions,
     InvalidReplicaAssignment,
     check_replicas,
+    free,
     new_partition,
 )
 from data_plane.metadata.placement import InvalidReplicationFactor, place
@@ -58,6 +60,7 @@ class TopicAlreadyExists(KafkaError):
 class CreateRules:
     """What a creation needs besides the request and the image.
 
+    charge: told how many partitions a topic has, last before it is created; may raise KafkaError.
     refused: topics the asker may not create, with what to answer.
     hides_configs: topics whose configs the asker may not see; told in the answer instead of them.
     """
@@ -68,6 +71,7 @@ class CreateRules:
     default_partition_count: int = 1
     default_replication_factor: int = 1
     validate_only: bool = False
+    charge: Charge = free
     refused: Mapping[str, KafkaError] = field(default_factory=dict)
     hides_configs: Collection[str] = ()
 
@@ -114,6 +118,7 @@ def _born(
         raise PolicyViolation(
             f"At most {PARTITIONS_PER_REQUEST_MAX} partitions can be created at a time."
         )
+    rules.charge(len(replicas))
     topic_id = rules.new_id()
     image = rules.scope.image
     return [
@@ -219,11 +224,13 @@ def decide_delete_topics(
     image: MetadataImage,
     topics: Sequence[DeleteTopicsRequestTopic],
     *,
+    charge: Charge = free,
     refused: Mapping[str, KafkaError] | None = None,
     hidden: Collection[str] = (),
 ) -> Decision[list[DeleteTopicsResponseTopic]]:
     """Say which topics go. Row i answers topic i of the request.
 
+    charge: told how many partitions a topic has that could go; may raise KafkaError.
     refused: topics the asker may not delete, with what to answer; `hidden`: those whose name it
     may not even learn when it gave an id.
     """
@@ -234,14 +241,15 @@ def decide_delete_topics(
     for asked, topic in zip(topics, found, strict=True):
         try:
             _check_deletable(asked, topic, refused or {})
-            if topic is not None and counts[topic.topic_id] > 1:
+            assert topic is not None
+            if counts[topic.topic_id] > 1:
                 raise InvalidRequest("The topic was named more than once.")
+            charge(len(topic.partitions))
         except KafkaError as error:
             known = topic.name if topic is not None and topic.name not in hidden else None
             name = asked.name if asked.name is not None else known
             rows.append(DeleteTopicsResponseTopic(name, asked.topic_id, error.code, error.message))
         else:
-            assert topic is not None
             rows.append(DeleteTopicsResponseTopic(topic.name, topic.topic_id))
             records.append(RemoveTopicRecord(topic.topic_id))
     return Decision(rows, records)

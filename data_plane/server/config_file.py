@@ -61,8 +61,11 @@ def listener(document: object, where: str) -> ListenerConfig:
         advertised_port=fields.take("advertised_port", int, 0),
         tls=None if tls is None else tls_files(tls, f"{where}.tls"),
         sasl=None if sasl is None else sasl_config(sasl, f"{where}.sasl"),
+        connections_per_s_max=fields.take_optional("connections_per_s_max", int),
     )
     fields.end()
+    if made.connections_per_s_max is not None and made.connections_per_s_max < 1:
+        raise ConfigRefused(f"{where}: connections_per_s_max must be at least 1")
     if made.tls is not None and made.tls.client_ca_file is None and made.sasl is None:
         raise ConfigRefused(f"{where}.tls: client_ca_file is missing")
     return made

@@ -29,7 +29,7 @@ class Gate(Protocol):
         """What all connections of the process share."""
 
     def enter(self, connection: "Connection", transport: asyncio.Transport) -> Session | None:
-        """Who this is, or None to refuse it."""
+        """Who this is, or None: refused, and its transport closed or about to be."""
 
     def leave(self, connection: "Connection") -> None: ...
 
@@ -73,8 +73,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         self._session = self._gate.enter(self, self._transport)
         if self._session is None:
-            self._transport.abort()
             return
+        self._look_at_throttle()  # It may have come too fast.
         self._transport.set_write_buffer_limits(
             self._limits.write_buffer_bytes_max, self._limits.write_buffer_bytes_low
         )
@@ -198,6 +198,8 @@ class Connection(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Send every reply that is ready and first in order, as far as the turn's slice goes."""
         queue = self._queue
+        quotas = self._turns.broker.quotas
+        started_ns = quotas.started_ns() if quotas.times_requests else 0
         try:
             while queue and queue[0].is_ready:
                 reply = queue.popleft()
@@ -212,6 +214,8 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as error:
             log.exception("a reply could not be encoded")
             self._close(error)
+        if started_ns:
+            self._took(started_ns)
         self._send()
         if self._is_closing:
             return
@@ -225,9 +229,18 @@ class Connection(asyncio.BufferedProtocol):
         if transport is None:
             return
         if self._outbox and not self._is_write_blocked and not self._is_sending:
+            started_ns = self._turns.broker.quotas.started_ns()
             self._send_slice(transport)
+            if started_ns:
+                self._took(started_ns)
         if self._is_closing and not self._outbox:
             transport.close()
+
+    def _took(self, started_ns: int) -> None:
+        """Encoding and encrypting count as time of the client's requests."""
+        if self._session is not None and self._session.last is not None:
+            now_ms = self._turns.clock.now_ms()
+            self._turns.broker.quotas.took(self._session.last, started_ns, now_ms)
 
     def _send_slice(self, transport: asyncio.Transport) -> None:
         budget = self._gate.budget

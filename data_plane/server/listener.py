@@ -11,11 +11,13 @@ from data_plane.broker.config import Limits, ListenerConfig, SaslConfig
 from data_plane.broker.dispatch import Session
 from data_plane.metadata.records import BrokerListener
 from data_plane.security.backoff import FailureDelays
-from data_plane.security.certificates import ForeignCertificate, principal_from_certificate
+from data_plane.security.certificates import principal_from_certificate
 from data_plane.security.principals import ANONYMOUS
 from data_plane.security.scram import MECHANISMS
 from data_plane.server.connection import Connection
+from data_plane.server.door import Door
 from data_plane.server.handshake_queue import HandshakeQueue
+from data_plane.server.listener_pace import ListenerPace
 from data_plane.server.log_limit import LogLimit
 from data_plane.server.response_budget import ResponseBudget
 from data_plane.server.sasl_exchange import SaslExchange
@@ -24,7 +26,6 @@ from data_plane.server.tls_acceptor import TlsAcceptor
 from data_plane.server.turns import Turns
 
 BACKLOG = 4096
-KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))  # seconds, count
 
 
 class ListenerRefused(Exception):
@@ -70,6 +71,10 @@ class Listener:
         self._delays = FailureDelays(0)  # The limits come with `open`.
 
     @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
     def host(self) -> str:
         return self.config.bind
 
@@ -103,9 +108,12 @@ class Listener:
         self._delays = FailureDelays(limits.failed_authentication_delay_ms)
         self._broker = turns.broker
         loop = asyncio.get_running_loop()
+        pace = ListenerPace(self.config.name, self.config.connections_per_s_max, turns)
 
         def protocol() -> Connection:
-            return Connection(turns, limits, Door(self, connections))
+            # With TLS they are counted before their handshake.
+            own_pace = pace if self._context is None else None
+            return Connection(turns, limits, Door(self, connections, own_pace))
 
         if self._context is None:
             self._server = await loop.create_server(protocol, sock=self._socket, backlog=BACKLOG)
@@ -117,6 +125,7 @@ class Listener:
             context=self._tls_context,
             protocol=protocol,
             room=connections,
+            pace=pace,
             queue=connections.handshakes,
             warnings=connections.warnings,
             handshake_s_max=limits.handshake_ms_max / 1000,
@@ -227,40 +236,6 @@ class Connections:
             connection.close()
 
 
-class Door:
-    """Lets one connection in by one listener, and sees it out."""
-
-    def __init__(self, listener: Listener, connections: Connections) -> None:
-        self._listener = listener
-        self._connections = connections
-
-    @property
-    def budget(self) -> ResponseBudget:
-        return self._connections.budget
-
-    def enter(self, connection: Connection, transport: asyncio.Transport) -> Session | None:
-        """The session of a connection that may stay, else None."""
-        if not self._connections.add(connection):
-            peer = transport.get_extra_info("peername") or ("",)
-            self._connections.warnings.warn(
-                "too many connections: %s on %s refused", peer[0], self._listener.config.name
-            )
-            return None
-        try:
-            session = self._listener.session(transport)
-        except ForeignCertificate as error:
-            self._connections.warnings.warn(
-                "connection on %s refused: %s", self._listener.config.name, error
-            )
-            self._connections.remove(connection)
-            return None
-        tune(transport)
-        return session
-
-    def leave(self, connection: Connection) -> None:
-        self._connections.remove(connection)
-
-
 def bound_socket(config: ListenerConfig) -> socket.socket:
     """Raises ListenerRefused, which names address and port."""
     family = socket.AF_INET6 if ":" in config.bind else socket.AF_INET
@@ -280,15 +255,3 @@ def bound_socket(config: ListenerConfig) -> socket.socket:
         raise ListenerRefused(f"cannot listen on {where}: {error.strerror}") from error
     made.setblocking(False)
     return made
-
-
-def tune(transport: asyncio.Transport) -> None:
-    """Replies are whole, so nothing is gained by waiting for more; and find dead peers."""
-    sock = transport.get_extra_info("socket")
-    if sock is None:
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE:
-        if hasattr(socket, name):  # macOS names one of them otherwise and keeps its default.
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -91,6 +92,7 @@ class BrokerProcess:
                 on_failure=lambda error: self._fail(broker, error),
                 cleaner=cleaner,
             )
+            broker.quotas.stopwatch_ns = time.thread_time_ns
             turns = Turns(broker, self._clock)
             executor.after = cleaner.after = turns.end
             await self._serve(broker, turns, executor, listeners, announce)

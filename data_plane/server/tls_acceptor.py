@@ -27,6 +27,16 @@ class Room(Protocol):
     def release(self) -> None: ...
 
 
+class Pace(Protocol):
+    """How fast connections may come (KIP-612)."""
+
+    def accept_wait_ms(self) -> int:
+        """How long not to accept; 0: the next may come."""
+
+    def refused_ms(self, host: str) -> int:
+        """Count a connection; above 0: `host` comes too fast, close it after that time."""
+
+
 class TlsAcceptor:
     """One listening socket with TLS. context: asked anew for each, so that reloads take effect."""
 
@@ -39,6 +49,7 @@ class TlsAcceptor:
         context: Callable[[], ssl.SSLContext],
         protocol: Callable[[], asyncio.BaseProtocol],
         room: Room,
+        pace: Pace,
         queue: HandshakeQueue,
         warnings: LogLimit,
         handshake_s_max: float,
@@ -49,6 +60,7 @@ class TlsAcceptor:
         self._context = context
         self._protocol = protocol
         self._room = room
+        self._pace = pace
         self._queue = queue
         self._warnings = warnings
         self._handshake_s_max = handshake_s_max
@@ -72,27 +84,38 @@ class TlsAcceptor:
 
     def _accept(self) -> None:
         for _ in range(ACCEPTS_PER_TURN_MAX):
+            if wait_ms := self._pace.accept_wait_ms():
+                self._pause(wait_ms / 1000)
+                return
             try:
                 client, address = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 self._warnings.warn("listener %s cannot accept: %s", self._name, error)
-                self._pause()
+                self._pause(RETRY_S)
                 return
             client.setblocking(False)
-            if self._room.reserve():
-                self._wait(client, str(address[0]))
-            else:
+            peer = str(address[0])
+            held_ms = self._pace.refused_ms(peer)
+            if not self._room.reserve():
                 client.close()
-                self._warnings.warn(
-                    "too many connections: %s on %s refused", address[0], self._name
-                )
+                self._warnings.warn("too many connections: %s on %s refused", peer, self._name)
+            elif held_ms:
+                self._hold(client, peer, held_ms)
+            else:
+                self._wait(client, peer)
 
-    def _pause(self) -> None:
-        """Out of descriptors, the socket stays readable: asking again at once would spin."""
+    def _pause(self, seconds: float) -> None:
+        """The socket stays readable meanwhile: asking again at once would spin."""
         self._loop.remove_reader(self._listening)
-        self._loop.call_later(RETRY_S, self._resume)
+        self._loop.call_later(seconds, self._resume)
+
+    def _hold(self, client: socket.socket, peer: str, held_ms: int) -> None:
+        """Closed at once, it would be back at once."""
+        self._silent[client] = self._loop.call_later(
+            held_ms / 1000, self._give_up, client, peer, "comes too often for its quota"
+        )
 
     def _resume(self) -> None:
         if self._is_open:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 ISSUE_4: Final = "issue 4"  # replication and controller across brokers
-QUOTAS: Final = "the rest of the quotas"  # request time, controller mutations, connection rate
 
 
 @dataclass(frozen=True, slots=True)

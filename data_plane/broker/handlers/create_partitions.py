@@ -16,6 +16,8 @@ from data_plane.security.acls import AclOperation
 
 API_KEY, VERSIONS = 37, range(4)
 
+THROTTLED_FROM = 3  # Clients of older versions do not know THROTTLING_QUOTA_EXCEEDED.
+
 
 def handle(
     broker: AdminBroker, ctx: RequestContext, request: CreatePartitionsRequest
@@ -26,15 +28,19 @@ def handle(
     def choose(controller: Controller) -> Decision[CreatePartitionsResponse]:
         image = controller.image
         scope = config_scope(broker, image)
+        quota = broker.quotas.mutations(ctx, strict_from=THROTTLED_FROM)
         decision = decide_create_partitions(
             image,
             request.topics,
             rng=controller.rng,
             values=lambda name: scope.topic_values(image.topic_configs(name)),
             validate_only=request.validate_only,
+            charge=quota.charge,
             refused=refused,
         )
-        return decision.answering(CreatePartitionsResponse(results=decision.response))
+        return decision.answering(
+            CreatePartitionsResponse(results=decision.response, throttle_time_ms=quota.throttle_ms)
+        )
 
     return broker.decide(choose)
 

@@ -1,9 +1,11 @@
 """CreateTopics (key 19) v0-7. v1: validate only, messages. v4: broker defaults (-1). v5: configs in
-the answer (KIP-525). v7: topic ids.
+the answer (KIP-525). v6: THROTTLING_QUOTA_EXCEEDED (KIP-599). v7: topic ids.
 
 CREATE on the cluster allows every name, CREATE on a topic that one. The answer leaves when the
 topics are committed in the metadata log and this broker serves them.
 """
+
+from collections.abc import Callable
 
 from data_plane.broker.admin_access import (
     AdminBroker,
@@ -29,13 +31,19 @@ from data_plane.security.acls import AclOperation
 
 API_KEY, VERSIONS = 19, range(8)
 
+THROTTLED_FROM = 6  # Clients of older versions do not know THROTTLING_QUOTA_EXCEEDED.
+
 
 def handle(
     broker: AdminBroker, ctx: RequestContext, request: CreateTopicsRequest
 ) -> CreateTopicsResponse | Parked:
     def choose(controller: Controller) -> Decision[CreateTopicsResponse]:
-        decision = decide_create_topics(request.topics, _rules(broker, ctx, request, controller))
-        return decision.answering(CreateTopicsResponse(topics=decision.response))
+        quota = broker.quotas.mutations(ctx, strict_from=THROTTLED_FROM)
+        rules = _rules(broker, ctx, request, controller, quota.charge)
+        decision = decide_create_topics(request.topics, rules)
+        return decision.answering(
+            CreateTopicsResponse(topics=decision.response, throttle_time_ms=quota.throttle_ms)
+        )
 
     return broker.decide(choose)
 
@@ -49,7 +57,11 @@ def error_response(request: CreateTopicsRequest, error: KafkaError) -> CreateTop
 
 
 def _rules(
-    broker: AdminBroker, ctx: RequestContext, request: CreateTopicsRequest, controller: Controller
+    broker: AdminBroker,
+    ctx: RequestContext,
+    request: CreateTopicsRequest,
+    controller: Controller,
+    charge: Callable[[int], None],
 ) -> CreateRules:
     names = [each.name for each in request.topics]
     scope = config_scope(broker, controller.image)
@@ -66,6 +78,7 @@ def _rules(
         default_partition_count=broker_number(scope, "num.partitions"),
         default_replication_factor=broker_number(scope, "default.replication.factor"),
         validate_only=request.validate_only,
+        charge=charge,
         refused=refused,
         hides_configs={
             name

@@ -1,4 +1,5 @@
-"""DeleteTopics (key 20) v0-6. v1: throttle time. v5: messages. v6: by name or by id (KIP-516)."""
+"""DeleteTopics (key 20) v0-6. v1: throttle time. v5: messages, THROTTLING_QUOTA_EXCEEDED
+(KIP-599). v6: by name or by id (KIP-516)."""
 
 from collections.abc import Sequence
 
@@ -26,6 +27,7 @@ from data_plane.security.acls import AclOperation
 API_KEY, VERSIONS = 20, range(7)
 
 DELETION_DISABLED_FROM = 3  # Older clients do not know the code.
+THROTTLED_FROM = 5  # nor this one's
 
 
 def handle(
@@ -48,13 +50,17 @@ def _chosen(
         )
     named = {each.name for each in topics if each.name is not None}
     by_id = {found.name for each in topics if (found := image.topic_by_id(each.topic_id))}
+    quota = broker.quotas.mutations(ctx, strict_from=THROTTLED_FROM)
     decision = decide_delete_topics(
         image,
         topics,
+        charge=quota.charge,
         refused=refused_topics(broker, ctx, AclOperation.DELETE, named | by_id),
         hidden={n for n in by_id if not allows_topic(broker, ctx, AclOperation.DESCRIBE, n)},
     )
-    return decision.answering(DeleteTopicsResponse(responses=decision.response))
+    return decision.answering(
+        DeleteTopicsResponse(responses=decision.response, throttle_time_ms=quota.throttle_ms)
+    )
 
 
 def error_response(request: DeleteTopicsRequest, error: KafkaError) -> DeleteTopicsResponse:

@@ -89,9 +89,12 @@ class ParkedFetch(Parked):
         """Something moved: answer if it is enough now."""
         if self.is_done:
             return
+        quotas = self._broker.quotas
+        started_ns = quotas.started_ns()
         read_bytes, has_error = self._read()
         if has_error or read_bytes >= self._call.min_bytes:
             self.complete(self.answer())
+        quotas.took(self._ctx, started_ns, self._broker.now_ms)
 
     def answer(self) -> list[Buffer | RecordsPart]:
         """The response body: heads and record bytes in turn."""

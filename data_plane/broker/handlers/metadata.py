@@ -5,7 +5,8 @@ A topic that is unknown or not allowed is a row with an error; only a list of al
 that the asker may not describe (kafka-protocol.md items 80-82, 91, 92).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from data_plane.broker.admin_access import (
@@ -25,6 +26,7 @@ from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage, preview
 from data_plane.metadata.records import metadata_records
 from data_plane.metadata.topic_names import InvalidTopic, check_topic_name
 from data_plane.metadata.topics import CreateRules, decide_create_topics
+from data_plane.protocol.api_keys import NEVER
 from data_plane.protocol.errors import ErrorCode, InvalidRequest, KafkaError
 from data_plane.protocol.messages.create_topics import CreateTopicsRequestTopic
 from data_plane.protocol.messages.metadata import (
@@ -54,12 +56,15 @@ def handle(
         return _response(broker, ctx, request, broker.image, {})
 
     def choose(controller: Controller) -> Decision[MetadataResponse]:
-        decision = decide_create_topics(missing, _rules(broker, controller))
+        # No version has a code for a quota that is used up: who is over it waits afterwards.
+        quota = broker.quotas.mutations(ctx, strict_from=NEVER)
+        decision = decide_create_topics(missing, _rules(broker, controller, quota.charge))
         failed = {row.name: row.error_code for row in decision.response if row.error_code}
         # The answer shows the topics as they will be once it leaves: a client that had to ask
         # again after LEADER_NOT_AVAILABLE would often wait for its retry interval.
         after = preview(controller.image, metadata_records(decision.records))
-        return decision.answering(_response(broker, ctx, request, after, failed))
+        response = _response(broker, ctx, request, after, failed)
+        return decision.answering(replace(response, throttle_time_ms=quota.throttle_ms))
 
     return broker.decide(choose)
 
@@ -116,7 +121,9 @@ def _may_create(broker: AdminBroker, ctx: RequestContext, name: str) -> bool:
     )
 
 
-def _rules(broker: AdminBroker, controller: Controller) -> CreateRules:
+def _rules(
+    broker: AdminBroker, controller: Controller, charge: Callable[[int], None]
+) -> CreateRules:
     scope = config_scope(broker, controller.image)
     return CreateRules(
         new_id=controller.new_id,
@@ -124,6 +131,7 @@ def _rules(broker: AdminBroker, controller: Controller) -> CreateRules:
         scope=scope,
         default_partition_count=broker_number(scope, "num.partitions"),
         default_replication_factor=broker_number(scope, "default.replication.factor"),
+        charge=charge,
     )
 
 

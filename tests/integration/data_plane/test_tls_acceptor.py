@@ -30,6 +30,20 @@ class Room:
         self.places += 1
 
 
+class Pace:
+    """Lets everybody come, or nobody."""
+
+    def __init__(self) -> None:
+        self.wait_ms = self.held_ms = 0
+
+    def accept_wait_ms(self) -> int:
+        return self.wait_ms
+
+    def refused_ms(self, host: str) -> int:
+        assert host == "127.0.0.1"
+        return self.held_ms
+
+
 class Greeter(asyncio.Protocol):
     """Says so when somebody got through."""
 
@@ -56,6 +70,7 @@ class Served:
             TlsConfig(folder / "server.crt", folder / "server.key", folder / "ca.crt")
         )
         self.room = Room(places)
+        self.pace = Pace()
         self.handshake_s_max = handshake_s_max
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.listening.setblocking(False)
@@ -70,6 +85,7 @@ class Served:
             context=lambda: self.context,
             protocol=Greeter,
             room=self.room,
+            pace=self.pace,
             queue=HandshakeQueue(loop, under_way_max=10, waiting_max=10),
             warnings=LogLimit(loop.time),
             handshake_s_max=self.handshake_s_max,
@@ -177,3 +193,35 @@ def test_one_too_many_is_closed_at_once(tmp_path: Path, warnings: pytest.LogCapt
 
     asyncio.run(run())
     assert warnings.messages == ["too many connections: 127.0.0.1 on TEST refused"]
+
+
+def test_who_comes_too_often_is_held_and_closed(
+    tmp_path: Path, warnings: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        async with Served(tmp_path) as served:
+            served.pace.held_ms = 20
+            assert await served.ask(served.authority.client("app", "cluster")) == b""
+            assert served.room.places == 100
+            served.pace.held_ms = 0
+            assert await served.ask(served.authority.client("app", "cluster")) == b"welcome"
+
+    asyncio.run(run())
+    assert warnings.messages[0] == (
+        "closing connection from 127.0.0.1 on TEST: it comes too often for its quota"
+    )
+
+
+def test_accepting_waits_and_goes_on(tmp_path: Path) -> None:
+    """Nobody is accepted while the pace says to wait; who came meanwhile is served afterwards."""
+
+    async def run() -> None:
+        async with Served(tmp_path) as served:
+            served.pace.wait_ms = 10
+            asking = asyncio.ensure_future(served.ask(served.authority.client("app", "cluster")))
+            done, _ = await asyncio.wait([asking], timeout=0.2)
+            assert not done
+            served.pace.wait_ms = 0
+            assert await asyncio.wait_for(asking, 30) == b"welcome"
+
+    asyncio.run(run())

@@ -83,10 +83,14 @@ def test_validate_only_writes_nothing() -> None:
     [
         entry({}, producer_byte_rate=1),
         entry({"user": ""}, producer_byte_rate=1),
-        entry({"ip": "10.0.0.1"}, connection_creation_rate=1),
+        entry({"ip": "10.0.0.1"}, producer_byte_rate=1),
+        entry({"ip": "10.0.0.1"}, connection_creation_rate=1.5),
+        entry({"ip": "10.0.0.1"}, connection_creation_rate=1 << 31),
+        entry({"ip": "broker.example"}, connection_creation_rate=1),
+        entry({"ip": "10.0.0.1", "user": "a"}, connection_creation_rate=1),
         entry({"colour": "red"}, producer_byte_rate=1),
-        entry({"user": "a"}, request_percentage=50),
-        entry({"user": "a"}, request_percentage=None),
+        entry({"user": "a"}, connection_creation_rate=1),
+        entry({"user": "a"}, request_percentage=0),
         entry({"user": "a"}, anything=1),
         entry({"user": "a"}, producer_byte_rate=0),
         entry({"user": "a"}, producer_byte_rate=-1),
@@ -103,6 +107,19 @@ def test_what_is_not_enforced_or_makes_no_sense_is_refused(
     decision = decide_alter_client_quotas(EVERYBODY, [refused, kept])
     assert [row.error_code for row in decision.response] == [ErrorCode.INVALID_REQUEST, 0]
     assert len(decision.records) == 1
+
+
+def test_each_kind_of_entity_has_its_keys() -> None:
+    image = altered(
+        MetadataImage(),
+        entry({"user": "a"}, request_percentage=12.5, controller_mutation_rate=0.5),
+        entry({"ip": "10.0.0.1"}, connection_creation_rate=5),
+        entry({"ip": None}, connection_creation_rate=2),
+    )
+    assert image.client_quotas[(("ip", None),)] == {"connection_creation_rate": 2}
+    assert found(image, True, ("ip", ANY, None)) == 2
+    assert found(image, True, ("ip", EXACT, "10.0.0.1")) == 1
+    assert found(image, True, ("ip", DEFAULT, None)) == 1
 
 
 def test_the_same_type_entity_or_key_twice_is_refused() -> None:

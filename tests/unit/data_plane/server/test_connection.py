@@ -244,7 +244,8 @@ def test_a_lost_connection_leaves_nothing_waiting() -> None:
     assert wire.answered() == []
 
 
-def test_a_refused_connection_is_aborted() -> None:
+def test_a_refused_connection_is_not_listened_to() -> None:
+    """Who refuses it ends it, perhaps later; until then nothing it says counts."""
     wire = Wire()
     transport = FakeTransport()
 
@@ -259,7 +260,11 @@ def test_a_refused_connection_is_aborted() -> None:
 
     refused = Connection(wire.turns, Limits(), Closed())
     refused.connection_made(transport)
-    assert transport.is_closed
+    asked = versions(1)
+    refused.get_buffer(-1)[: len(asked) + 4] = struct.pack(">i", len(asked)) + asked
+    refused.buffer_updated(len(asked) + 4)
+    wire.turns.end()
+    assert transport.written == b""
     refused.connection_lost(None)
 
 

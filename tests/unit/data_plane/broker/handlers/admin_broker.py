@@ -6,6 +6,7 @@ from pathlib import PurePath
 from random import Random
 from typing import Any, TypeVar, cast
 
+from data_plane.broker.client_quotas import BrokerQuotas
 from data_plane.broker.config import BrokerConfig, ListenerConfig
 from data_plane.broker.context import RequestContext
 from data_plane.broker.handlers import handler
@@ -53,6 +54,7 @@ class StandIn:
         self.cluster_id = "c1"
         self.metrics = BrokerMetrics()
         self.metadata_cache = MetadataCache(1 << 20)
+        self.quotas = BrokerQuotas({})
         self.controller = Controller.open(
             MemoryFiles(), PurePath("/data/meta"), voter_id=1, rng=Random(1)
         )
