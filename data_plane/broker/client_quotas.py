@@ -26,6 +26,7 @@ class ThrottlingQuotaExceeded(KafkaError):
 class BrokerQuotas:
     """The answer leaves at once and says how long the connection is not read from behind it.
 
+    Followers and other brokers, by the listener for brokers alone, have no quotas.
     stopwatch_ns: computing time of the thread so far, for what requests cost; read only while some
     quota limits that. It stands still until the edge gives a real one.
     """
@@ -59,14 +60,14 @@ class BrokerQuotas:
 
     def fetch_bytes_max(self, ctx: RequestContext) -> int | None:
         """The most that one answer may carry; None: no quota holds."""
-        if self._is_idle_for_fetch:
+        if self._is_idle_for_fetch or ctx.is_internal:
             return None
         return self._quotas.amount_max(CONSUMER_BYTE_RATE, *_client(ctx))
 
     def charge_fetch(self, ctx: RequestContext, size_bytes: int, now_ms: int) -> tuple[bool, int]:
         """Whether the records may leave, and the throttle time; refused ones are not counted."""
         request_throttle_ms = self.request_throttle_ms(ctx, now_ms)
-        if self._is_idle_for_fetch:
+        if self._is_idle_for_fetch or ctx.is_internal:
             return True, request_throttle_ms
         may_leave, throttle_ms = self._quotas.charge_unless_owed(
             CONSUMER_BYTE_RATE, *_client(ctx), size_bytes, now_ms
@@ -81,13 +82,13 @@ class BrokerQuotas:
 
     def took(self, ctx: RequestContext, started_ns: int, now_ms: int) -> None:
         """Count what was done for a client since `started_ns`."""
-        if self.times_requests and started_ns:
+        if self.times_requests and started_ns and not ctx.is_internal:
             percents = (self.stopwatch_ns() - started_ns) / NS_PER_PERCENT
             self._quotas.charge(REQUEST_PERCENTAGE, *_client(ctx), percents, now_ms)
 
     def request_throttle_ms(self, ctx: RequestContext, now_ms: int) -> int:
         """The throttle time for what earlier requests took: this one's is not known yet."""
-        if not self.times_requests:
+        if not self.times_requests or ctx.is_internal:
             return 0
         throttle_ms = self._quotas.throttle_ms(REQUEST_PERCENTAGE, *_client(ctx), now_ms)
         return _muted(ctx, throttle_ms, now_ms)

@@ -3,6 +3,7 @@
 import pytest
 
 from data_plane.broker.client_quotas import NS_PER_PERCENT
+from data_plane.broker.dispatch import Session
 from data_plane.protocol.messages.api_versions import ApiVersionsRequest
 from data_plane.protocol.messages.heartbeat import HeartbeatRequest
 from data_plane.protocol.messages.metadata import MetadataRequest
@@ -87,3 +88,18 @@ def test_nothing_is_timed_without_such_a_quota() -> None:
     world.broker.quotas.stopwatch_ns = watch
     world.ask(MetadataRequest(topics=[]), 9)
     assert watch.ns == 0
+
+
+def test_brokers_have_no_quota_among_themselves() -> None:
+    """A default quota for every user must not slow down replication."""
+    world = timed(1)
+    ask_until_throttled(world, MetadataRequest(topics=[]), 9)
+    session = world.session
+    world.session = Session(
+        listener="INTERNAL",
+        principal=session.principal,
+        client_host=session.client_host,
+        is_internal=True,
+    )
+    assert world.ask(MetadataRequest(topics=[]), 9).response().throttle_time_ms == 0
+    assert world.session.throttle.until_ms == 0
