@@ -88,16 +88,16 @@ class SnapshotDraft:
         self._path = directory / SNAPSHOT_NAME
         self._draft_path = draft_of(self._path)
         self._source = source
-        self._file: File = files.open(self._draft_path, create=True)
+        self.file: File = files.open(self._draft_path, create=True)
 
     def write(self) -> None:
         """Blocks until the bytes are durable. Raises DiskFull or LogFailure."""
         content = encode_snapshot(self._source())
         self.size_bytes = len(content)
         with storage_failures(self._directory, "write a snapshot"):
-            self._file.truncate(0)
-            self._file.append([content], len(content))
-            self._file.sync()
+            self.file.truncate(0)
+            self.file.append([content], len(content))
+            self.file.sync()
 
     def publish(self) -> None:
         """Replace the old snapshot; the name is synced by the cut of the log.

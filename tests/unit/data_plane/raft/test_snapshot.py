@@ -98,11 +98,24 @@ def test_a_gap_between_snapshot_and_log_is_refused() -> None:
         RaftDisk(files, DIRECTORY).load()
 
 
-def test_a_log_that_ends_before_its_snapshot_is_refused() -> None:
+@pytest.mark.parametrize("last_offset", [3, 20])
+def test_a_log_that_a_leaders_snapshot_has_replaced_is_emptied(last_offset: int) -> None:
+    """A crash came between storing the snapshot and emptying the log, which held other entries."""
     files, _ = with_log(*BATCHES)
-    written(files, SNAPSHOT_NAME, encode_snapshot(snapshot_at(20)))
-    with pytest.raises(DamagedLog):
-        RaftDisk(files, DIRECTORY).load()
+    foreign = snapshot_at(last_offset)._replace(term=9)
+    written(files, SNAPSHOT_NAME, encode_snapshot(foreign))
+    written(files, STATE_NAME, b"")
+    files.remove(DIRECTORY / STATE_NAME)
+    disk = RaftDisk(files, DIRECTORY)
+    with pytest.raises(DamagedLog, match="term is older"):
+        disk.load()
+    RaftDisk(files, DIRECTORY).persist_state(HardState(9, None))
+    disk = RaftDisk(files, DIRECTORY)
+    assert disk.load()[1] == []
+    assert disk.snapshot == foreign
+    follower = EntryBatch(last_offset + 1, 9, (b"next",))
+    disk.persist(Ready(batches=[follower]))
+    assert RaftDisk(files, DIRECTORY).load()[1] == [follower]
 
 
 def test_a_log_without_its_beginning_or_its_snapshot_is_refused() -> None:
