@@ -1,8 +1,9 @@
-"""Drives the controller: append, persist off the loop, apply, answer when committed."""
+"""Drives the controller: append, persist off the loop, send, apply, answer when committed."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
+from data_plane.broker.outcomes import Outcomes
 from data_plane.broker.snapshot_cycle import SnapshotCycle
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
@@ -10,10 +11,12 @@ from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import NotController
 from data_plane.raft.entries import Ready
 from data_plane.raft.failures import DiskFull
+from data_plane.raft.messages import Message
 from data_plane.replication.executor import Executor
-from data_plane.replication.waiting import OffsetWaiters, Parked
+from data_plane.replication.waiting import Parked
 
 R = TypeVar("R")
+Send = Callable[[Message], None]
 
 
 class MetadataHost:
@@ -21,6 +24,7 @@ class MetadataHost:
 
     on_image: told of each newly committed image as (before, after), before any answer leaves.
     on_failure: the disk failed under the quorum; nothing is retried (durability.md 2).
+    send: hands a message to the network, which may lose it; None: this is a quorum of one.
     """
 
     def __init__(
@@ -32,16 +36,21 @@ class MetadataHost:
         on_committed: Callable[[], None],
         on_failure: Callable[[BaseException], None],
         log_bytes_max: int,
+        send: Send | None = None,
     ) -> None:
         self._snapshots = SnapshotCycle(controller, executor, log_bytes_max)
         self.controller = controller
+        self.send = send
         self._executor = executor
         self._on_image = on_image
         self._on_committed = on_committed
-        self._on_failure = on_failure
-        self._waiting = OffsetWaiters()
+        self._tell_failure = on_failure
+        self._has_failed = False
+        self._outcomes = Outcomes()
         self._has_stepped_down = False
         self._is_persisting = False
+        self._held: Ready | None = None  # a leader's snapshot that waits for an own one's files
+        self._now_ms = 0
 
     @property
     def controller_id(self) -> int | None:
@@ -53,43 +62,78 @@ class MetadataHost:
 
         choose: reads `controller.image`, raises KafkaError for a refusal of all that was asked.
         It may run later and on the quorum's thread, so it reads nothing of the broker that changes.
-        Raises NotController while the disk is full or the voter does not lead.
+        Raises NotController while the disk is full or the voter does not lead. The response is
+        NotController if what was decided never came to be, REQUEST_TIMED_OUT if nobody can tell.
         """
         if not self.controller.is_active:
             raise NotController
-        return self._propose(choose(self.controller))
-
-    def _propose(self, decision: Decision[R]) -> R | Parked:
+        decision = choose(self.controller)
         offset = self.controller.append(decision.records)
-        response = decision.response
         if self.controller.committed.offset >= offset:
-            return response
-        parked = Parked()
-        self._waiting.add(
-            offset, lambda is_kept: _answer(parked, response if is_kept else NotController())
-        )
-        return parked
+            return decision.response
+        term = self.controller.image.term
+        return self._outcomes.add(offset, term, decision.response, now_ms=self._now_ms)
+
+    # --- what drives it ------------------------------------------------------------------------
+
+    def step(self, message: Message, now_ms: int) -> None:
+        """A message came from another voter or observer; `pump` follows at the end of the turn."""
+        self._now_ms = now_ms
+        self.controller.node.step(message, now_ms)
+        self.controller.forget_unless_leader()
+
+    def tick(self, now_ms: int) -> None:
+        """Do what is due by the clock; `pump` follows."""
+        self._now_ms = now_ms
+        self.controller.node.tick(now_ms)
+        self.controller.forget_unless_leader()
+        self._outcomes.expire(now_ms)
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When `tick` has work again; None: a quorum of one waits for nothing."""
+        return None if self.send is None else self.controller.node.next_due_ms
 
     def pump(self) -> None:
         """Start what the controller has ready; at the end of each turn, and after each persist."""
-        if self._is_persisting:
-            return
-        if self._snapshots.may_cut:
+        while not self._has_failed and (ready := self._next_ready()) is not None:
+            if ready.must_persist:
+                if ready.snapshot is not None and self._snapshots.is_busy:
+                    self._held = ready
+                else:
+                    self._persist(ready)
+            else:
+                self._send_all(ready)
+                self._advance(ready)
+        if not self._is_persisting and self._held is None and not self._has_failed:
+            self._snapshots.start(self._snapshot_done)
+
+    def _next_ready(self) -> Ready | None:
+        """What needs no disk is never kept waiting; a cut keeps everything else waiting."""
+        if not self._is_persisting and self._snapshots.may_cut:
             self._is_persisting = True  # The log is written anew: nothing may be appended to it.
             self._snapshots.cut(self._cut_done)
-            return
-        while (ready := self.controller.ready()) is not None:
-            if ready.must_persist:
-                self._persist(ready)
-                return
-            self._advance(ready)
-        self._snapshots.start(self._snapshot_done)
+        if not self._is_persisting and self._held is not None and not self._snapshots.is_busy:
+            ready, self._held = self._held, None
+            return ready
+        return self.controller.ready(may_persist=not self._is_persisting)
+
+    def _send_all(self, ready: Ready) -> None:
+        for message in ready.messages:
+            filled = self.controller.filled(message)
+            if filled is not None and self.send is not None:
+                self.send(filled)
 
     def retry(self) -> None:
         """Stand for election again after a full disk; now and then, since each try writes."""
         if self._has_stepped_down:
             self._has_stepped_down = False
             self.controller.resume()
+
+    def _on_failure(self, error: BaseException) -> None:
+        """Nothing is written, sent or answered after this."""
+        self._has_failed = True
+        self._tell_failure(error)
 
     def _snapshot_done(self, error: BaseException | None) -> None:
         if error is not None:
@@ -112,7 +156,8 @@ class MetadataHost:
         self._is_persisting = False
         if isinstance(error, DiskFull):
             self.controller.step_down()
-            self._waiting.fail()
+            if self.send is None:
+                self._outcomes.lost()
             self._has_stepped_down = True
             return
         if error is not None:
@@ -125,10 +170,7 @@ class MetadataHost:
     def _advance(self, ready: Ready) -> None:
         before = self.controller.committed
         if self.controller.advance(ready):
-            after = self.controller.committed
-            self._on_image(before, after)
-            self._waiting.advance(after.offset)
-
-
-def _answer(parked: Parked, response: object) -> None:
-    parked.complete(response)
+            self._on_image(before, self.controller.committed)
+        self._outcomes.committed(ready.committed)
+        if ready.snapshot is not None:
+            self._outcomes.replaced(ready.snapshot.last_offset)

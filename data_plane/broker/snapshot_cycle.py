@@ -31,6 +31,11 @@ class SnapshotCycle:
         """A snapshot is published: the log can be cut as soon as nothing is being persisted."""
         return self._published is not None
 
+    @property
+    def is_busy(self) -> bool:
+        """The files of a snapshot are being written: a leader's must not come between."""
+        return self._is_writing
+
     def start(self, done: Done) -> None:
         """Begin a snapshot if the log has grown enough; the log may grow on meanwhile."""
         wanted_bytes = self._log_bytes_max + self._refused_at_bytes
@@ -67,6 +72,8 @@ class SnapshotCycle:
             before = disk.log_bytes
             error = _error_of(lambda: disk.finish_cut(cut, draft.size_bytes))
             self._refused_at_bytes = 0
+            if error is None:
+                self._controller.was_cut(draft.last_offset, draft.term)
             log.info("metadata log cut from %d to %d bytes", before, disk.log_bytes)
         elif isinstance(error, DiskFull):
             error = self._put_off(disk.abandon_cut)

@@ -18,17 +18,21 @@ from data_plane.metadata.records import MetadataRecord, metadata_records
 from data_plane.metadata.snapshots import image_of, snapshot_of
 from data_plane.protocol.errors import NotController
 from data_plane.raft.durable import RaftDisk
-from data_plane.raft.entries import NO_OP, EntryBatch, Ready
+from data_plane.raft.entries import NO_DIRECTORY, EntryBatch, Ready, is_control
 from data_plane.raft.failures import DiskFull
+from data_plane.raft.messages import Message, SnapshotChunk
 from data_plane.raft.node import RaftNode
-from data_plane.raft.snapshot import SnapshotDraft
+from data_plane.raft.snapshot import Snapshot, SnapshotDraft
+from data_plane.raft.voters import VoterSet, encode_voters, voters_in
+
+CHUNK_BYTES_MAX = 256 * 1024  # of a snapshot in one message
 
 
 class Controller:
-    """The metadata state machine on top of one quorum voter."""
+    """The metadata state machine on top of one voter or observer of the quorum."""
 
     def __init__(self, node: RaftNode, disk: RaftDisk, *, rng: Random) -> None:
-        self._node = node
+        self.node = node
         self.disk = disk
         self.rng = rng
         self.producer_ids = ProducerIds()
@@ -36,17 +40,47 @@ class Controller:
         self.committed = MetadataImage()
 
     @classmethod
-    def open(cls, files: Files, directory: PurePath, *, voter_id: int, rng: Random) -> "Controller":
-        """Read the log in `directory`, win the election of one, and replay everything.
+    def open(
+        cls,
+        files: Files,
+        directory: PurePath,
+        *,
+        voter_id: int,
+        rng: Random,
+        directory_id: UUID = NO_DIRECTORY,
+        cluster_id: str = "",
+        address: str = "",
+        initial_voters: VoterSet | None = None,
+    ) -> "Controller":
+        """Read the log in `directory` and replay what is known to be committed.
 
-        Blocks; for the start of a process. Raises DamagedLog or LogFailure.
+        initial_voters: what an empty directory begins with; an empty set for a broker that joins;
+        None: it is the only voter. That one wins its election here and replays everything.
+        address: where this node's quorum listener is reached. Blocks; for the start of a process.
+        Raises DamagedLog or LogFailure.
         """
         disk = RaftDisk(files, directory)
+        if initial_voters is not None and disk.is_empty:
+            last_offset = 0 if len(initial_voters) else -1
+            disk.bootstrap([encode_voters(initial_voters)], last_offset)
         hard_state, batches = disk.load()
-        offset = -1 if disk.snapshot is None else disk.snapshot.last_offset
-        controller = cls(RaftNode(voter_id, hard_state, batches, offset), disk, rng=rng)
-        if disk.snapshot is not None:
-            controller.image = controller.committed = image_of(disk.snapshot)
+        snapshot = disk.snapshot
+        node = RaftNode(
+            voter_id,
+            hard_state,
+            batches,
+            -1 if snapshot is None else snapshot.last_offset,
+            snapshot_term=0 if snapshot is None else snapshot.term,
+            snapshot_bytes=disk.snapshot_bytes,
+            voters=None if snapshot is None else voters_in(snapshot.entries),
+            directory_id=directory_id,
+            cluster_id=cluster_id,
+            address=address,
+            rng=rng,
+        )
+        controller = cls(node, disk, rng=rng)
+        if snapshot is not None:
+            controller.image = controller.committed = image_of(snapshot)
             disk.snapshot = None  # Replayed; its bytes need not stay in memory.
         controller.resume()
         controller.drive()
@@ -55,12 +89,12 @@ class Controller:
     @property
     def is_active(self) -> bool:
         """True if this controller may decide: it leads, and its image holds the whole log."""
-        return self._node.is_leader and self.image.offset + 1 == self._node.end_offset
+        return self.node.is_leader and self.image.offset + 1 == self.node.end_offset
 
     @property
     def leader_id(self) -> int | None:
         """Broker id of the active controller; None while there is none."""
-        return self._node.leader_id
+        return self.node.leader_id
 
     def new_id(self) -> UUID:
         """Return a random id (version 4) for a topic or a binding, from the injected randomness."""
@@ -69,7 +103,7 @@ class Controller:
     @property
     def next_offset(self) -> int:
         """Offset that the next record gets; a broker registered by it has it as epoch."""
-        return self._node.end_offset
+        return self.node.end_offset
 
     def append(self, records: Sequence[object]) -> int:
         """Append one decision's records as an atomic batch and replay them into `image`.
@@ -82,18 +116,35 @@ class Controller:
             raise NotController
         if records:
             typed = metadata_records(records)
-            offset = self._node.propose([encode_record(record) for record in typed])
-            self.image = _replayed(self.image, [typed], offset, self._node.term)
+            offset = self.node.propose([encode_record(record) for record in typed])
+            self.image = _replayed(self.image, [typed], offset, self.node.term)
         return self.image.offset
 
-    def ready(self) -> Ready | None:
-        """Return what is to be persisted (by `disk.persist`, off the loop) and applied next."""
-        return self._node.ready()
+    def ready(self, *, may_persist: bool = True) -> Ready | None:
+        """Return what is to be persisted (by `disk.persist`, off the loop), sent and applied."""
+        return self.node.ready(may_persist=may_persist)
 
     def advance(self, ready: Ready) -> bool:
         """Apply a Ready that has been persisted; True if `committed` is a new image."""
-        self._node.advance(ready)
-        return self._apply(ready.committed)
+        self.node.advance(ready)
+        if ready.snapshot is not None:
+            self.node.snapshot_bytes = self.disk.snapshot_bytes
+            self.image = self.committed = image_of(ready.snapshot)
+            return True
+        is_new = self._apply(ready.committed)
+        self.forget_unless_leader()
+        return is_new
+
+    def forget_unless_leader(self) -> None:
+        """Who leads no more decides from the committed image again, should it lead once more."""
+        if self.node.leads is None:
+            self.image = self.committed
+
+    def filled(self, message: Message) -> Message | None:
+        """The message as it goes out; None if what it was to carry is not there any more."""
+        if isinstance(message, SnapshotChunk):
+            return self.disk.fill(message, CHUNK_BYTES_MAX)
+        return message
 
     def drive(self) -> bool:
         """Persist and apply until nothing is left, blocking; True if `committed` is a new image.
@@ -117,30 +168,44 @@ class Controller:
 
         Responses that wait for an offset above `committed.offset` must be failed by the caller.
         """
-        self._node.resign()
+        self.node.resign()
         self.image = self.committed
 
     def wants_snapshot(self, log_bytes_max: int) -> bool:
         """True if the log is longer than that and than the last snapshot, so that the cost of
         writing whole images stays in proportion to what was appended.
+
+        Not while the image is ahead of the log on disk, which then could not continue it.
         """
-        return self.disk.log_bytes > max(log_bytes_max, self.disk.snapshot_bytes)
+        is_long = self.disk.log_bytes > max(log_bytes_max, self.disk.snapshot_bytes)
+        return is_long and self.committed.offset <= self.node.stable_offset
 
     def draft_snapshot(self) -> SnapshotDraft:
         """Begin a snapshot of `committed`, which stays as it is while a thread encodes it."""
         image = self.committed
-        return self.disk.draft_snapshot(image.offset, lambda: snapshot_of(image))
+        voters = encode_voters(self.node.voters_at(image.offset))
+
+        def snapshot() -> Snapshot:
+            made = snapshot_of(image)
+            return made._replace(entries=(voters, *made.entries))
+
+        return self.disk.draft_snapshot(image.offset, snapshot, image.term)
+
+    def was_cut(self, offset: int, term: int) -> None:
+        """A snapshot up to there stands for the log's beginning now."""
+        self.node.compact(offset, term, self.disk.snapshot_bytes)
 
     def resume(self) -> None:
-        """Stand for election again; decisions are refused until `drive` or `advance` has won it."""
-        self._node.campaign()
+        """Take part again; an only voter is leader again once `drive` or `advance` has won it."""
+        self.node.resume()
 
     def _apply(self, batches: Sequence[EntryBatch]) -> bool:
         """Replay committed batches into one new image, whatever their number."""
         if not batches:
             return False
         decoded = [
-            [decode_record(entry) for entry in batch.entries if entry != NO_OP] for batch in batches
+            [decode_record(entry) for entry in batch.entries if not is_control(entry)]
+            for batch in batches
         ]
         last = batches[-1]
         self.committed = _replayed(self.committed, decoded, last.last_offset, last.term)

@@ -13,6 +13,7 @@ from data_plane.metadata.records import (
     QuotaEntityPart,
     TopicRecord,
 )
+from data_plane.raft.entries import is_control
 from data_plane.raft.snapshot import Snapshot
 
 NOBODY = -1  # A snapshot does not know who drew the last block of producer ids.
@@ -27,6 +28,8 @@ def image_of(snapshot: Snapshot) -> MetadataImage:
     """Raises DecodeError or ForeignRecord for what this broker never wrote."""
     delta = ImageDelta(MetadataImage())
     for entry in snapshot.entries:
+        if is_control(entry):
+            continue
         delta.replay(decode_record(entry))
     return delta.publish(offset=snapshot.last_offset, term=snapshot.term)
 

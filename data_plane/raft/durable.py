@@ -152,8 +152,10 @@ class RaftDisk:
             return False
         return not self._files.exists(self._log_path) or not self._files.size_bytes(self._log_path)
 
-    def draft_snapshot(self, last_offset: int, source: Callable[[], Snapshot]) -> SnapshotDraft:
-        return SnapshotDraft(self._files, self._directory, last_offset, source)
+    def draft_snapshot(
+        self, last_offset: int, source: Callable[[], Snapshot], term: int = 0
+    ) -> SnapshotDraft:
+        return SnapshotDraft(self._files, self._directory, last_offset, source, term)
 
     def begin_cut(self, last_offset: int) -> "LogCut":
         """Prepare to drop what a published snapshot holds; nothing may be persisted until then."""

@@ -231,8 +231,11 @@ class RaftNode:
 
     # --- the driver ----------------------------------------------------------------------------
 
-    def ready(self) -> Ready | None:
-        """Return what is to be done now, or None. What needs no disk comes first."""
+    def ready(self, *, may_persist: bool = True) -> Ready | None:
+        """Return what is to be done now, or None. What needs no disk comes first.
+
+        may_persist: False while the driver's disk is busy with something else.
+        """
         may_speak = self._hard_state == self._stored_hard_state
         if self._leads is not None and may_speak:
             self._fill_appends()
@@ -242,7 +245,7 @@ class RaftNode:
             messages, self._outbox = self._outbox, []
         if messages or committed:
             return Ready(messages=messages, committed=committed)
-        if self._in_flight is not None:
+        if self._in_flight is not None or not may_persist:
             return None
         if not may_speak or self._to_persist:
             hard_state = None if may_speak else self._hard_state

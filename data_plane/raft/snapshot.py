@@ -78,10 +78,19 @@ class SnapshotDraft:
     """A snapshot on its way: made and published on the loop, written in a thread between."""
 
     def __init__(
-        self, files: Files, directory: PurePath, last_offset: int, source: Callable[[], Snapshot]
+        self,
+        files: Files,
+        directory: PurePath,
+        last_offset: int,
+        source: Callable[[], Snapshot],
+        term: int = 0,
     ) -> None:
-        """source: called by `write`, in its thread; encodes what must not change any more."""
+        """source: called by `write`, in its thread; encodes what must not change any more.
+
+        term: of the entry at `last_offset`.
+        """
         self.last_offset = last_offset
+        self.term = term
         self.size_bytes = 0
         self._files = files
         self._directory = directory

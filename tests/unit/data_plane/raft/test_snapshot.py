@@ -104,12 +104,13 @@ def test_a_log_that_a_leaders_snapshot_has_replaced_is_emptied(last_offset: int)
     files, _ = with_log(*BATCHES)
     foreign = snapshot_at(last_offset)._replace(term=9)
     written(files, SNAPSHOT_NAME, encode_snapshot(foreign))
-    written(files, STATE_NAME, b"")
-    files.remove(DIRECTORY / STATE_NAME)
-    disk = RaftDisk(files, DIRECTORY)
     with pytest.raises(DamagedLog, match="term is older"):
-        disk.load()
-    RaftDisk(files, DIRECTORY).persist_state(HardState(9, None))
+        RaftDisk(files, DIRECTORY).load()
+    disk = RaftDisk(files, DIRECTORY)
+    written(files, SNAPSHOT_NAME, encode_snapshot(snapshot_at(3)))
+    disk.load()
+    disk.persist(Ready(HardState(9)))
+    written(files, SNAPSHOT_NAME, encode_snapshot(foreign))
     disk = RaftDisk(files, DIRECTORY)
     assert disk.load()[1] == []
     assert disk.snapshot == foreign
