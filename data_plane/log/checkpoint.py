@@ -23,7 +23,7 @@ _BODY = struct.Struct(">qqqq")
 
 
 class Checkpoint(NamedTuple):
-    """Everything below `recovery_point` is durable: bytes, indexes, snapshot and epochs."""
+    """Everything below `recovery_point` is durable; what closed segments have beside them too."""
 
     recovery_point: int = 0
     log_start_offset: int = 0

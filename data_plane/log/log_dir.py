@@ -21,6 +21,7 @@ from data_plane.log.log_config import LogConfig
 from data_plane.log.manifest import Manifest, PartitionKey, key_from_directory
 from data_plane.log.partition_log import PartitionLog
 from data_plane.log.recovery import create_log
+from data_plane.log.recovery_syncs import RecoverySyncs
 from data_plane.log.restart import RestartKind
 from data_plane.log.segment import DELETED, FULL, LOG
 from data_plane.log.sync import FDATASYNC_FILES_MAX
@@ -28,6 +29,7 @@ from data_plane.protocol.errors import UnknownTopicOrPartition
 
 LOCK_NAME = "lock"
 QUARANTINE_NAME = "quarantine"
+SYNCED_TOGETHER_MAX = 1_000  # partitions; a stop meanwhile makes the next recovery read them again
 
 
 class NewPartition(NamedTuple):
@@ -160,9 +162,17 @@ class LogDir:
         except OSError as error:
             raise self._failure("create", error) from error
 
-    def open_partition(self, key: PartitionKey, config: LogConfig, *, now_ms: int) -> PartitionLog:
+    def open_partition(
+        self,
+        key: PartitionKey,
+        config: LogConfig,
+        *,
+        now_ms: int,
+        syncs: RecoverySyncs | None = None,
+    ) -> PartitionLog:
         """Return a partition's log, opening it at the first call.
 
+        syncs: what has to be run before the log is used; None: that is done here.
         Raises UnknownTopicOrPartition if it was never created here, DamagedLog if it is quarantined
         or has to be, LogFailure if storage failed.
         """
@@ -175,7 +185,12 @@ class LogDir:
             raise UnknownTopicOrPartition
         try:
             log = PartitionLog.open(
-                self.files, self._directory(key), config, was_clean=self._was_clean, now_ms=now_ms
+                self.files,
+                self._directory(key),
+                config,
+                was_clean=self._was_clean,
+                now_ms=now_ms,
+                syncs=syncs,
             )
         except DamagedLog as error:
             self.quarantine(key, str(error))
@@ -187,16 +202,20 @@ class LogDir:
     def recover(
         self, config_of: Callable[[PartitionKey], LogConfig], *, now_ms: int
     ) -> Iterator[PartitionKey]:
-        """After any stop but a clean one, open every partition, yielding between them.
+        """After any stop but a clean one, open and sync every partition, yielding between them.
 
         Must be run to its end before the broker serves. Damaged partitions end in `quarantined`.
         """
         if self._is_recovered:
             return
+        syncs = RecoverySyncs(self.files)
         for key in self.partitions():
             with suppress(DamagedLog):  # It is then in `quarantined`, with its reason.
-                self.open_partition(key, config_of(key), now_ms=now_ms)
+                self.open_partition(key, config_of(key), now_ms=now_ms, syncs=syncs)
+            if len(syncs) >= SYNCED_TOGETHER_MAX:
+                syncs.run()
             yield key
+        syncs.run()
         self._is_recovered = True
         restart.clear_failure(self.files, self.root)
 

@@ -25,6 +25,7 @@ from data_plane.log.log_config import LogConfig
 from data_plane.log.producer_state import Producer, ProducerStates
 from data_plane.log.recompress import recompress
 from data_plane.log.recovery import LoadedLog, create_log, load_log
+from data_plane.log.recovery_syncs import RecoverySyncs
 from data_plane.log.scan import headers
 from data_plane.log.segment import (
     DELETED,
@@ -143,12 +144,14 @@ class PartitionLog:
         *,
         was_clean: bool,
         now_ms: int,
+        syncs: RecoverySyncs | None = None,
     ) -> "PartitionLog":
         """Open an existing log, recovering it unless it was closed cleanly.
 
+        syncs: what has to be run before the log is used; None: that is done here.
         Raises LostLog or DamagedLog (quarantine the partition) and LogFailure (stop the broker).
         """
-        loaded = load_log(files, directory, config, was_clean=was_clean, now_ms=now_ms)
+        loaded = load_log(files, directory, config, was_clean=was_clean, now_ms=now_ms, syncs=syncs)
         return cls(files, directory, config, loaded)
 
     @property

@@ -16,17 +16,13 @@ from pathlib import PurePath
 
 import crc32c
 
-from data_plane.log.checkpoint import (
-    NOT_CLEAN,
-    Checkpoint,
-    read_checkpoint,
-    write_checkpoint,
-)
+from data_plane.log.checkpoint import NOT_CLEAN, Checkpoint, read_checkpoint
 from data_plane.log.failures import DamagedLog, LostLog
 from data_plane.log.files import File, Files
 from data_plane.log.leader_epochs import LeaderEpochs
 from data_plane.log.log_config import LogConfig
 from data_plane.log.producer_state import ProducerStates
+from data_plane.log.recovery_syncs import RecoverySyncs
 from data_plane.log.segment import FULL, LOG, SUFFIXES, Segment, segment_path
 from data_plane.log.side_files import (
     base_offsets,
@@ -38,7 +34,6 @@ from data_plane.log.side_files import (
     write_snapshot,
 )
 from data_plane.log.swap import finish_swaps, read_state
-from data_plane.log.sync import sync_directory, sync_file
 from data_plane.log.txn_index import TxnIndex
 from data_plane.log.txn_rebuild import read_marker, rebuild_txn_index
 from data_plane.protocol.records.batch import (
@@ -70,9 +65,19 @@ def create_log(files: Files, directory: PurePath) -> None:
 
 
 def load_log(
-    files: Files, directory: PurePath, config: LogConfig, *, was_clean: bool, now_ms: int
+    files: Files,
+    directory: PurePath,
+    config: LogConfig,
+    *,
+    was_clean: bool,
+    now_ms: int,
+    syncs: RecoverySyncs | None = None,
 ) -> LoadedLog:
-    """Open what `directory` holds. Raises LostLog, DamagedLog, or LogFailure if a sync fails."""
+    """Open what `directory` holds.
+
+    syncs: takes what has to become durable before anybody builds on the log; None: it is synced
+    here. Raises LostLog, DamagedLog, or LogFailure if a sync fails.
+    """
     if not files.exists(directory):
         raise LostLog(f"{directory.name} is missing")
     try:
@@ -84,9 +89,16 @@ def load_log(
             loaded = recovery.load_clean()
             if loaded is not None:
                 return loaded
-        return recovery.recover(was_clean=was_clean and not has_swapped, has_swapped=has_swapped)
+        own = RecoverySyncs(files)
+        loaded = recovery.recover(
+            own if syncs is None else syncs,
+            was_clean=was_clean and not has_swapped,
+            has_swapped=has_swapped,
+        )
     except OSError as error:  # Unreadable is this partition's misfortune, not the broker's.
         raise DamagedLog(f"{directory.name}: {error.strerror}") from error
+    own.run()
+    return loaded
 
 
 class _Recovery:
@@ -141,9 +153,10 @@ class _Recovery:
             index_interval_bytes=self._config.index_interval_bytes,
         )
 
-    def recover(self, *, was_clean: bool, has_swapped: bool) -> LoadedLog:
-        """Scan, cut, rebuild and sync. After a clean close the sizes must not have changed.
+    def recover(self, syncs: RecoverySyncs, *, was_clean: bool, has_swapped: bool) -> LoadedLog:
+        """Scan, cut, rebuild, and say what to sync.
 
+        was_clean: the log was closed; its size must not have changed since.
         has_swapped: a swap of compaction was finished just now; its names must become durable.
         """
         recovery_point = max(self._checkpoint.recovery_point, self._bases[0])
@@ -186,11 +199,11 @@ class _Recovery:
         loaded = LoadedLog(whole, epochs, producers, self._bases[0], end)
         loaded.log_start_offset = max(self._checkpoint.log_start_offset, self._bases[0])
         if was_cut or has_swapped or end > recovery_point:
-            self._make_durable(loaded, scanned)
+            self._make_durable(loaded, scanned, syncs)
         else:
             # Up to the recovery point all bytes are durable, and most partitions hold no others;
             # of their names a last roll or deletion may not be.
-            sync_directory(self._files, self._directory)
+            syncs.add(self._directory)
         return loaded
 
     def _where_to_begin(
@@ -267,28 +280,29 @@ class _Recovery:
         remove_snapshots(self._files, self._directory, above=end)
         return bool(bases_beyond)
 
-    def _make_durable(self, loaded: LoadedLog, scanned: list[Segment]) -> None:
-        """Sync everything that was not known to be durable, then let the checkpoint say so.
+    def _make_durable(
+        self, loaded: LoadedLog, scanned: list[Segment], syncs: RecoverySyncs
+    ) -> None:
+        """Have everything synced that was not known to be durable, then the checkpoint say so.
 
         On a full disk only the log files are synced; the next recovery then reads them again.
         """
         files, directory = self._files, self._directory
         end = loaded.log_end_offset
         written = [segment.log_path for segment in scanned]
-        checkpoint = Checkpoint(recovery_point=end, log_start_offset=loaded.log_start_offset)
+        checkpoint: Checkpoint | None = Checkpoint(end, loaded.log_start_offset)
+        # One read brings back what a short log's notes would say, and each note is a new file.
+        is_short = len(scanned) == 1 and scanned[0].size_bytes <= WINDOW_BYTES
         try:
             written += [path for segment in scanned[:-1] for path in segment.write_indexes()]
-            written.append(write_snapshot(files, directory, end, loaded.producers))
-            written.append(write_epochs(files, directory, loaded.epochs))
+            if not is_short:
+                written.append(write_snapshot(files, directory, end, loaded.producers))
+                written.append(write_epochs(files, directory, loaded.epochs))
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            checkpoint = self._checkpoint
-        for path in written:
-            sync_file(path, files.open(path))
-        sync_directory(files, directory)
-        if checkpoint != self._checkpoint:
-            write_checkpoint(files, directory, checkpoint).sync()
+            checkpoint = None
+        syncs.add(directory, written, None if checkpoint == self._checkpoint else checkpoint)
 
 
 def valid_batches(

@@ -58,6 +58,14 @@ def sync_directory(files: Files, directory: PurePath) -> None:
         raise LogFailure(directory, "sync", error) from error
 
 
+def sync_file_system(files: Files, directory: PurePath) -> bool:
+    """Make all of a file system durable; False where that cannot be done. Raises LogFailure."""
+    try:
+        return files.sync_file_system(directory)
+    except OSError as error:
+        raise LogFailure(directory, "sync", error) from error
+
+
 class SyncState:
     """What one log has written and not yet made durable, and which tickets still count."""
 
@@ -135,11 +143,6 @@ class SyncBatch:
 
     def _sync_file_system(self) -> None:
         """One syncfs for all; it also pays for neighbours' dirty pages, so only for many files."""
-        root = self.tickets[0].directory.parent
-        try:
-            is_done = self._files.sync_file_system(root)
-        except OSError as error:
-            raise LogFailure(root, "sync", error) from error
-        if not is_done:
+        if not sync_file_system(self._files, self.tickets[0].directory.parent):
             for ticket in self.tickets:
                 ticket.run()

@@ -174,6 +174,70 @@ def test_creation_is_durable_when_it_returns(count: int, has_syncfs: bool) -> No
     assert not again.quarantined
 
 
+@pytest.mark.parametrize("has_syncfs", [True, False])
+def test_what_recovery_kept_is_durable_when_it_ends(has_syncfs: bool) -> None:
+    files = MemoryFiles()
+    log_dir = filled(files)
+    for key in KEYS:
+        append(log_dir.open_partition(key, CONFIG, now_ms=NOW_MS), client_batch([b"y" * 200]))
+    files.kill()
+    files.has_syncfs = has_syncfs
+    recover(start(files))
+    files.crash()
+    again = start(files)
+    recover(again)
+    assert not again.quarantined
+    assert ends(again) == [2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_recovery_cut_short_by_a_power_loss_loses_nothing_synced(seed: int) -> None:
+    files = MemoryFiles()
+    filled(files)
+    files.kill()
+    steps = start(files).recover(lambda _: CONFIG, now_ms=NOW_MS)
+    for _ in range(seed % 7):
+        next(steps, None)
+    files.crash(random.Random(seed))
+    again = start(files)
+    recover(again)
+    assert not again.quarantined
+    assert ends(again) == [1, 2, 3, 4, 5, 6]
+
+
+def test_recovery_syncs_many_partitions_at_once() -> None:
+    files = MemoryFiles()
+    log_dir = filled(files)
+    for key in KEYS:
+        append(log_dir.open_partition(key, CONFIG, now_ms=NOW_MS), client_batch())
+    files.kill()
+    again = start(files)
+    files.fail("sync_directory", errno.EIO)  # None is asked for.
+    files.fail("sync_file_system", errno.EIO)
+    with pytest.raises(LogFailure):
+        recover(again)
+    assert [fault.operation for fault in files.faults] == ["sync_directory"]
+
+
+@pytest.mark.parametrize("has_syncfs", [True, False])
+def test_a_log_begun_anew_by_its_recovery_is_synced_as_it_is(has_syncfs: bool) -> None:
+    """Its deleted records reached beyond what a power loss left."""
+    files = MemoryFiles()
+    log_dir = filled(files)
+    log = log_dir.open_partition(KEYS[5], CONFIG, now_ms=NOW_MS)
+    append(log, client_batch())
+    log.delete_records_before(7)
+    files.open(ROOT / KEYS[5].directory_name / "checkpoint").sync()
+    files.sync_directory(ROOT / KEYS[5].directory_name)
+    files.crash()
+    files.has_syncfs = has_syncfs
+    for _ in range(2):
+        again = start(files)
+        recover(again)
+        assert ends(again)[5] == 7
+        files.crash()
+
+
 def test_a_missing_partition_is_lost_and_never_made_anew() -> None:
     files = MemoryFiles()
     filled(files).close(is_clean=True)
