@@ -65,6 +65,7 @@ def main() -> None:
 @click.option("--default-partitions", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="GET /metrics, on loopback.")
 @click.option("--verbose", is_flag=True, help="Log more.")
+@click.option("--fault-seams", type=click.Path(path_type=Path), hidden=True)  # tests only
 def run(
     config_file: Path | None,
     data_dir: Path | None,
@@ -75,6 +76,7 @@ def run(
     default_partitions: int,
     metrics_port: int | None,
     verbose: bool,
+    fault_seams: Path | None,
 ) -> None:
     """Serve until SIGTERM; prints `ready HOST:PORT` once requests are answered.
 
@@ -103,19 +105,21 @@ def run(
             default_partitions=default_partitions,
             static_configs=PEOPLE_CONFIGS,
         )
-    serve(config)
+    serve(config, fault_seams)
 
 
-def serve(config: BrokerConfig) -> None:
+def serve(config: BrokerConfig, fault_seams: Path | None = None) -> None:
     """Run the process; a refusal ends it with one line on stderr and its own exit code."""
     from data_plane.log.failures import DamagedLog, DirectoryRefused, LogFailure
     from data_plane.protocol.errors import InvalidConfig
     from data_plane.server.listener import ListenerRefused
     from data_plane.server.process import BrokerProcess
+    from data_plane.server.seams import read_seams
     from data_plane.server.tls import TlsRefused
 
     async def whole() -> None:
-        await BrokerProcess(config).run(announce)
+        seams = None if fault_seams is None else read_seams(fault_seams)
+        await BrokerProcess(config, seams).run(announce)
 
     try:
         run_loop(whole)

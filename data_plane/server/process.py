@@ -23,14 +23,13 @@ from data_plane.broker.config import BrokerConfig
 from data_plane.broker.gauges import metrics_text
 from data_plane.broker.startup import cluster_id_of, open_broker
 from data_plane.log.failures import LogFailure
-from data_plane.log.files import DiskFiles
 from data_plane.metadata.configs import BROKER_CONFIGS
 from data_plane.server.cleaner_process import ProcessCleaner
-from data_plane.server.clock import Clock
 from data_plane.server.executor import ThreadExecutor
 from data_plane.server.listener import Connections, Listener
 from data_plane.server.metrics_endpoint import Page, open_metrics
 from data_plane.server.sasl_secret import sasl_secret
+from data_plane.server.seams import Seams
 from data_plane.server.ticker import Ticker
 from data_plane.server.tls import TlsRefused
 from data_plane.server.turns import Turns, nothing
@@ -51,11 +50,12 @@ BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 class BrokerProcess:
     """One broker and everything around it; `run` returns when it was told to stop."""
 
-    def __init__(self, config: BrokerConfig) -> None:
+    def __init__(self, config: BrokerConfig, seams: Seams | None = None) -> None:
         self._config = config
-        self._files = DiskFiles()
+        self._seams = seams or Seams()
+        self._files = self._seams.files
         self._rng = SystemRandom()
-        self._clock = Clock()
+        self._clock = self._seams.clock
         self._stop = asyncio.Event()
         self._listeners: list[Listener] = []
         self._is_ready = False
@@ -88,7 +88,7 @@ class BrokerProcess:
                 listeners=tuple(one.advertised for one in listeners),
                 rng=self._rng,
                 now_ms=self._clock.now_ms(),
-                boot_id=boot_id(root),
+                boot_id=boot_id(root) if self._seams.boot_id is None else self._seams.boot_id,
                 on_failure=lambda error: self._fail(broker, error),
                 cleaner=cleaner,
             )

@@ -16,16 +16,20 @@ from data_plane.log.files import (
     replace_unsynced,
     write_atomically,
 )
+from data_plane.log.journal_files import Journal, JournalFiles
 from data_plane.log.log_config import LogConfig
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.log.partition_log import PartitionLog
 from tests.factories.record_batches import NOW_MS, append, client_batch, read_all, sync
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["disk", "journal", "memory"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Files, PurePath]:
     if request.param == "disk":
         return DiskFiles(open_files_max=3), tmp_path
+    if request.param == "journal":
+        (tmp_path / "data").mkdir()
+        return JournalFiles(Journal(tmp_path / "journal")), tmp_path / "data"
     files = MemoryFiles()
     files.make_directory(PurePath("/root"))
     return files, PurePath("/root")
