@@ -1,7 +1,7 @@
 """One broker without sockets: logs, metadata, coordinators, and what waits for them."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Protocol, TypeVar
@@ -17,7 +17,7 @@ from data_plane.broker.group_access import CoordinatorNode
 from data_plane.broker.metadata_cache import MetadataCache
 from data_plane.broker.metadata_host import MetadataHost
 from data_plane.broker.metrics import BrokerMetrics
-from data_plane.broker.partition_table import PartitionTable
+from data_plane.broker.replica_table import ReplicaTable
 from data_plane.broker.static_configs import static_configs
 from data_plane.broker.upkeep import Upkeep
 from data_plane.coordinator.groups_shard import GroupsShard
@@ -38,9 +38,14 @@ from data_plane.protocol.errors import (
     UnknownTopicId,
 )
 from data_plane.protocol.hot.fields import TopicKey
+from data_plane.protocol.messages.fetch import FetchRequestReplicaState
 from data_plane.replication.cleaners import Cleaner, InlineCleaner
 from data_plane.replication.executor import Executor
+from data_plane.replication.fetcher import Fetchers
+from data_plane.replication.follower import Follower
+from data_plane.replication.isr_changes import IsrChanges
 from data_plane.replication.partition import Partition
+from data_plane.replication.peers import NoPeers, Peers
 from data_plane.replication.sync_cycle import SyncCycle
 from data_plane.replication.waiting import Deadlines, Parked
 from data_plane.security.acls import AclAuthorizer, AclOperation, ResourceType
@@ -83,6 +88,7 @@ class Broker:
         now_ms: int,
         on_failure: Callable[[BaseException], None],
         cleaner: Cleaner | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self.config = config
         self.log_dir = log_dir
@@ -101,9 +107,14 @@ class Broker:
         self._dirty: dict[Partition, None] = {}
         self._woken: dict[Retryable, None] = {}
         self._disk_due_ms = now_ms
-        self._partitions = PartitionTable(log_dir, config.broker_id, static_configs(config))
+        self.peers = peers or NoPeers(lambda act: executor.submit([], lambda _: act()))
+        self._fetchers = Fetchers(self.peers, self)
+        self._isr_changes = IsrChanges(self.peers, self)
+        self._partitions = ReplicaTable(
+            log_dir, config.broker_id, static_configs(config), self._fetchers
+        )
         self._syncs = SyncCycle(
-            log_dir.files, executor, on_synced=self._run_woken, on_failure=on_failure
+            log_dir.files, executor, on_synced=self._synced, on_failure=on_failure
         )
         self._metadata = MetadataHost(
             controller,
@@ -260,6 +271,8 @@ class Broker:
         self._metadata.pump()
         self._syncs.start()
         self._run_woken()
+        self._isr_changes.step(now_ms)
+        self._fetchers.step(now_ms)
 
     def tick(self, now_ms: int) -> None:
         """Do what is due: deadlines, upkeep, coordinators' timers; then end the turn."""
@@ -269,10 +282,12 @@ class Broker:
         try:
             self._look_after_disk(now_ms)
             self._upkeep.step(now_ms)  # Before anybody stages: it rolls segments.
+            self._partitions.step(now_ms)
         except LogFailure as error:
             self.fail(error)
             raise
         self.coordinators.tick(now_ms)
+        self._isr_changes.look_at(self._partitions, now_ms)
         self._syncs.mark_due(now_ms)
         self.end_turn(now_ms)
 
@@ -285,6 +300,9 @@ class Broker:
             self._syncs.next_due_ms,
             self._upkeep.next_due_ms,
             self._disk_due_ms,
+            self._partitions.next_due_ms,
+            self._fetchers.next_due_ms,
+            self._isr_changes.next_due_ms,
         )
         return min(one for one in due if one is not None)
 
@@ -304,6 +322,52 @@ class Broker:
             self.log_dir.update_disk_mark()
         if self.log_dir.disk_mark != before:
             log.warning("disk is %s", self.log_dir.disk_mark.name)
+
+    # --- replicas ------------------------------------------------------------------------------
+
+    @property
+    def broker_id(self) -> int:
+        return self.config.broker_id
+
+    @property
+    def broker_epoch(self) -> int:
+        """This incarnation's, as the image knows it; -1 before that."""
+        known = self.image.brokers.get(self.config.broker_id)
+        return -1 if known is None else known.broker_epoch
+
+    @property
+    def replica_state(self) -> FetchRequestReplicaState:
+        """Who fetches from other leaders (KIP-903)."""
+        return FetchRequestReplicaState(self.broker_id, self.broker_epoch)
+
+    @property
+    def lag_ms_max(self) -> int:
+        """How long a member of an ISR may be behind."""
+        return broker_number(config_scope(self, self.image), "replica.lag.time.max.ms")
+
+    @property
+    def may_copy(self) -> bool:
+        """There is room for more than this broker's own duties (durability.md 2)."""
+        return self.log_dir.disk_mark != DiskMark.FULL
+
+    @property
+    def followers(self) -> Mapping[tuple[str, int], Follower]:
+        """The replicas that are copied here; to be read only."""
+        return self._partitions.followers
+
+    def followed(self, partition: Partition) -> None:
+        """A follower has shown where it is."""
+        if len(partition.isr) <= len(partition.followers):
+            self._isr_changes.consider(partition)
+
+    def copied(self, follower: Follower) -> None:
+        """A follower's log was written."""
+        self._sync_by_mode(follower)
+
+    def stopped(self, follower: Follower, why: str) -> None:
+        """A replica that may not go on copying: its leader will drop it from the ISR."""
+        log.error("replica %s-%d stops copying: %s", follower.topic, follower.index, why)
+        self._partitions.stop(follower)
 
     # --- upkeep --------------------------------------------------------------------------------
 
@@ -363,6 +427,8 @@ class Broker:
         for partition in dirty:
             if partition.is_gone:
                 continue
+            if partition.followers:
+                partition.note_append_time(self.now_ms)
             try:
                 is_full |= not partition.write()
             except Exception as error:  # LogFailure, or worse: nothing may be acknowledged now.
@@ -374,7 +440,12 @@ class Broker:
             self._update_disk_mark()
             self.coordinators.check_written()
 
-    def _sync_by_mode(self, partition: Partition) -> None:
+    def _synced(self) -> None:
+        """What waited for a sync goes on: answers, and the fetches of what was copied."""
+        self._run_woken()
+        self._fetchers.step(self.now_ms)
+
+    def _sync_by_mode(self, partition: Partition | Follower) -> None:
         """Commits wait for the sync in `synced` mode; else it comes by flush.ms (durability.md 1).
 
         A partition that changes its mode with something put off is synced at that time.
@@ -398,7 +469,7 @@ class Broker:
         if before.client_quotas is not after.client_quotas:
             self.quotas.apply(after.client_quotas)
         try:
-            self._partitions.apply(after)
+            self._partitions.apply(after, self.now_ms)
         except LogFailure as error:
             self.fail(error)
             raise

@@ -40,12 +40,13 @@ class FetchCaller(NamedTuple):
     has_ids: bool  # The request's version names topics by id.
     image: MetadataImage
     now_ms: int
+    is_replica: bool = False
 
 
 class FetchEntry:
     """One partition of a view: from where to read it, and what was last told of it."""
 
-    __slots__ = ("_view", "partition", "told", "topic", "wanted")
+    __slots__ = ("_view", "noted", "partition", "told", "topic", "wanted")
 
     def __init__(self, view: "FetchView", topic: TopicKey, wanted: FetchPartition) -> None:
         self._view = view
@@ -53,21 +54,27 @@ class FetchEntry:
         self.wanted = wanted
         self.partition: Partition | None = None  # as of the last read
         self.told: Marks | None = None  # None: it must be told whatever it is
+        self.noted: FetchPartition | None = None  # what a follower's leader has taken note of
 
     def mark(self) -> None:
         """Something about the partition has changed."""
         self._view.mark(self)
 
+    def mark_quietly(self) -> None:
+        """Something has changed that need not be told at once."""
+        self._view.dirty[self] = None
+
 
 class FetchView:
     """What one client reads: all of it, and in `dirty` what there may be something to say about."""
 
-    __slots__ = ("_is_watching", "_woken", "dirty", "entries", "tells_all")
+    __slots__ = ("_is_replica", "_is_watching", "_woken", "dirty", "entries", "tells_all")
 
-    def __init__(self, call: FetchCall) -> None:
+    def __init__(self, call: FetchCall, *, is_replica: bool = False) -> None:
         self.entries: dict[tuple[TopicKey, int], FetchEntry] = {}
         self.dirty: dict[FetchEntry, None] = {}  # those read least lately first
         self.tells_all = True  # A full fetch is answered with a row for each partition.
+        self._is_replica = is_replica
         self._is_watching = False
         self._woken: Callable[[], None] | None = None
         self._add(call)
@@ -92,7 +99,7 @@ class FetchView:
             self._is_watching = True
             for entry in self.entries.values():
                 if entry.partition is not None:
-                    entry.partition.add_progress_waiter(entry.mark)
+                    self._watch_one(entry, entry.partition)
 
     def leave(self) -> None:
         """No partition knows of this view any more."""
@@ -113,7 +120,13 @@ class FetchView:
             self._unwatch(entry)
             entry.partition = partition
             if self._is_watching and partition is not None:
-                partition.add_progress_waiter(entry.mark)
+                self._watch_one(entry, partition)
+
+    def _watch_one(self, entry: FetchEntry, partition: Partition) -> None:
+        if self._is_replica:
+            partition.add_replica_waiter(entry.mark, entry.mark_quietly)
+        else:
+            partition.add_progress_waiter(entry.mark)
 
     def _add(self, call: FetchCall) -> None:
         for topic, rows in call.topics:
@@ -126,7 +139,11 @@ class FetchView:
                 self.dirty[entry] = None
 
     def _unwatch(self, entry: FetchEntry) -> None:
-        if entry.partition is not None:
+        if entry.partition is None:
+            return
+        if self._is_replica:
+            entry.partition.remove_replica_waiter(entry.mark)
+        else:
             entry.partition.remove_progress_waiter(entry.mark)
 
 
@@ -136,7 +153,7 @@ class FetchSession(FetchView):
     __slots__ = ("_session_id", "epoch", "has_ids", "image", "principal", "used_ms")
 
     def __init__(self, call: FetchCall, session_id: int, caller: FetchCaller) -> None:
-        super().__init__(call)
+        super().__init__(call, is_replica=caller.is_replica)
         self._session_id = session_id
         self.principal = caller.principal
         self.has_ids = caller.has_ids
@@ -210,7 +227,7 @@ class FetchSessions:
                 self._drop(session)
             if call.session_epoch == INITIAL_EPOCH and call.topics:
                 return self._created(call, caller)
-            return FetchView(call)
+            return FetchView(call, is_replica=caller.is_replica)
         if session is None:
             raise FetchSessionIdNotFound
         return self._advanced(session, call, caller)
@@ -224,7 +241,7 @@ class FetchSessions:
         self._sessions.move_to_end(session.session_id)
         if not session.entries:  # Nothing is left to remember.
             self._drop(session)
-            return FetchView(call)
+            return FetchView(call, is_replica=caller.is_replica)
         if self._entry_count > self._entries_max:
             self._drop(session)
             raise FetchSessionIdNotFound  # The client begins anew, without a session.
@@ -233,7 +250,7 @@ class FetchSessions:
     def _created(self, call: FetchCall, caller: FetchCaller) -> FetchView:
         wanted = sum(len(rows) for _, rows in call.topics)
         if self._entry_count + wanted > self._entries_max or not self._has_slot(caller.now_ms):
-            return FetchView(call)
+            return FetchView(call, is_replica=caller.is_replica)
         session = FetchSession(call, self._new_id(), caller)
         self._sessions[session.session_id] = session
         self._entry_count += len(session.entries)

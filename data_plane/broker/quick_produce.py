@@ -119,7 +119,7 @@ class QuickProduce:
             session.is_authenticated
             and broker.takes_plain_produces
             and self._is_allowed(broker, session)
-            and (partition.min_insync_replicas <= 1 or not self._is_all_replicas)
+            and (partition.has_enough_replicas or not self._is_all_replicas)
         ):
             return None
         batch = frame[at : at + size]
@@ -264,10 +264,11 @@ class ProduceReply(Reply):
         return (self._quick.body(self._correlation_id, self._result),)
 
     def _settle(self, is_kept: bool) -> None:
-        if not is_kept:
-            self._error = self._error or ErrorCode.KAFKA_STORAGE_ERROR
         if self._is_done:
             return
+        if self._error is None:
+            code = self._partition.outcome(is_kept=is_kept, is_all=self._quick.is_all_replicas)
+            self._error = code or None
         self._is_done = True
         if self._deadline is not None:
             self._deadline.abandon()
@@ -276,7 +277,9 @@ class ProduceReply(Reply):
 
     def _time_out(self) -> None:
         if not self._is_done:
-            self._error = ErrorCode.REQUEST_TIMED_OUT
+            is_short = not self._partition.has_enough_replicas
+            code = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+            self._error = code if is_short else ErrorCode.REQUEST_TIMED_OUT
             self._settle(is_kept=False)
 
 

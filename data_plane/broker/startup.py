@@ -17,6 +17,7 @@ from data_plane.metadata.controller import Controller
 from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord
 from data_plane.replication.cleaners import Cleaner
 from data_plane.replication.executor import Executor
+from data_plane.replication.peers import Peers
 
 METADATA_DIRECTORY = "metadata"
 
@@ -32,10 +33,12 @@ def open_broker(
     boot_id: str,
     on_failure: Callable[[BaseException], None],
     cleaner: Cleaner | None = None,
+    peers: Peers | None = None,
 ) -> Broker:
     """Claim the directory, replay the metadata, register, recover; then the broker may serve.
 
-    listeners: as advertised. cleaner: None compacts in place. Blocks.
+    listeners: as advertised. cleaner: None compacts in place. peers: None: this
+    broker is alone. Blocks.
     Raises DirectoryRefused, DamagedLog or LogFailure.
     """
     root = PurePath(config.data_dir)
@@ -63,6 +66,7 @@ def open_broker(
             now_ms=now_ms,
             on_failure=on_failure,
             cleaner=cleaner,
+            peers=peers,
         )
         for _ in broker.recover():
             pass

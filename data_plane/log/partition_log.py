@@ -26,6 +26,7 @@ from data_plane.log.producer_state import Producer, ProducerStates
 from data_plane.log.recompress import recompress
 from data_plane.log.recovery import LoadedLog, create_log, load_log
 from data_plane.log.recovery_syncs import RecoverySyncs
+from data_plane.log.replicated import replicated_batches
 from data_plane.log.scan import headers
 from data_plane.log.segment import (
     DELETED,
@@ -280,6 +281,49 @@ class PartitionLog:
         return StagedAppend(
             base_offset, last_offset, append_time_ms, header.records_count, size_bytes, False
         )
+
+    def stage_replicated(self, batches: memoryview, *, leader_epoch: int, now_ms: int) -> None:
+        """Take a leader's batches exactly as they are; write() follows.
+
+        batches: not copied, to stay untouched until write(). leader_epoch: of the leader that sent
+        them. Raises CorruptBatch, the log then unchanged.
+        """
+        self._now_ms = now_ms
+        found = list(
+            replicated_batches(
+                batches,
+                end_offset=self._staged_end,
+                latest_epoch=self._staged_epoch,
+                leader_epoch=leader_epoch,
+            )
+        )
+        for at, header in found:
+            batch = batches[at : at + header.size_bytes]
+            if header.producer_id >= 0:
+                self._note_replicated(batch, header, now_ms)
+            self._staged.append(
+                StagedBatch(
+                    batch,
+                    header.size_bytes,
+                    header.base_offset,
+                    header.last_offset,
+                    header.partition_leader_epoch,
+                    header.max_timestamp,
+                )
+            )
+            self._staged_end = header.next_offset
+            self._staged_epoch = header.partition_leader_epoch
+
+    def _note_replicated(self, batch: memoryview, header: BatchHeader, now_ms: int) -> None:
+        before = self._producers.note(
+            header,
+            header.base_offset,
+            append_time_ms=header.max_timestamp if header.timestamp_type else NO_APPEND_TIME,
+            now_ms=now_ms,
+            marker=marker_of(batch, header) if header.is_control else None,
+        )
+        self._undo.append((header.base_offset, header.producer_id, before))
+        self._has_marker |= header.is_control
 
     def write(self) -> None:
         """Write what is staged, with one call unless a segment ends on the way.

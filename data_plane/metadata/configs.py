@@ -402,6 +402,14 @@ BROKER_CONFIGS = catalogue(
         ),
         ConfigKey("process.roles", _T.LIST, "broker,controller", "What this does", update=_RO),
         ConfigKey(
+            "replica.lag.time.max.ms",
+            _T.LONG,
+            "30000",
+            "How long a follower may be behind and stay in the ISR",
+            at_least(1),
+            update=_RO,
+        ),
+        ConfigKey(
             "socket.request.max.bytes",
             _T.INT,
             "104857600",

@@ -382,6 +382,10 @@ class StorageError(KafkaError):
     default_code = ErrorCode.KAFKA_STORAGE_ERROR
 
 
+class OffsetNotAvailable(KafkaError):
+    default_code = ErrorCode.OFFSET_NOT_AVAILABLE
+
+
 class FencedLeaderEpoch(KafkaError):
     default_code = ErrorCode.FENCED_LEADER_EPOCH
 

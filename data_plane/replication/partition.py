@@ -1,6 +1,6 @@
 """Leader side of one partition's replica set: append, read with isolation, high watermark."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from data_plane.log.failures import DiskFull
@@ -8,18 +8,24 @@ from data_plane.log.leader_epochs import EpochEnd
 from data_plane.log.partition_log import LogSlice, PartitionLog, StagedAppend
 from data_plane.log.sync import SyncTicket
 from data_plane.log.time_lookup import TimestampOffset
-from data_plane.metadata.records import CommitMode
+from data_plane.metadata.records import CommitMode, PartitionRecord, RegisterBrokerRecord
 from data_plane.protocol.errors import (
+    ErrorCode,
     FencedLeaderEpoch,
+    KafkaError,
+    NotLeaderOrFollower,
     OffsetOutOfRange,
     PolicyViolation,
     UnknownLeaderEpoch,
     UnknownTopicOrPartition,
 )
+from data_plane.protocol.hot.fetch import FetchPartition
 from data_plane.protocol.records.control import Marker, encode_marker
+from data_plane.replication.replicas import Replica, members, node_count
 from data_plane.replication.waiting import Committed, OffsetWaiters
 
 UNCHECKED_EPOCH = -1  # what a client sends that does not know leader epochs (KIP-320)
+SPREAD_NODES_MIN = 2  # W(I) of durability.md 1
 
 Written = Callable[[bool], None]
 Woken = Callable[[], None]
@@ -28,21 +34,39 @@ Woken = Callable[[], None]
 class Partition:
     """One partition this broker leads.
 
-    The high watermark is the promise (durability.md 1): in `synced` mode with one replica it is the
-    synced offset; append promises nothing. Consumers read below it only.
+    The high watermark is the promise: it moves by the commit rule of durability.md 1 and never
+    falls; append promises nothing. Consumers read below it only.
+
+    isr: I, as committed; `isr_pending`: the change that the controller was asked for, whose members
+    count beside those of I. followers: everyone else in the replica set.
+    has_enough_replicas: acks=all is taken, and in `spread` mode the watermark may move.
+    epoch_start_offset: where the log ended when this broker began to lead; below it there may be
+    records that were committed without its knowing, so offsets are not told (KIP-207).
     """
 
     __slots__ = (
+        "_brokers",
+        "_counted",
+        "_is_frozen",
         "_is_gone",
         "_progress",
+        "_replica_progress",
         "_written",
+        "broker_id",
         "commit_mode",
         "committed",
+        "epoch_start_offset",
+        "followers",
+        "gone_code",
+        "has_enough_replicas",
         "high_watermark",
         "index",
+        "isr",
+        "isr_pending",
         "leader_epoch",
         "log",
         "min_insync_replicas",
+        "partition_epoch",
         "topic",
         "topic_id",
     )
@@ -57,7 +81,13 @@ class Partition:
         leader_epoch: int,
         commit_mode: int = CommitMode.SYNCED,
         min_insync_replicas: int = 1,
+        broker_id: int = 0,
+        high_watermark: int = 0,
+        isr: tuple[int, ...] | None = None,
     ) -> None:
+        """high_watermark: what this broker knew of it as a follower. isr: None: this broker alone;
+        where there are others, nothing is promised before `apply` has told of them.
+        """
         self.topic = topic
         self.index = index
         self.topic_id = topic_id
@@ -65,12 +95,57 @@ class Partition:
         self.leader_epoch = leader_epoch
         self.commit_mode = commit_mode
         self.min_insync_replicas = min_insync_replicas
+        self.broker_id = broker_id
+        self.partition_epoch = 0
+        self.isr: tuple[int, ...] = (broker_id,) if isr is None else isr
+        self.isr_pending: tuple[int, ...] | None = None
+        self.followers: dict[int, Replica] = {}
+        self._counted: tuple[Replica, ...] = ()  # the followers in M
+        self._brokers: Mapping[int, RegisterBrokerRecord] = {}
+        self._is_frozen = False  # A newer leader is known to exist: promise nothing more.
         self.committed = OffsetWaiters()  # wait for the high watermark
-        self.high_watermark = log.log_start_offset
+        self.high_watermark = max(log.log_start_offset, min(high_watermark, log.log_end_offset))
+        self.epoch_start_offset = log.log_end_offset
         self._written: list[tuple[int, Written]] = []  # wait for this turn's write
         self._progress: dict[Woken, None] = {}  # parked fetches, in order of arrival
+        self._replica_progress: dict[Woken, Woken] = {}  # followers' sessions; see below
         self._is_gone = False
-        self._advance()
+        self.gone_code = ErrorCode.KAFKA_STORAGE_ERROR  # what those are told who wait then
+        self.has_enough_replicas = False
+        if self.isr == (broker_id,):
+            self._recount()
+
+    def apply(
+        self, row: PartitionRecord, brokers: Mapping[int, RegisterBrokerRecord], now_ms: int
+    ) -> None:
+        """Take up what the controller has decided; this broker leads in `row`."""
+        is_new_epoch = row.leader_epoch != self.leader_epoch
+        if row.partition_epoch != self.partition_epoch or is_new_epoch:
+            self.isr_pending = None
+        self.leader_epoch, self.partition_epoch = row.leader_epoch, row.partition_epoch
+        self.commit_mode, self.isr = row.commit_mode, tuple(row.isr)
+        known = self.followers
+        self.followers = {
+            broker: known.get(broker) or Replica(broker, now_ms)
+            for broker in row.replicas
+            if broker != self.broker_id
+        }
+        if is_new_epoch:
+            self._is_frozen = False
+            self.epoch_start_offset = self.log.log_end_offset
+        for replica in self.followers.values():
+            known_as = brokers.get(replica.broker_id)
+            is_new = known_as is not None and known_as.broker_epoch > replica.broker_epoch
+            if is_new_epoch or is_new:  # What an earlier incarnation held may be lost.
+                replica.forget(now_ms)
+        self._brokers = brokers
+        self._recount()
+
+    def set_min_insync_replicas(self, count: int) -> None:
+        """The topic's min.insync.replicas is another now."""
+        if count != self.min_insync_replicas:
+            self.min_insync_replicas = count
+            self._recount()
 
     @property
     def last_stable_offset(self) -> int:
@@ -83,6 +158,11 @@ class Partition:
     def limit(self, *, is_committed: bool) -> int:
         """What consumers may read up to, exclusive; is_committed: under read_committed."""
         return self.last_stable_offset if is_committed else self.high_watermark
+
+    @property
+    def is_catching_up(self) -> bool:
+        """The high watermark may still be below what a former leader had told (KIP-207)."""
+        return self.high_watermark < self.epoch_start_offset
 
     @property
     def is_gone(self) -> bool:
@@ -111,7 +191,7 @@ class Partition:
         Raises KafkaError with the code the client gets, the log then unchanged.
         """
         if self._is_gone:
-            raise UnknownTopicOrPartition
+            raise self._refusal()
         return self.log.stage(
             batches,
             leader_epoch=self.leader_epoch,
@@ -167,9 +247,11 @@ class Partition:
             self.log.write()
         except DiskFull:
             is_whole = False  # What had fitted is in the log; its end tells who is lucky.
-        if self.commit_mode == CommitMode.REPLICATED:
+        if self.commit_mode != CommitMode.SYNCED:
             self._advance()  # Before those who wait for it hear of the write.
         end = self.log.log_end_offset
+        for woken in list(self._replica_progress):
+            woken()
         written, self._written = self._written, []
         for wanted, callback in written:
             callback(wanted <= end)
@@ -178,6 +260,18 @@ class Partition:
     def when_written(self, end_offset: int, callback: Written) -> None:
         """Call back at the end of this turn: True if the log then reaches `end_offset`."""
         self._written.append((end_offset, callback))
+
+    def outcome(self, *, is_kept: bool, is_all: bool) -> ErrorCode:
+        """What a producer is told once its records are written or, with is_all, committed.
+
+        is_kept: what `when_written` or `when_committed` has said. Records that were committed
+        while too few replicas were in sync are told by 20, and kept (KIP-966 changes nothing here).
+        """
+        if not is_kept:
+            return self.gone_code
+        if is_all and not self.has_enough_replicas:
+            return ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        return ErrorCode.NONE
 
     def when_committed(self, offset: int, callback: Committed) -> None:
         """Call back True once the high watermark is at least `offset`, False if it never will."""
@@ -230,21 +324,154 @@ class Partition:
         if not self._is_gone and self.log.complete_sync(ticket):
             self._advance()
 
-    def leave(self) -> None:
+    # What followers ask, and what is concluded from it.
+
+    def replica(self, broker_id: int, broker_epoch: int) -> Replica:
+        """The follower that fetches. Raises NotLeaderOrFollower for a stranger, and for an
+        incarnation older than the one that has fetched before (KIP-903)."""
+        found = self.followers.get(broker_id)
+        if found is None or broker_epoch < found.broker_epoch:
+            raise NotLeaderOrFollower
+        found.broker_epoch = broker_epoch
+        return found
+
+    def check_replica_epoch(self, leader_epoch: int) -> None:
+        """As `check_epoch`; a follower that knows a newer leader tells that this one is deposed."""
+        if leader_epoch > self.leader_epoch:
+            self.freeze()
+        self.check_epoch(leader_epoch)
+
+    def freeze(self) -> None:
+        """Someone else leads by now: promise nothing until the image says what is the case."""
+        self._is_frozen = True
+
+    def diverging(self, wanted: FetchPartition) -> EpochEnd | None:
+        """Where a follower's last epoch ended here, if it must truncate before it may go on.
+
+        Raises OffsetOutOfRange if its epoch is older than all that is known here.
+        Source: KIP-595; Kafka's Partition.readRecords.
+        """
+        if wanted.last_fetched_epoch == UNCHECKED_EPOCH:
+            return None
+        found = self.epoch_end(wanted.last_fetched_epoch)
+        if found.end_offset < 0:
+            raise OffsetOutOfRange
+        is_same = found.leader_epoch == wanted.last_fetched_epoch
+        return None if is_same and found.end_offset >= wanted.fetch_offset else found
+
+    def read_for_replica(self, offset: int, *, bytes_max: int, at_least_one: bool) -> LogSlice:
+        """As `read`, to the log's end. Raises OffsetOutOfRange."""
+        return self.log.read(
+            offset,
+            bytes_max=bytes_max,
+            offset_limit=self.log.log_end_offset,
+            at_least_one=at_least_one,
+        )
+
+    def fetched_by(self, replica: Replica, offset: int, *, is_synced: bool, now_ms: int) -> None:
+        """A follower has everything before `offset`: the high watermark may move."""
+        replica.fetched(
+            offset, leader_end=self.log.log_end_offset, is_synced=is_synced, now_ms=now_ms
+        )
+        self._advance()
+
+    def note_append_time(self, now_ms: int) -> None:
+        """Records are about to be written: who holds all there is, is behind from now on only."""
+        end = self.log.log_end_offset
+        for replica in self.followers.values():
+            if replica.end_offset == end:
+                replica.caught_up_ms = now_ms
+
+    def wanted_isr(self, now_ms: int, lag_ms_max: int) -> tuple[int, ...] | None:
+        """The ISR that ought to be, None if it is as it is or a change of it is pending.
+
+        Out go those that have been behind for longer than `lag_ms_max`; in come those that hold
+        all below the high watermark and all from before this leader epoch (durability.md 1).
+        """
+        if self.isr_pending is not None or self._is_gone or self._is_frozen:
+            return None
+        end, isr = self.log.log_end_offset, self.isr
+        wanted = [
+            broker
+            for broker in (self.broker_id, *self.followers)
+            if broker == self.broker_id
+            or (
+                self.followers[broker].is_in_time(end, now_ms, lag_ms_max)
+                if broker in isr
+                else self._may_join(self.followers[broker])
+            )
+        ]
+        return None if set(wanted) == set(isr) else tuple(wanted)
+
+    def _may_join(self, replica: Replica) -> bool:
+        is_synced = self.commit_mode == CommitMode.SYNCED
+        reached = replica.synced_offset if is_synced else replica.end_offset
+        known_as = self._brokers.get(replica.broker_id)
+        if known_as is None or known_as.is_fenced:
+            return False
+        return reached >= max(self.high_watermark, self.epoch_start_offset)
+
+    def propose_isr(self, isr: tuple[int, ...]) -> None:
+        """The controller is asked for another ISR: its members count from now on."""
+        self.isr_pending = isr
+        self._recount()
+
+    def withdraw_isr(self) -> None:
+        """The controller has refused for good: nothing has changed."""
+        self.isr_pending = None
+        self._recount()
+
+    def add_replica_waiter(self, appended: Woken, moved: Woken) -> None:
+        """Call `appended` when records were written, `moved` when only watermarks have changed.
+
+        A follower need not hear of a watermark at once, so that a record costs it one fetch.
+        """
+        self._replica_progress[appended] = moved
+
+    def remove_replica_waiter(self, appended: Woken) -> None:
+        self._replica_progress.pop(appended, None)
+
+    def leave(self, code: ErrorCode = ErrorCode.KAFKA_STORAGE_ERROR) -> None:
         """The partition is deleted or led elsewhere: everyone who waits learns it now."""
         self._is_gone = True
+        self.gone_code = code
         written, self._written = self._written, []
         for _, callback in written:
             callback(False)
         self.committed.fail()
         self.tell_progress()
+        for woken in list(self._replica_progress):
+            woken()
+
+    def _refusal(self) -> KafkaError:
+        if self.gone_code is ErrorCode.NOT_LEADER_OR_FOLLOWER:
+            return NotLeaderOrFollower()
+        return UnknownTopicOrPartition()
+
+    def _recount(self) -> None:
+        """Someone else is in I or M, or min.insync.replicas is another."""
+        counted = members(self.isr, self.isr_pending)
+        self._counted = tuple(r for b, r in self.followers.items() if b in counted)
+        is_enough = len(self.isr) >= self.min_insync_replicas
+        if self.commit_mode == CommitMode.SPREAD:
+            is_enough = is_enough and node_count(self.isr, self._brokers) >= SPREAD_NODES_MIN
+        self.has_enough_replicas = is_enough
+        self._advance()
 
     def _advance(self) -> None:
-        """The commit rule for one replica; the watermark never falls."""
+        """The commit rule (durability.md 1); the watermark never falls."""
         log = self.log
-        is_weaker = self.commit_mode == CommitMode.REPLICATED
-        reached = log.log_end_offset if is_weaker else log.synced_offset
-        if reached > self.high_watermark:
+        if self.commit_mode == CommitMode.SYNCED:
+            reached = log.synced_offset
+            for replica in self._counted:
+                reached = min(reached, replica.synced_offset)
+        else:
+            if self.commit_mode == CommitMode.SPREAD and not self.has_enough_replicas:
+                return
+            reached = log.log_end_offset
+            for replica in self._counted:
+                reached = min(reached, replica.end_offset)
+        if reached > self.high_watermark and not self._is_frozen:
             self.high_watermark = reached
             log.forget_decided(reached)
             self.committed.advance(reached)
@@ -254,3 +481,5 @@ class Partition:
         """Something that readers are told of has moved: wake them, mark it in their sessions."""
         for woken in list(self._progress):
             woken()
+        for moved in list(self._replica_progress.values()):
+            moved()

@@ -1,14 +1,28 @@
 """Group commit: one sync cycle at a time over everything that is dirty (durability.md 2)."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from data_plane.log.failures import LogFailure
 from data_plane.log.files import Files
+from data_plane.log.partition_log import PartitionLog
 from data_plane.log.sync import SyncBatch, SyncTicket
 from data_plane.replication.executor import Executor
-from data_plane.replication.partition import Partition
 
-Tickets = Sequence[tuple[Partition, SyncTicket]]
+
+class Replica(Protocol):
+    """A replica whose log is to be synced, whatever its role."""
+
+    @property
+    def log(self) -> PartitionLog: ...
+
+    @property
+    def is_gone(self) -> bool: ...
+
+    def complete_sync(self, ticket: SyncTicket) -> None: ...
+
+
+Tickets = Sequence[tuple[Replica, SyncTicket]]
 
 
 class SyncCycle:
@@ -32,8 +46,8 @@ class SyncCycle:
         self._executor = executor
         self._on_synced = on_synced
         self._on_failure = on_failure
-        self._dirty: dict[Partition, None] = {}
-        self._later: dict[Partition, int] = {}  # due, Unix ms: nobody waits for these
+        self._dirty: dict[Replica, None] = {}
+        self._later: dict[Replica, int] = {}  # due, Unix ms: nobody waits for these
         self.next_due_ms: int | None = None  # when `mark_due` has work, at the earliest
         self._is_in_flight = False
         self._has_failed = False
@@ -43,10 +57,10 @@ class SyncCycle:
         """Everything that was marked is synced."""
         return not self._dirty and not self._is_in_flight
 
-    def mark(self, partition: Partition) -> None:
+    def mark(self, partition: Replica) -> None:
         self._dirty[partition] = None
 
-    def mark_later(self, partition: Partition, due_ms: int) -> None:
+    def mark_later(self, partition: Replica, due_ms: int) -> None:
         """Have a partition whose commits do not wait for it synced by a time, not before."""
         if partition not in self._later:
             self._later[partition] = due_ms

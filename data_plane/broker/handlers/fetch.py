@@ -6,28 +6,13 @@ from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.dispatch import CloseConnection
-from data_plane.broker.fetch_sessions import FetchCaller, FetchEntry, FetchView, Marks
-from data_plane.broker.records_part import RecordsPart
+from data_plane.broker.fetch_sessions import FetchCaller
+from data_plane.broker.parked_fetch import ParkedFetch, ended
+from data_plane.broker.replica_fetch import ReplicaFetch, follower_name
 from data_plane.broker.reply import Parts
-from data_plane.log.failures import DamagedLog
-from data_plane.log.partition_log import EMPTY_SLICE, LogSlice
-from data_plane.protocol.errors import ErrorCode, KafkaError, UnsupportedCompression
-from data_plane.protocol.hot.fetch import (
-    CONSUMER,
-    IDS_FROM,
-    FetchCall,
-    FetchResult,
-    read_fetch,
-    write_end,
-    write_head,
-    write_result,
-    write_topic,
-)
-from data_plane.protocol.hot.fields import TopicKey
-from data_plane.protocol.primitives import Buffer
-from data_plane.protocol.records.batch import read_header
+from data_plane.protocol.errors import KafkaError
+from data_plane.protocol.hot.fetch import CONSUMER, IDS_FROM, read_fetch, write_head
 from data_plane.replication.waiting import Parked
-from data_plane.security.acls import AclOperation
 
 if TYPE_CHECKING:
     from data_plane.broker.broker import Broker
@@ -35,244 +20,21 @@ if TYPE_CHECKING:
 API_KEY, VERSIONS = 1, range(4, 18)
 IS_RAW = True
 
-ZSTD = 4
-ZSTD_VERSION_MIN = 10
-READ_COMMITTED = 1
-READ_AT_ONCE_BYTES_MAX = 64 * 1024  # above it reading ahead costs more than it saves
-
 
 def handle(broker: "Broker", ctx: RequestContext, body: memoryview) -> Parts | Parked:
     """Read as far as this kind of reader may see; park until min_bytes are there, max_wait is over,
     or any partition fails (DelayedFetch)."""
     call = read_fetch(body, ctx.api_version)
-    if call.replica_id > CONSUMER:
+    is_replica = call.replica_id > CONSUMER
+    if is_replica and not ctx.is_internal:
         raise CloseConnection("followers do not fetch on a listener for clients (CVE-2018-1288)")
-    caller = FetchCaller(ctx.principal, ctx.api_version >= IDS_FROM, broker.image, ctx.now_ms)
+    principal = follower_name(call) if is_replica else ctx.principal
+    caller = FetchCaller(
+        principal, ctx.api_version >= IDS_FROM, broker.image, ctx.now_ms, is_replica
+    )
     try:
         view = broker.fetch_sessions.begin(call, caller)
     except KafkaError as error:
-        return _ended(write_head(ctx.api_version, error.code, 0), ctx.api_version)
-    fetch = ParkedFetch(broker, ctx, call, view)
+        return ended(write_head(ctx.api_version, error.code, 0), ctx.api_version)
+    fetch = (ReplicaFetch if is_replica else ParkedFetch)(broker, ctx, call, view)
     return fetch.answer() if fetch.is_due() else fetch
-
-
-class ParkedFetch(Parked):
-    """A fetch, parked on the partitions it reads until it has enough."""
-
-    __slots__ = ("_broker", "_call", "_ctx", "_found", "_view")
-
-    def __init__(
-        self, broker: "Broker", ctx: RequestContext, call: FetchCall, view: FetchView
-    ) -> None:
-        wait_ms = min(max(call.max_wait_ms, 0), broker.config.limits.fetch_wait_ms_max)
-        super().__init__(ctx.now_ms + wait_ms, self._at_deadline)
-        self._broker = broker
-        self._ctx = ctx
-        self._call = call
-        self._view = view
-        self._found: dict[FetchEntry, tuple[FetchResult, LogSlice]] = {}
-
-    def is_due(self) -> bool:
-        """Read; True if the answer may leave now, else wait for progress."""
-        read_bytes, has_error = self._read()
-        if (
-            has_error
-            or not self._view.entries
-            or read_bytes >= self._call.min_bytes
-            or self._call.max_wait_ms <= 0
-        ):
-            return True
-        self._view.park(self._woken)
-        return False
-
-    def retry(self) -> None:
-        """Something moved: answer if it is enough now."""
-        if self.is_done:
-            return
-        quotas = self._broker.quotas
-        started_ns = quotas.started_ns()
-        read_bytes, has_error = self._read()
-        if has_error or read_bytes >= self._call.min_bytes:
-            self.complete(self.answer())
-        quotas.took(self._ctx, started_ns, self._broker.now_ms)
-
-    def answer(self) -> list[Buffer | RecordsPart]:
-        """The response body: heads and record bytes in turn."""
-        version = self._ctx.api_version
-        throttle_ms = self._throttle()
-        parts: list[Buffer | RecordsPart] = []
-        topics = self._told()
-        out = write_head(
-            version,
-            ErrorCode.NONE,
-            len(topics),
-            session_id=self._view.session_id,
-            throttle_time_ms=throttle_ms,
-        )
-        for topic, rows in topics.items():
-            write_topic(out, version, topic, len(rows))
-            for found, records in rows:
-                write_result(out, version, found, len(records))
-                if records:
-                    parts += (bytes(out), records)
-                    out.clear()
-                write_end(out, version)
-            write_end(out, version)
-        self._found = {}
-        return [*parts, *_ended(out, version)]
-
-    def _throttle(self) -> int:
-        """Charge what was read; over the quota, watermarks are told and records are held back."""
-        size_bytes = sum(part.size_bytes for _, part in self._found.values())
-        quotas = self._broker.quotas
-        may_leave, throttle_ms = quotas.charge_fetch(self._ctx, size_bytes, self._broker.now_ms)
-        if not may_leave:
-            self._found = {
-                entry: (result, EMPTY_SLICE) for entry, (result, _) in self._found.items()
-            }
-        return throttle_ms
-
-    def _told(self) -> dict[TopicKey, list[tuple[FetchResult, bytes | RecordsPart]]]:
-        """The rows of the answer: everything in a full fetch, else what has news; by topic."""
-        view, topics = self._view, dict[TopicKey, list[tuple[FetchResult, bytes | RecordsPart]]]()
-        for entry in list(view.entries.values() if view.tells_all else self._found):
-            found = self._found.get(entry)
-            result, part = found or (_result_of(entry, ErrorCode.NONE), EMPTY_SLICE)
-            marks = result[2:5]
-            if not (view.tells_all or part.size_bytes or result.error_code or marks != entry.told):
-                continue
-            row = self._with_records(entry, result, part)
-            entry.told = None if row[0].error_code else marks
-            topics.setdefault(entry.topic, []).append(row)
-            if found is not None:
-                self._settle(entry, result, part)
-        return topics
-
-    def _settle(self, entry: FetchEntry, result: FetchResult, part: LogSlice) -> None:
-        """After it was told: clean if read to its end, else behind those that wait longer."""
-        dirty = self._view.dirty
-        if part.size_bytes:
-            dirty.pop(entry, None)
-            dirty[entry] = None
-        elif self._is_at_end(entry, result):
-            dirty.pop(entry, None)
-
-    def _is_at_end(self, entry: FetchEntry, result: FetchResult) -> bool:
-        """True if nothing more can be said of it before something happens to its partition."""
-        is_committed = self._call.isolation_level == READ_COMMITTED
-        end = result.last_stable_offset if is_committed else result.high_watermark
-        return not result.error_code and entry.wanted.fetch_offset >= end
-
-    def _with_records(
-        self, entry: FetchEntry, result: FetchResult, part: LogSlice
-    ) -> tuple[FetchResult, bytes | RecordsPart]:
-        """Read what was found; damage found only now is that partition's own error.
-
-        Much is not read now but as it leaves, so that slow clients hold no memory.
-        """
-        partition = entry.partition
-        if not part.size_bytes or partition is None:
-            return result, b""
-        broker, topic = self._broker, partition.topic
-        if part.size_bytes > READ_AT_ONCE_BYTES_MAX:
-            broker.metrics.topic(topic).bytes_out += part.size_bytes
-            return result, RecordsPart(
-                part, lambda error: broker.quarantine(topic, result.partition, error)
-            )
-        try:
-            records = part.read_bytes()
-        except DamagedLog as error:
-            broker.quarantine(topic, result.partition, error)
-            return FetchResult(result.partition, error.code), b""
-        broker.metrics.topic(topic).bytes_out += len(records)
-        return result, records
-
-    def complete(self, response: object) -> bool:
-        self._view.answered(self._woken)
-        return super().complete(response)
-
-    def abandon(self) -> None:
-        self._view.answered(self._woken)
-        super().abandon()
-
-    def _woken(self) -> None:
-        self._broker.wake(self)
-
-    def _at_deadline(self) -> object:
-        self._read()
-        return self.answer()
-
-    def _read(self) -> tuple[int, bool]:
-        """Read what is dirty; return the bytes found and whether any partition failed."""
-        left = min(self._call.max_bytes, self._broker.config.limits.fetch_bytes_max)
-        quota_bytes = self._broker.quotas.fetch_bytes_max(self._ctx)
-        left = left if quota_bytes is None else min(left, quota_bytes)
-        total, has_error = 0, False
-        view, self._found = self._view, {}
-        for entry in list(view.dirty):
-            result, part = self._read_one(entry, left, at_least_one=not total)
-            has_error |= bool(result.error_code)
-            total += part.size_bytes
-            left -= part.size_bytes
-            marks: Marks = result[2:5]
-            if (view.tells_all or marks == entry.told) and self._is_at_end(entry, result):
-                del view.dirty[entry]
-            self._found[entry] = result, part
-            if left <= 0 and not view.tells_all:
-                break  # The rest is dirty still, and comes first the next time.
-        return total, has_error
-
-    def _read_one(
-        self, entry: FetchEntry, left: int, *, at_least_one: bool
-    ) -> tuple[FetchResult, LogSlice]:
-        broker, ctx, wanted = self._broker, self._ctx, entry.wanted
-        is_committed = self._call.isolation_level == READ_COMMITTED
-        partition = None
-        try:
-            topic = broker.topic_name(entry.topic)
-            broker.check_topic(ctx, AclOperation.READ, topic)
-            partition = broker.partition(topic, wanted.partition)
-            self._view.found(entry, partition)
-            partition.check_epoch(wanted.current_leader_epoch)
-            part = partition.read(
-                wanted.fetch_offset,
-                bytes_max=max(0, min(left, wanted.partition_max_bytes)),
-                at_least_one=at_least_one,
-                is_committed=is_committed,
-            )
-            if ctx.api_version < ZSTD_VERSION_MIN and part.size_bytes:
-                refuse_zstd(part)
-        except KafkaError as error:
-            self._view.found(entry, partition)
-            if partition is None:
-                return FetchResult(wanted.partition, error.code), EMPTY_SLICE
-            # Watermarks are told even then: lag tools and resets depend on them.
-            return _result_of(entry, error.code), EMPTY_SLICE
-        result = _result_of(entry, ErrorCode.NONE)
-        if is_committed:
-            aborted = partition.aborted_transactions(wanted.fetch_offset, part)
-            result = result._replace(aborted_transactions=aborted)
-        return result, part
-
-
-def _result_of(entry: FetchEntry, error_code: int) -> FetchResult:
-    partition = entry.partition
-    assert partition is not None, "an entry that can be told without an error has been found"
-    return FetchResult(
-        entry.wanted.partition,
-        error_code,
-        partition.high_watermark,
-        partition.last_stable_offset,
-        partition.log.log_start_offset,
-    )
-
-
-def refuse_zstd(part: LogSlice) -> None:
-    """A client older than KIP-110 cannot read zstd; its first batch speaks for the rest."""
-    if read_header(part.read_bytes()).compression == ZSTD:
-        raise UnsupportedCompression
-
-
-def _ended(out: bytearray, version: int) -> list[Buffer]:
-    write_end(out, version)
-    return [bytes(out)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.log.time_lookup import TimestampOffset
-from data_plane.protocol.errors import KafkaError
+from data_plane.protocol.errors import KafkaError, LeaderNotAvailable, OffsetNotAvailable
 from data_plane.protocol.messages.list_offsets import (
     EARLIEST_LOCAL_TIMESTAMP,
     EARLIEST_TIMESTAMP,
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 API_KEY, VERSIONS = 2, range(1, 9)
 
 READ_COMMITTED = 1
+NOT_AVAILABLE_FROM = 5  # OFFSET_NOT_AVAILABLE (KIP-207); before it LEADER_NOT_AVAILABLE
+ALWAYS_KNOWN = (EARLIEST_TIMESTAMP, EARLIEST_LOCAL_TIMESTAMP, LATEST_TIERED_TIMESTAMP)
 NOT_FOUND = TimestampOffset(-1, -1, -1)
 
 
@@ -63,6 +65,9 @@ def _row(
         broker.check_topic(ctx, AclOperation.DESCRIBE, topic)
         partition = broker.partition(topic, index)
         partition.check_epoch(wanted.current_leader_epoch)
+        if partition.is_catching_up and wanted.timestamp not in ALWAYS_KNOWN:
+            is_known = ctx.api_version >= NOT_AVAILABLE_FROM
+            raise OffsetNotAvailable if is_known else LeaderNotAvailable
         offset, timestamp, leader_epoch = find(
             partition, wanted.timestamp, is_committed=is_committed
         )

@@ -96,7 +96,7 @@ class PendingProduce(Parked):
         self._call = call
         self._throttle_ms = throttle_ms
         self._acks = call.acks
-        self._open: set[PartitionResult] = set()
+        self._open: dict[PartitionResult, Partition | None] = {}  # not settled yet
         self._results: Results = [
             (topic, [PartitionResult(index) for index, _, _ in partitions])
             for topic, partitions in call.topics
@@ -131,7 +131,7 @@ class PendingProduce(Parked):
         if broker.is_internal(topic):
             raise InvalidTopic("internal topics are written by the broker alone")
         check_codec(batch, ctx.api_version)
-        if self._acks == ALL_REPLICAS and partition.min_insync_replicas > 1:
+        if self._acks == ALL_REPLICAS and not partition.has_enough_replicas:
             raise NotEnoughReplicas
         broker.check_disk()
         is_verified = False
@@ -156,13 +156,13 @@ class PendingProduce(Parked):
         if not isinstance(added, Parked):
             self._join(added, topic, partition, result, batch)
             return
-        self._open.add(result)
+        self._open[result] = None
         kept = memoryview(bytearray(batch))  # The request's own buffer ends with this turn.
 
         def joined(answer: object) -> None:
             if result not in self._open:
                 return  # Time was up, and the client was told so.
-            self._open.discard(result)
+            del self._open[result]
             try:
                 self._join(answer, topic, partition, result, kept)
             except KafkaError as error:
@@ -208,7 +208,7 @@ class PendingProduce(Parked):
             counters.messages_in += staged.record_count
         if self._acks == NO_REPLY:
             return
-        self._open.add(result)
+        self._open[result] = partition
         end = staged.last_offset + 1
 
         def written(is_kept: bool) -> None:
@@ -251,9 +251,11 @@ class PendingProduce(Parked):
     def _settle(self, result: PartitionResult, is_kept: bool) -> None:
         if result not in self._open:
             return
-        self._open.discard(result)
-        if not is_kept:
-            result.fail(ErrorCode.KAFKA_STORAGE_ERROR, None)
+        partition = self._open.pop(result)
+        assert partition is not None, "only what was staged settles"
+        code = partition.outcome(is_kept=is_kept, is_all=self._acks == ALL_REPLICAS)
+        if code is not ErrorCode.NONE:
+            result.fail(code, None)
         self._complete_if_settled()
 
     def _complete_if_settled(self) -> None:
@@ -261,8 +263,10 @@ class PendingProduce(Parked):
             self.complete(self._body())
 
     def _time_out(self) -> object:
-        for result in self._open:
-            result.fail(ErrorCode.REQUEST_TIMED_OUT, None)
+        for result, partition in self._open.items():
+            is_short = partition is not None and not partition.has_enough_replicas
+            code = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+            result.fail(code if is_short else ErrorCode.REQUEST_TIMED_OUT, None)
         self._open.clear()
         return self._body()
 

@@ -46,6 +46,7 @@ _ANSWER_V7: Final = struct.Struct(">ihi")  # throttle time, error, session id
 _RESULT_V4: Final = struct.Struct(">ihqq").pack  # index, error, high watermark, last stable offset
 _RESULT_V5: Final = struct.Struct(">ihqqq").pack  # The same and the log start.
 _ABORTED: Final = struct.Struct(">qq").pack  # producer id, first offset
+_REPLICA: Final = struct.Struct(">iq")  # id, broker epoch
 _DIVERGING: Final = struct.Struct(">BBBiqB").pack  # one tag, tag 0, size 13, epoch, end, no tags
 
 
@@ -73,6 +74,7 @@ class FetchCall(NamedTuple):
     topics: list[tuple[TopicKey, list[FetchPartition]]]
     forgotten: list[tuple[TopicKey, tuple[int, ...]]]  # Partitions an incremental session drops.
     rack_id: str
+    replica_epoch: int = -1  # the broker epoch of the follower, v15 on (KIP-903)
 
 
 class FetchResult(NamedTuple):
@@ -86,6 +88,7 @@ class FetchResult(NamedTuple):
     # (producer id, first offset) of each; None under read_uncommitted.
     aborted_transactions: Sequence[tuple[int, int]] | None = None
     preferred_read_replica: int = -1
+    diverging: tuple[int, int] | None = None  # epoch and end: the follower must truncate (v12)
 
 
 def read_fetch(view: Buffer, version: int) -> FetchCall:
@@ -97,8 +100,8 @@ def read_fetch(view: Buffer, version: int) -> FetchCall:
 
 
 def _read(view: Buffer, version: int) -> FetchCall:
+    replica_id, replica_epoch = CONSUMER, -1
     if version >= REPLICA_STATE_FROM:
-        replica_id = CONSUMER
         max_wait_ms, min_bytes, max_bytes, isolation_level = _HEAD_V15.unpack_from(view, 0)
         at = _HEAD_V15.size
     else:
@@ -117,7 +120,7 @@ def _read(view: Buffer, version: int) -> FetchCall:
     if version >= 11:
         rack_id, at = read_name(view, at, is_flexible)
     if version >= REPLICA_STATE_FROM and view[at]:
-        replica_id = _replica_id(view, at)
+        replica_id, replica_epoch = _replica_state(view, at)
     if is_flexible:
         skip_tags(view, at)
     return FetchCall(
@@ -131,21 +134,23 @@ def _read(view: Buffer, version: int) -> FetchCall:
         topics,
         forgotten,
         rack_id,
+        replica_epoch,
     )
 
 
-def _replica_id(view: Buffer, at: int) -> int:
-    """Find who fetches among the tagged fields of v15 and later (KIP-903)."""
+def _replica_state(view: Buffer, at: int) -> tuple[int, int]:
+    """Find who fetches, id and broker epoch, among the tagged fields of v15 on (KIP-903)."""
     count, at = read_uvarint(view, at)
     for _ in range(count):
         tag, at = read_uvarint(view, at)
         size, at = read_uvarint(view, at)
         if tag == REPLICA_STATE_TAG:
-            if at + size > len(view) or size < INT32.size:
+            if at + size > len(view) or size < _REPLICA.size:
                 raise DecodeError("a replica state runs past the end of the request")
-            return int(INT32.unpack_from(view, at)[0])
+            replica_id, replica_epoch = _REPLICA.unpack_from(view, at)
+            return replica_id, replica_epoch
         at += size
-    return CONSUMER
+    return CONSUMER, -1
 
 
 def _read_topics(

@@ -1,0 +1,328 @@
+"""The replicas of this broker, kept in step with the image.
+
+What it leads is opened at its first use, since most partitions of a large cluster sleep. What it
+follows is opened in slices, a few in each step, because no callback may hold the loop
+(durability.md 5); until then nothing is copied, and nobody counts on it.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from data_plane.log.failures import DamagedLog, DiskFull
+from data_plane.log.log_config import LogConfig, log_config_from_topic
+from data_plane.log.log_dir import LogDir, NewPartition
+from data_plane.log.manifest import PartitionKey
+from data_plane.log.partition_log import PartitionLog
+from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
+from data_plane.metadata.effective_configs import ConfigScope
+from data_plane.metadata.image import MetadataImage, TopicImage
+from data_plane.metadata.records import CommitMode, PartitionRecord
+from data_plane.protocol.errors import ErrorCode, NotLeaderOrFollower, UnknownTopicOrPartition
+from data_plane.replication.fetcher import Fetchers
+from data_plane.replication.follower import Follower
+from data_plane.replication.partition import Partition
+
+OPENED_PER_STEP = 16  # About 5 ms.
+RETRY_MS = 1_000  # after there was no room on the disk
+
+Key = tuple[str, int]
+log = logging.getLogger(__name__)
+
+POLICY = TOPIC_CONFIGS["cleanup.policy"]
+
+
+class ReplicaTable:
+    """(topic, index) -> Partition where this broker leads, Follower where it copies.
+
+    A partition that cannot be opened raises at each use; the others are served. One whose files
+    are lost or damaged is never made anew: it copies nothing, so its leader drops it from the ISR.
+    """
+
+    def __init__(
+        self, log_dir: LogDir, broker_id: int, static: Mapping[str, str], fetchers: Fetchers
+    ) -> None:
+        self._log_dir = log_dir
+        self._broker_id = broker_id
+        self._static = static
+        self._fetchers = fetchers
+        self._open: dict[Key, Partition] = {}  # those led here that were used
+        self._followers: dict[Key, Follower] = {}
+        self._unopened: dict[Key, None] = {}  # to be followed as soon as there is time
+        self._retry_ms: int | None = None  # when to try again to make room
+        self._high_watermarks: dict[Key, int] = {}  # as known in the role before
+        self.image = MetadataImage()
+
+    def __iter__(self) -> Iterator[Partition]:
+        """Those that are led here and open."""
+        return iter(list(self._open.values()))
+
+    @property
+    def followers(self) -> Mapping[Key, Follower]:
+        """Those that are copied here; to be read only."""
+        return self._followers
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When `step` has something to do, Unix ms; 0: at once."""
+        return 0 if self._unopened else self._retry_ms
+
+    def step(self, now_ms: int) -> None:
+        """Open a few of the replicas that are to be copied. Raises LogFailure."""
+        if self._retry_ms is not None and now_ms >= self._retry_ms:
+            self._retry_ms = None
+            self._follow_all(self.image.topics.values())
+        for _ in range(min(OPENED_PER_STEP, len(self._unopened))):
+            key = next(iter(self._unopened))
+            del self._unopened[key]
+            try:
+                self._open_follower(key, now_ms)
+            except DiskFull:
+                self._retry_ms = now_ms + RETRY_MS
+            except DamagedLog as error:
+                log.error("replica %s-%d is lost: %s", *key, error.message)
+
+    def keys_with_records(self) -> list[Key]:
+        """The partitions led here that hold anything, open or not."""
+        return self._keys_of(self.image.topics.values())
+
+    def compacted_keys_with_records(self) -> list[Key]:
+        """Those of them whose topics are compacted; reads one key of each topic's configs."""
+        scope = ConfigScope(self.image, self._broker_id, self._static)
+        default = scope.broker_candidates(BROKER_CONFIGS[POLICY.broker_key or ""])[0].value or ""
+        topics = self.image.topics.values()
+        policies = (self.image.topic_configs(topic.name) for topic in topics)
+        return self._keys_of(
+            topic
+            for topic, own in zip(topics, policies, strict=True)
+            if "compact" in own.get(POLICY.name, default)
+        )
+
+    def _keys_of(self, topics: Iterable[TopicImage]) -> list[Key]:
+        return [
+            (topic.name, row.partition_index)
+            for topic in topics
+            for row in topic.partitions
+            if row.leader == self._broker_id
+            and self._log_dir.size_bytes(PartitionKey(topic.topic_id, row.partition_index))
+        ]
+
+    def get(self, topic: str, index: int, now_ms: int) -> Partition:
+        """Raises UnknownTopicOrPartition, NotLeaderOrFollower or StorageError."""
+        found = self._open.get((topic, index))
+        return self._first_use(topic, index, now_ms) if found is None else found
+
+    def start(self, image: MetadataImage) -> None:
+        """Bring the directory in step with the image of a start.
+
+        What the manifest never knew was never written to, so it may be made now; what the image
+        does not know was deleted. Raises LogFailure.
+        """
+        self.image = image
+        wanted = {new.key: new for topic in image.topics.values() for new in self._new_in(topic)}
+        self._log_dir.delete_partitions(
+            [key for key in self._log_dir.partitions() if key not in wanted]
+        )
+        self._create(list(wanted.values()))
+        self._follow_all(image.topics.values())
+
+    def config_of(self, key: PartitionKey) -> LogConfig:
+        """The settings of a partition the image knows."""
+        return log_config_from_topic(self._values(self.image.topic_names[key.topic_id]))
+
+    def apply(self, image: MetadataImage, now_ms: int) -> None:
+        """Take up a committed image: make what is new, change roles, delete what went.
+
+        Raises LogFailure.
+        """
+        before, self.image = self.image, image
+        changed = [
+            topic for name, topic in image.topics.items() if before.topics.get(name) is not topic
+        ]
+        self._create([new for topic in changed for new in self._new_in(topic)])
+        gone = [
+            topic
+            for name, topic in before.topics.items()
+            if name not in image.topics or image.topics[name].topic_id != topic.topic_id
+        ]
+        for topic in gone:
+            self._leave_topic(topic)
+        for topic in changed:
+            self._change_roles(before.topic_by_id(topic.topic_id), topic, now_ms)
+        self._log_dir.delete_partitions([new.key for topic in gone for new in self._new_in(topic)])
+        if before.brokers is not image.brokers:
+            for partition in self._open.values():
+                if partition.followers:
+                    self._apply_row(partition, now_ms)
+        if before.configs is not image.configs:
+            self._apply_configs()
+
+    def drop(self, partition: Partition) -> None:
+        """Stop serving one partition; the next use tries to open it anew."""
+        self._open.pop((partition.topic, partition.index), None)
+        partition.leave()
+
+    def stop(self, follower: Follower) -> None:
+        """This replica may not go on copying; its files stay for a person."""
+        self._drop_follower((follower.topic, follower.index))
+
+    # Roles.
+
+    def _leave_topic(self, topic: TopicImage) -> None:
+        for row in topic.partitions:
+            key = (topic.name, row.partition_index)
+            partition = self._open.pop(key, None)
+            if partition is not None:
+                partition.leave()
+            self._drop_follower(key)
+            self._high_watermarks.pop(key, None)
+
+    def _change_roles(self, before: TopicImage | None, topic: TopicImage, now_ms: int) -> None:
+        known = () if before is None else before.partitions
+        for row in topic.partitions:
+            index = row.partition_index
+            was = known[index] if index < len(known) else None
+            if was is not row:
+                self._change_role(topic, was, row, now_ms)
+
+    def _change_role(
+        self, topic: TopicImage, was: PartitionRecord | None, row: PartitionRecord, now_ms: int
+    ) -> None:
+        key, me = (topic.name, row.partition_index), self._broker_id
+        if row.leader == me:
+            self._drop_follower(key)
+            partition = self._open.get(key)
+            if partition is not None:
+                self._apply_row(partition, now_ms)
+            return
+        self._stop_leading(key)
+        if me in row.replicas:
+            self._follow(key, row)
+        elif was is not None and me in was.replicas:
+            self._drop_follower(key)
+            self._log_dir.delete_partitions([PartitionKey(topic.topic_id, row.partition_index)])
+
+    def _apply_row(self, partition: Partition, now_ms: int) -> None:
+        row = self.image.partition(partition.topic, partition.index)
+        assert row is not None, "what went was left before"
+        partition.apply(row, self.image.brokers, now_ms)
+
+    def _stop_leading(self, key: Key) -> None:
+        partition = self._open.pop(key, None)
+        if partition is not None:
+            partition.write()  # What this turn has staged belongs to no turn of a follower's.
+            self._high_watermarks[key] = partition.high_watermark
+            partition.leave(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+
+    def _follow_all(self, topics: Iterable[TopicImage]) -> None:
+        for topic in topics:
+            for row in topic.partitions:
+                if self._broker_id in row.replicas and row.leader != self._broker_id:
+                    self._follow((topic.name, row.partition_index), row)
+
+    def _follow(self, key: Key, row: PartitionRecord) -> None:
+        follower = self._followers.get(key)
+        if follower is None:
+            self._unopened[key] = None
+            return
+        follower.apply(row)
+        self._fetch(follower, row)
+
+    def _fetch(self, follower: Follower, row: PartitionRecord) -> None:
+        if row.leader < 0:
+            self._fetchers.unfollow(follower)
+        else:
+            self._fetchers.follow(follower, is_synced=row.commit_mode == CommitMode.SYNCED)
+
+    def _open_follower(self, key: Key, now_ms: int) -> None:
+        topic, row = self.image.topic(key[0]), self.image.partition(*key)
+        me = self._broker_id
+        if topic is None or row is None or me not in row.replicas or row.leader == me:
+            return
+        kept, _ = self._opened_log(topic, row, now_ms)
+        follower = Follower(
+            topic.name, topic.topic_id, row, kept, self._high_watermarks.pop(key, 0)
+        )
+        self._followers[key] = follower
+        self._fetch(follower, row)
+
+    def _drop_follower(self, key: Key) -> None:
+        self._unopened.pop(key, None)
+        follower = self._followers.pop(key, None)
+        if follower is not None:
+            self._high_watermarks[key] = follower.high_watermark
+            self._fetchers.unfollow(follower)
+            follower.leave()
+
+    # Logs.
+
+    def _new_in(self, topic: TopicImage) -> list[NewPartition]:
+        """The partitions of a topic that have a replica here."""
+        return [
+            NewPartition(PartitionKey(topic.topic_id, row.partition_index), topic.name)
+            for row in topic.partitions
+            if self._broker_id in row.replicas
+        ]
+
+    def _create(self, new: Sequence[NewPartition]) -> None:
+        """Without room now, each is made at its first use."""
+        with suppress(DiskFull):
+            self._log_dir.create_partitions(new)
+
+    def _first_use(self, topic_name: str, index: int, now_ms: int) -> Partition:
+        topic, row = self.image.topic(topic_name), self.image.partition(topic_name, index)
+        if topic is None or row is None:
+            raise UnknownTopicOrPartition
+        if row.leader != self._broker_id:
+            raise NotLeaderOrFollower
+        partition = self._opened(topic, row, now_ms)
+        self._open[topic_name, index] = partition
+        return partition
+
+    def _opened(self, topic: TopicImage, row: PartitionRecord, now_ms: int) -> Partition:
+        kept, values = self._opened_log(topic, row, now_ms)
+        partition = Partition(
+            topic.name,
+            row.partition_index,
+            topic.topic_id,
+            kept,
+            leader_epoch=row.leader_epoch,
+            commit_mode=row.commit_mode,
+            min_insync_replicas=int(values["min.insync.replicas"]),
+            broker_id=self._broker_id,
+            high_watermark=self._high_watermarks.pop((topic.name, row.partition_index), 0),
+            isr=tuple(row.isr),
+        )
+        partition.apply(row, self.image.brokers, now_ms)
+        return partition
+
+    def _opened_log(
+        self, topic: TopicImage, row: PartitionRecord, now_ms: int
+    ) -> tuple[PartitionLog, dict[str, str]]:
+        """A replica's log and its topic's settings. Raises DiskFull, DamagedLog or LogFailure."""
+        values = self._values(topic.name)
+        key = PartitionKey(topic.topic_id, row.partition_index)
+        self._log_dir.create_partitions([NewPartition(key, topic.name)])
+        config = log_config_from_topic(values)
+        return self._log_dir.open_partition(key, config, now_ms=now_ms), values
+
+    def _apply_configs(self) -> None:
+        configs: dict[str, tuple[LogConfig, int]] = {}
+
+        def config_of(topic: str) -> tuple[LogConfig, int]:
+            found = configs.get(topic)
+            if found is None:
+                values = self._values(topic)
+                found = (log_config_from_topic(values), int(values["min.insync.replicas"]))
+                configs[topic] = found
+            return found
+
+        for partition in self._open.values():
+            partition.log.config, min_insync_replicas = config_of(partition.topic)
+            partition.set_min_insync_replicas(min_insync_replicas)
+        for follower in self._followers.values():
+            follower.log.config = config_of(follower.topic)[0]
+
+    def _values(self, topic: str) -> dict[str, str]:
+        scope = ConfigScope(self.image, self._broker_id, self._static)
+        return scope.topic_values(self.image.topic_configs(topic))

@@ -1,0 +1,254 @@
+"""Copies from one leader: one fetch session, one request under way, bounded bytes.
+
+    idle -> asked -> (answer) taken -> [synced] -> asked ...
+
+A `synced` fetcher asks again only after its own group commit has made everything durable that the
+last answer brought, so that the offsets of its requests are synced offsets (durability.md 1, end).
+A partition that is refused leaves the session for a while, one that must stop leaves it for good.
+Source: KIP-227 (sessions), KIP-903 (replica epoch).
+"""
+
+from typing import Final, Protocol
+from uuid import UUID
+
+from data_plane.log.failures import DiskFull
+from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.messages.fetch import (
+    FetchRequest,
+    FetchRequestForgottenTopic,
+    FetchRequestPartition,
+    FetchRequestReplicaState,
+    FetchRequestTopic,
+    FetchResponse,
+    FetchResponsePartition,
+)
+from data_plane.replication.follower import PLAIN_SESSION, SYNCED_SESSION, Follower, Stopped
+from data_plane.replication.peers import Peers
+
+WAIT_MS: Final = 500  # replica.fetch.wait.max.ms
+RESPONSE_BYTES_MAX: Final = 4 * 1024 * 1024  # taken in one go, so it bounds a turn
+PARTITION_BYTES_MAX: Final = 1024 * 1024  # replica.fetch.max.bytes
+ANSWER_MS_MAX: Final = 10_000
+BACKOFF_MS_MIN: Final = 50
+BACKOFF_MS_MAX: Final = 1_000
+REFUSED_MS: Final = 200  # a partition whose leader has not heard of its role, or has lost it
+SESSION_EPOCH_MAX: Final = (1 << 31) - 1
+
+Key = tuple[UUID, int]
+
+
+class Copying(Protocol):
+    """What a fetcher needs of its broker."""
+
+    @property
+    def now_ms(self) -> int: ...
+
+    @property
+    def replica_state(self) -> FetchRequestReplicaState:
+        """Who fetches: this broker's id and epoch."""
+
+    @property
+    def may_copy(self) -> bool:
+        """There is room on the disk."""
+
+    def copied(self, follower: Follower) -> None:
+        """Something of it has been written, and is to be synced."""
+
+    def stopped(self, follower: Follower, why: str) -> None:
+        """It may not go on."""
+
+
+class Fetcher:
+    """The partitions that are copied from one leader in one kind of session."""
+
+    def __init__(
+        self,
+        leader_id: int,
+        *,
+        is_synced: bool,
+        peers: Peers,
+        copying: Copying,
+    ) -> None:
+        self._leader_id = leader_id
+        self._is_synced = is_synced
+        self._peers = peers
+        self._copying = copying
+        self._followers: dict[Key, Follower] = {}
+        self._asked: dict[Key, FetchRequestPartition] = {}  # what the session asks for
+        self._changed: dict[Key, None] = {}  # those for which it should ask otherwise
+        self._forgotten: dict[Key, None] = {}
+        self._refused: dict[Key, int] = {}  # left out until then, Unix ms
+        self._unsynced: list[Follower] = []
+        self._session_id = 0
+        self._session_epoch = 0
+        self._is_asking = False
+        self._due_ms = 0
+        self._backoff_ms = BACKOFF_MS_MIN
+
+    def __len__(self) -> int:
+        return len(self._followers)
+
+    def add(self, follower: Follower) -> None:
+        """Copy a partition from now on; or ask for it anew, in another leader epoch."""
+        self._followers[follower.key] = follower
+        self._refused.pop(follower.key, None)
+        self._changed[follower.key] = None
+
+    def remove(self, follower: Follower) -> None:
+        key = follower.key
+        if self._followers.get(key) is follower:
+            del self._followers[key]
+            self._refused.pop(key, None)
+            self._changed.pop(key, None)
+            self._drop_from_session(key)
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When `step` has something to do by the clock alone, Unix ms."""
+        if self._is_asking or not self._followers:
+            return None
+        if len(self._refused) == len(self._followers):
+            return max(self._due_ms, min(self._refused.values()))
+        return self._due_ms if self._due_ms and not self._unsynced else None
+
+    def step(self, now_ms: int) -> None:
+        """Ask if it is time to."""
+        if self._is_asking or now_ms < self._due_ms or not self._followers:
+            return
+        if self._unsynced:
+            self._unsynced = [one for one in self._unsynced if not (one.is_gone or one.is_synced)]
+            if self._unsynced:
+                return
+        if not self._copying.may_copy:
+            self._due_ms = now_ms + BACKOFF_MS_MAX
+            return
+        for key in [key for key, due_ms in self._refused.items() if due_ms <= now_ms]:
+            del self._refused[key]
+            self._changed[key] = None
+        if len(self._refused) < len(self._followers):
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._session_epoch == 0:  # A session begins: it is told everything.
+            self._asked.clear()
+            self._forgotten.clear()
+            self._changed = {key: None for key in self._followers if key not in self._refused}
+        rows: dict[UUID, list[FetchRequestPartition]] = {}
+        for key in self._changed:
+            row = self._followers[key].request(PARTITION_BYTES_MAX)
+            self._asked[key] = row
+            rows.setdefault(key[0], []).append(row)
+        forgotten: dict[UUID, list[int]] = {}
+        for topic_id, index in self._forgotten:
+            forgotten.setdefault(topic_id, []).append(index)
+        self._changed, self._forgotten = {}, {}
+        request = FetchRequest(
+            replica_state=self._copying.replica_state,
+            max_wait_ms=WAIT_MS,
+            min_bytes=1,
+            max_bytes=RESPONSE_BYTES_MAX,
+            session_id=self._session_id,
+            session_epoch=self._session_epoch,
+            topics=[FetchRequestTopic(topic_id=one, partitions=own) for one, own in rows.items()],
+            forgotten_topics_data=[
+                FetchRequestForgottenTopic(topic_id=one, partitions=own)
+                for one, own in forgotten.items()
+            ],
+            rack_id=SYNCED_SESSION if self._is_synced else PLAIN_SESSION,
+        )
+        self._is_asking = True
+        self._due_ms = 0
+        self._peers.request(self._leader_id, request, self._answered, timeout_ms=ANSWER_MS_MAX)
+
+    def _answered(self, response: object) -> None:
+        self._is_asking = False
+        if not isinstance(response, FetchResponse) or response.error_code:
+            self._begin_anew()
+            return
+        self._backoff_ms = BACKOFF_MS_MIN
+        if self._session_epoch == 0:
+            self._session_id = response.session_id
+        if self._session_id:
+            self._session_epoch = self._session_epoch % SESSION_EPOCH_MAX + 1
+        for topic in response.responses:
+            for row in topic.partitions:
+                self._take((topic.topic_id, row.partition_index), row)
+        self.step(self._copying.now_ms)
+
+    def _begin_anew(self) -> None:
+        """The leader is away, or has forgotten the session."""
+        self._session_id = self._session_epoch = 0
+        self._due_ms = self._copying.now_ms + self._backoff_ms
+        self._backoff_ms = min(2 * self._backoff_ms, BACKOFF_MS_MAX)
+
+    def _take(self, key: Key, row: FetchResponsePartition) -> None:
+        follower, asked = self._followers.get(key), self._asked.get(key)
+        if follower is None or asked is None:
+            return
+        if (asked.fetch_offset, asked.current_leader_epoch) != (
+            follower.log.log_end_offset,
+            follower.leader_epoch,
+        ):
+            self._changed[key] = None  # The answer to a question of before.
+            return
+        try:
+            code = follower.take(row, self._copying.now_ms)
+        except Stopped as stop:
+            self.remove(follower)
+            self._copying.stopped(follower, str(stop))
+            return
+        except DiskFull:
+            code = ErrorCode.KAFKA_STORAGE_ERROR
+        if follower.log.is_dirty:
+            self._copying.copied(follower)
+            if self._is_synced and not follower.is_synced:
+                self._unsynced.append(follower)
+        if code is not ErrorCode.NONE:
+            self._refused[key] = self._copying.now_ms + REFUSED_MS
+            self._changed.pop(key, None)
+            self._drop_from_session(key)
+        elif follower.log.log_end_offset != asked.fetch_offset:
+            self._changed[key] = None
+
+    def _drop_from_session(self, key: Key) -> None:
+        if self._asked.pop(key, None) is not None:
+            self._forgotten[key] = None
+
+
+class Fetchers:
+    """Every fetcher of a broker."""
+
+    def __init__(self, peers: Peers, copying: Copying) -> None:
+        self._peers = peers
+        self._copying = copying
+        self._fetchers: dict[tuple[int, bool], Fetcher] = {}
+        self._fetcher_of: dict[Follower, Fetcher] = {}
+
+    def follow(self, follower: Follower, *, is_synced: bool) -> None:
+        """Copy a partition from the leader it names, or from another one than before."""
+        at = (follower.leader_id, is_synced)
+        fetcher = self._fetchers.get(at)
+        if fetcher is None:
+            fetcher = self._fetchers[at] = Fetcher(
+                follower.leader_id, is_synced=is_synced, peers=self._peers, copying=self._copying
+            )
+        before = self._fetcher_of.get(follower)
+        if before is not None and before is not fetcher:
+            before.remove(follower)
+        self._fetcher_of[follower] = fetcher
+        fetcher.add(follower)
+
+    def unfollow(self, follower: Follower) -> None:
+        fetcher = self._fetcher_of.pop(follower, None)
+        if fetcher is not None:
+            fetcher.remove(follower)
+
+    def step(self, now_ms: int) -> None:
+        """Ask where it is time to; at the end of each turn."""
+        for fetcher in self._fetchers.values():
+            fetcher.step(now_ms)
+
+    @property
+    def next_due_ms(self) -> int | None:
+        due = [fetcher.next_due_ms for fetcher in self._fetchers.values()]
+        return min((one for one in due if one is not None), default=None)
