@@ -96,6 +96,7 @@ _TABLE: tuple[tuple[int, str, range, int, str], ...] = (
     (66, "ListTransactions", range(2), 0, "list_transactions"),
     (68, "ConsumerGroupHeartbeat", range(2), 0, "consumer_group_heartbeat"),
     (69, "ConsumerGroupDescribe", range(2), 0, "consumer_group_describe"),
+    (74, "ListConfigResources", range(2), 0, "list_config_resources"),
     (75, "DescribeTopicPartitions", range(1), 0, "describe_topic_partitions"),
 )
 

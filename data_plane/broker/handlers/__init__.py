@@ -65,6 +65,7 @@ HANDLERS: dict[int, str] = {  # API key -> module of this package
     66: "list_transactions",
     68: "consumer_group_heartbeat",
     69: "consumer_group_describe",
+    74: "list_config_resources",
     75: "describe_topic_partitions",
 }
 

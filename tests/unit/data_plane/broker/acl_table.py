@@ -40,6 +40,7 @@ from data_plane.protocol.messages import (
     init_producer_id,
     join_group,
     leave_group,
+    list_config_resources,
     list_groups,
     list_offsets,
     list_partition_reassignments,
@@ -577,6 +578,13 @@ TABLE: tuple[Row, ...] = (
         list_transactions.ListTransactionsRequest,
         (payer(O.DESCRIBE),),
         lambda response: [row.transactional_id for row in response.transaction_states],
+    ),
+    Row(
+        "ListConfigResources",
+        74,
+        1,
+        list_config_resources.ListConfigResourcesRequest,
+        (cluster(O.DESCRIBE_CONFIGS),),
     ),
     Row(
         "DescribeTopicPartitions of one",
