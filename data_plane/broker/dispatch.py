@@ -10,6 +10,7 @@ from data_plane.broker.handlers import HANDLERS, handler
 from data_plane.broker.quick_produce import MISSES_MAX, PRODUCE, QuickProduce, learnt
 from data_plane.broker.reply import Parts, Reply
 from data_plane.log.failures import LogFailure
+from data_plane.protocol.answers import told_by
 from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS, INTERNAL_KEYS
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.headers import (
@@ -185,7 +186,8 @@ def _handle(
 
     def encode(response: object) -> Parts:
         if isinstance(response, KafkaError):
-            response = error_response(module, request, spec.response, response)
+            error = told_by(header.api_key, response)
+            response = error_response(module, request, spec.response, error)
         if throttle_ms:
             response = throttled(response, throttle_ms)
         return (head, encoder(spec.response, header.api_version)(response))

@@ -182,7 +182,10 @@ class ShardTable(Generic[S]):
     def _begin(self, index: int) -> ShardHost[S]:
         if index in self._broken:
             raise CoordinatorNotAvailable(f"coordinator state is unreadable: {self._broken[index]}")
-        partition = self._open_partition(self.topic, index)
+        try:
+            partition = self._open_partition(self.topic, index)
+        except KafkaError as error:  # Its code is a partition's, which no coordinator API knows.
+            raise CoordinatorNotAvailable(error.message) from error
         host = ShardHost(self._new_shard(), partition, self._mark_unflushed)
         self._hosts[index] = host
         self._host_of[id(host.shard)] = host

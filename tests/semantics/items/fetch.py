@@ -27,7 +27,7 @@ ITEMS = (
         d="or a watermark moved that the session has not been told",
         e="or an offset is out of range",
         f="a fetch at the end with min_bytes 0 is answered at once",
-        g="a change of the leader wakes who waits",
+        g=open_for(ISSUE_4, "a change of the leader wakes who waits"),
     ),
     item(
         28,
@@ -65,10 +65,10 @@ ITEMS = (
         32,
         "Diverging epochs",
         "KIP-595",
-        a="a last fetched epoch that ended before the offset is answered by where it ended",
-        b="and with no records",
-        c="at once, however long the fetch would wait",
-        d="an epoch that fits changes nothing",
+        a=open_for(ISSUE_4, "an epoch that ended before the offset is answered by where it ended"),
+        b=open_for(ISSUE_4, "and with no records"),
+        c=open_for(ISSUE_4, "at once, however long the fetch would wait"),
+        d=open_for(ISSUE_4, "an epoch that fits changes nothing"),
     ),
     item(
         33,

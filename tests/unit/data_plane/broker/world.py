@@ -50,6 +50,7 @@ from data_plane.protocol.records.record import Record, encode_batch
 from data_plane.protocol.schema import decode, encode
 from data_plane.replication.executor import Done, Work
 from data_plane.security.principals import ANONYMOUS
+from tests.factories.error_codes import check_codes
 
 M = TypeVar("M")
 NOW_MS = 1_700_000_000_000
@@ -100,7 +101,9 @@ class Asked:
         whole = b"".join(bytes(part) for part in self.reply.take())
         correlation_id, at = read_response_header(self._key, self._version, whole)
         assert correlation_id == 77
-        return decode(API_KEYS[self._key].response, self._version, whole[at:])
+        response = decode(API_KEYS[self._key].response, self._version, whole[at:])
+        check_codes(self._key, response)
+        return response
 
 
 class World:

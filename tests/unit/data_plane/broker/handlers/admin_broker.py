@@ -32,6 +32,7 @@ from data_plane.security.acls import (
     PatternType,
     ResourceType,
 )
+from tests.factories.error_codes import checked
 from tests.unit.data_plane.metadata.worlds import broker
 
 R = TypeVar("R")
@@ -102,7 +103,7 @@ class StandIn:
         assert version in module.VERSIONS
         received = decode(type(request), version, encode(request, version))
         response = module.handle(self, ctx, received)
-        return decode(key.response, version, encode(response, version))
+        return checked(key.key, decode(key.response, version, encode(response, version)))
 
     def create(self, *names: str, partition_count: int = 1) -> None:
         topics = [CreateTopicsRequestTopic(name, partition_count, 1) for name in names]

@@ -14,6 +14,7 @@ from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import CoordinatorNotAvailable, KafkaError, NotCoordinator
 from data_plane.protocol.schema import decode, encode
 from data_plane.replication.waiting import Parked
+from tests.factories.error_codes import checked
 from tests.unit.data_plane.broker.handlers.admin_broker import ADMIN, StandIn
 from tests.unit.data_plane.coordinator.driving import CountingRandom
 
@@ -96,7 +97,7 @@ class GroupStandIn(StandIn):
         answer = handler(key.key).handle(self, ctx, received)
         if isinstance(answer, Parked):
             return self.answer_of(answer, key.key, version) if answer.is_done else answer
-        return decode(key.response, version, encode(answer, version))
+        return checked(key.key, decode(key.response, version, encode(answer, version)))
 
     def answer_of(self, parked: Parked, api_key: int, version: int) -> Any:
         """What a parked request was answered with; an error is returned as it is."""
@@ -104,4 +105,4 @@ class GroupStandIn(StandIn):
         if isinstance(parked.response, KafkaError):
             return parked.response
         response = API_KEYS[api_key].response
-        return decode(response, version, encode(parked.response, version))
+        return checked(api_key, decode(response, version, encode(parked.response, version)))

@@ -1,0 +1,308 @@
+"""Which error codes each API may answer with: the right error in the wrong API stops clients.
+
+A Java consumer that finds a code which Fetch does not define throws IllegalStateException and reads
+no more (redpanda issue 11941); a SyncGroup that tells of a loading coordinator ends its application.
+So what went wrong is told in the words of the API that was asked: `in_words_of`. Source: the error
+lists of Kafka's response classes, and what its clients handle.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from data_plane.protocol.errors import ErrorCode, KafkaError
+
+E = ErrorCode
+
+_ANYWHERE = {E.NONE, E.UNKNOWN_SERVER_ERROR}
+_COORDINATOR = {
+    E.COORDINATOR_LOAD_IN_PROGRESS,
+    E.COORDINATOR_NOT_AVAILABLE,
+    E.NOT_COORDINATOR,
+}
+_TOPIC = {E.UNKNOWN_TOPIC_OR_PARTITION, E.TOPIC_AUTHORIZATION_FAILED, E.UNKNOWN_TOPIC_ID}
+_LEADER = {
+    *_TOPIC,
+    E.NOT_LEADER_OR_FOLLOWER,
+    E.KAFKA_STORAGE_ERROR,
+    E.FENCED_LEADER_EPOCH,
+    E.UNKNOWN_LEADER_EPOCH,
+}
+_MEMBER = {
+    *_COORDINATOR,
+    E.GROUP_AUTHORIZATION_FAILED,
+    E.INVALID_GROUP_ID,
+    E.UNKNOWN_MEMBER_ID,
+    E.FENCED_INSTANCE_ID,
+}
+_GROUP = {*_COORDINATOR, E.GROUP_AUTHORIZATION_FAILED, E.INVALID_GROUP_ID, E.GROUP_ID_NOT_FOUND}
+_COMMIT = {
+    *_MEMBER,
+    E.ILLEGAL_GENERATION,
+    E.REBALANCE_IN_PROGRESS,
+    E.OFFSET_METADATA_TOO_LARGE,
+    E.UNKNOWN_TOPIC_OR_PARTITION,
+    E.TOPIC_AUTHORIZATION_FAILED,
+    E.STALE_MEMBER_EPOCH,
+    E.GROUP_ID_NOT_FOUND,
+    E.UNSUPPORTED_VERSION,
+}
+_PRODUCER = {
+    E.INVALID_PRODUCER_EPOCH,
+    E.PRODUCER_FENCED,
+    E.INVALID_PRODUCER_ID_MAPPING,
+    E.INVALID_TXN_STATE,
+    E.TRANSACTION_ABORTABLE,
+    E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+}
+_TRANSACTION = {*_COORDINATOR, *_PRODUCER, E.CONCURRENT_TRANSACTIONS, E.INVALID_REQUEST}
+_ADMIN = {
+    E.INVALID_REQUEST,
+    E.NOT_CONTROLLER,
+    E.REQUEST_TIMED_OUT,
+    E.CLUSTER_AUTHORIZATION_FAILED,
+    E.POLICY_VIOLATION,
+    E.THROTTLING_QUOTA_EXCEEDED,
+    E.UNSUPPORTED_VERSION,
+}
+_CONFIGS = {
+    *_ADMIN,
+    E.INVALID_CONFIG,
+    E.UNKNOWN_TOPIC_OR_PARTITION,
+    E.TOPIC_AUTHORIZATION_FAILED,
+    E.GROUP_AUTHORIZATION_FAILED,
+    E.BROKER_NOT_AVAILABLE,
+}
+_PLACED = {
+    E.INVALID_TOPIC_EXCEPTION,
+    E.INVALID_PARTITIONS,
+    E.INVALID_REPLICATION_FACTOR,
+    E.INVALID_REPLICA_ASSIGNMENT,
+    E.INVALID_CONFIG,
+    E.TOPIC_ALREADY_EXISTS,
+}
+
+_CODES: Final[dict[int, set[ErrorCode]]] = {
+    0: {
+        *_LEADER,
+        *_PRODUCER,
+        E.CORRUPT_MESSAGE,
+        E.REQUEST_TIMED_OUT,
+        E.MESSAGE_TOO_LARGE,
+        E.INVALID_TOPIC_EXCEPTION,
+        E.NOT_ENOUGH_REPLICAS,
+        E.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        E.INVALID_REQUIRED_ACKS,
+        E.INVALID_TIMESTAMP,
+        E.UNSUPPORTED_VERSION,  # versions below 3, which are advertised for librdkafka's sake
+        E.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        E.UNSUPPORTED_COMPRESSION_TYPE,
+        E.INVALID_RECORD,
+        E.CLUSTER_AUTHORIZATION_FAILED,
+    },
+    1: {
+        *_LEADER,
+        E.OFFSET_OUT_OF_RANGE,
+        E.CORRUPT_MESSAGE,
+        E.UNSUPPORTED_COMPRESSION_TYPE,
+        E.INCONSISTENT_TOPIC_ID,
+        E.FETCH_SESSION_ID_NOT_FOUND,
+        E.INVALID_FETCH_SESSION_EPOCH,
+        E.FETCH_SESSION_TOPIC_ID_ERROR,
+        E.OFFSET_NOT_AVAILABLE,
+    },
+    2: {
+        *_LEADER,
+        E.LEADER_NOT_AVAILABLE,
+        E.OFFSET_NOT_AVAILABLE,
+        E.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+    },
+    3: {
+        *_TOPIC,
+        E.LEADER_NOT_AVAILABLE,
+        E.REPLICA_NOT_AVAILABLE,
+        E.LISTENER_NOT_FOUND,
+        E.INVALID_TOPIC_EXCEPTION,
+        E.INVALID_REPLICATION_FACTOR,
+        E.INVALID_REQUEST,
+        E.POLICY_VIOLATION,
+        E.CLUSTER_AUTHORIZATION_FAILED,
+    },
+    8: _COMMIT,
+    9: {
+        *_GROUP,
+        E.UNKNOWN_TOPIC_OR_PARTITION,
+        E.TOPIC_AUTHORIZATION_FAILED,
+        E.UNSTABLE_OFFSET_COMMIT,
+        E.UNKNOWN_MEMBER_ID,
+        E.STALE_MEMBER_EPOCH,
+    },
+    10: {
+        E.COORDINATOR_NOT_AVAILABLE,
+        E.GROUP_AUTHORIZATION_FAILED,
+        E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        E.INVALID_REQUEST,
+    },
+    11: {
+        *_MEMBER,
+        E.INCONSISTENT_GROUP_PROTOCOL,
+        E.INVALID_SESSION_TIMEOUT,
+        E.GROUP_MAX_SIZE_REACHED,
+        E.MEMBER_ID_REQUIRED,
+        E.REBALANCE_IN_PROGRESS,
+        E.INVALID_REQUEST,
+    },
+    12: {
+        *_MEMBER - {E.COORDINATOR_LOAD_IN_PROGRESS},
+        E.ILLEGAL_GENERATION,
+        E.REBALANCE_IN_PROGRESS,
+    },
+    13: _MEMBER,
+    14: {
+        *_MEMBER - {E.COORDINATOR_LOAD_IN_PROGRESS},
+        E.ILLEGAL_GENERATION,
+        E.REBALANCE_IN_PROGRESS,
+        E.INCONSISTENT_GROUP_PROTOCOL,
+    },
+    15: _GROUP,
+    16: _COORDINATOR,
+    17: {E.UNSUPPORTED_SASL_MECHANISM, E.ILLEGAL_SASL_STATE},
+    18: {E.UNSUPPORTED_VERSION, E.INVALID_REQUEST},
+    19: {*_ADMIN, *_PLACED, E.TOPIC_AUTHORIZATION_FAILED},
+    20: {*_ADMIN, *_TOPIC, E.INVALID_TOPIC_EXCEPTION, E.TOPIC_DELETION_DISABLED},
+    21: {*_LEADER, E.OFFSET_OUT_OF_RANGE, E.POLICY_VIOLATION, E.INVALID_TOPIC_EXCEPTION},
+    22: {
+        *_TRANSACTION,
+        E.CLUSTER_AUTHORIZATION_FAILED,
+        E.INVALID_TRANSACTION_TIMEOUT,
+    },
+    23: {*_LEADER, E.OFFSET_NOT_AVAILABLE},
+    24: {
+        *_TRANSACTION,
+        E.UNKNOWN_TOPIC_OR_PARTITION,
+        E.TOPIC_AUTHORIZATION_FAILED,
+        E.OPERATION_NOT_ATTEMPTED,
+        E.CLUSTER_AUTHORIZATION_FAILED,
+    },
+    25: {*_TRANSACTION, E.GROUP_AUTHORIZATION_FAILED, E.INVALID_GROUP_ID},
+    26: _TRANSACTION,
+    27: {
+        E.UNKNOWN_TOPIC_OR_PARTITION,
+        E.NOT_LEADER_OR_FOLLOWER,
+        E.CLUSTER_AUTHORIZATION_FAILED,
+        E.INVALID_PRODUCER_EPOCH,
+        E.TRANSACTION_COORDINATOR_FENCED,
+        E.INVALID_REQUEST,
+        E.KAFKA_STORAGE_ERROR,
+        *_COORDINATOR,
+    },
+    28: {*_COMMIT, *_PRODUCER, E.INVALID_REQUEST, E.CONCURRENT_TRANSACTIONS},
+    29: {E.INVALID_REQUEST, E.CLUSTER_AUTHORIZATION_FAILED, E.SECURITY_DISABLED},
+    30: {*_ADMIN, E.SECURITY_DISABLED},
+    31: {*_ADMIN, E.SECURITY_DISABLED},
+    32: _CONFIGS,
+    33: _CONFIGS,
+    35: {E.CLUSTER_AUTHORIZATION_FAILED, E.KAFKA_STORAGE_ERROR},
+    36: {E.SASL_AUTHENTICATION_FAILED, E.ILLEGAL_SASL_STATE, E.UNSUPPORTED_SASL_MECHANISM},
+    37: {*_ADMIN, *_PLACED, *_TOPIC, E.REASSIGNMENT_IN_PROGRESS},
+    42: {*_GROUP, E.NON_EMPTY_GROUP},
+    43: {
+        *_ADMIN,
+        *_TOPIC,
+        E.ELECTION_NOT_NEEDED,
+        E.PREFERRED_LEADER_NOT_AVAILABLE,
+        E.ELIGIBLE_LEADERS_NOT_AVAILABLE,
+        E.INVALID_TOPIC_EXCEPTION,
+    },
+    44: _CONFIGS,
+    45: {
+        *_ADMIN,
+        *_TOPIC,
+        E.INVALID_REPLICA_ASSIGNMENT,
+        E.NO_REASSIGNMENT_IN_PROGRESS,
+        E.INVALID_REPLICATION_FACTOR,
+    },
+    46: {*_ADMIN, *_TOPIC},
+    47: {
+        *_GROUP,
+        *_TOPIC,
+        E.NON_EMPTY_GROUP,
+        E.GROUP_SUBSCRIBED_TO_TOPIC,
+    },
+    48: _ADMIN,
+    49: _ADMIN,
+    50: {*_ADMIN, E.DUPLICATE_RESOURCE, E.RESOURCE_NOT_FOUND},
+    51: {
+        *_ADMIN,
+        E.DUPLICATE_RESOURCE,
+        E.RESOURCE_NOT_FOUND,
+        E.UNACCEPTABLE_CREDENTIAL,
+        E.UNSUPPORTED_SASL_MECHANISM,
+    },
+    55: {*_ADMIN, E.UNKNOWN_TOPIC_OR_PARTITION, E.INVALID_TOPIC_EXCEPTION},
+    57: {*_ADMIN, E.INVALID_UPDATE_VERSION, E.FEATURE_UPDATE_FAILED},
+    60: {
+        E.CLUSTER_AUTHORIZATION_FAILED,
+        E.MISMATCHED_ENDPOINT_TYPE,
+        E.UNSUPPORTED_ENDPOINT_TYPE,
+        E.INVALID_REQUEST,
+    },
+    61: {*_LEADER, E.INVALID_TOPIC_EXCEPTION},
+    65: {
+        *_COORDINATOR,
+        E.INVALID_REQUEST,
+        E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        E.TRANSACTIONAL_ID_NOT_FOUND,
+    },
+    66: _COORDINATOR,
+    68: {
+        *_MEMBER,
+        E.INVALID_REQUEST,
+        E.INVALID_REGULAR_EXPRESSION,
+        E.FENCED_MEMBER_EPOCH,
+        E.UNRELEASED_INSTANCE_ID,
+        E.UNSUPPORTED_ASSIGNOR,
+        E.UNSUPPORTED_VERSION,
+        E.GROUP_MAX_SIZE_REACHED,
+        E.GROUP_ID_NOT_FOUND,
+        E.TOPIC_AUTHORIZATION_FAILED,
+    },
+    69: {*_GROUP, E.TOPIC_AUTHORIZATION_FAILED, E.UNSUPPORTED_VERSION, E.INVALID_REQUEST},
+    75: {*_TOPIC, E.LEADER_NOT_AVAILABLE, E.LISTENER_NOT_FOUND, E.INVALID_REQUEST},
+}
+
+CODES: Final[Mapping[int, frozenset[ErrorCode]]] = {
+    key: frozenset(codes | _ANYWHERE) for key, codes in _CODES.items()
+}
+
+# A coordinator's log that cannot be used is a coordinator that is elsewhere.
+_OF_COORDINATORS: Final = {
+    E.KAFKA_STORAGE_ERROR: E.NOT_COORDINATOR,
+    E.NOT_LEADER_OR_FOLLOWER: E.NOT_COORDINATOR,
+    E.UNKNOWN_TOPIC_OR_PARTITION: E.COORDINATOR_NOT_AVAILABLE,
+    E.NOT_CONTROLLER: E.COORDINATOR_LOAD_IN_PROGRESS,  # no producer id to be had: ask again
+    E.REQUEST_TIMED_OUT: E.COORDINATOR_NOT_AVAILABLE,
+}
+_COORDINATED: Final = {*range(8, 17), 22, 24, 25, 26, 28, 42, 47, 65, 66, 68, 69}
+_WORDS: Final[dict[tuple[int, ErrorCode], ErrorCode]] = {
+    # The state of the rebalance is lost with the shard; the member shall join again.
+    (14, E.COORDINATOR_LOAD_IN_PROGRESS): E.REBALANCE_IN_PROGRESS,
+    # Whether the member is known will be seen; until then it is left in peace.
+    (12, E.COORDINATOR_LOAD_IN_PROGRESS): E.NONE,
+}
+
+
+def in_words_of(api_key: int, code: ErrorCode) -> ErrorCode:
+    """The code by which clients of this API understand `code`; -1 if there is none."""
+    code = _WORDS.get((api_key, code), code)
+    known = CODES.get(api_key)
+    if known is None or code in known:
+        return code
+    if api_key in _COORDINATED:
+        code = _OF_COORDINATORS.get(code, code)
+    return code if code in known else ErrorCode.UNKNOWN_SERVER_ERROR
+
+
+def told_by(api_key: int, error: KafkaError) -> KafkaError:
+    """The same error in the words of an API, its text kept."""
+    code = in_words_of(api_key, error.code)
+    return error if code == error.code else KafkaError(error.message, code=code)
