@@ -1,7 +1,7 @@
 """Which error codes each API may answer with: the right error in the wrong API stops clients.
 
-A Java consumer that finds a code which Fetch does not define throws IllegalStateException and reads
-no more (redpanda issue 11941); a SyncGroup that tells of a loading coordinator ends its application.
+A Java consumer that finds a code which Fetch does not define throws IllegalStateException and
+reads no more (redpanda issue 11941); a SyncGroup that tells of loading ends its application.
 So what went wrong is told in the words of the API that was asked: `in_words_of`. Source: the error
 lists of Kafka's response classes, and what its clients handle.
 """
