@@ -9,13 +9,14 @@ from data_plane.broker.dispatch import CloseConnection, dispatch
 from data_plane.broker.handlers import HANDLERS
 from data_plane.protocol.answers import CODES, in_words_of
 from data_plane.protocol.api_keys import API_KEYS
-from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.errors import CoordinatorLoadInProgress, ErrorCode
 from data_plane.protocol.headers import read_request_header, read_response_header
 from data_plane.protocol.messages.delete_topics import DeleteTopicsRequest
 from data_plane.protocol.messages.fetch import FetchResponse
 from data_plane.protocol.messages.find_coordinator import FindCoordinatorRequest
 from data_plane.protocol.messages.heartbeat import HeartbeatRequest
 from data_plane.protocol.messages.init_producer_id import InitProducerIdRequest
+from data_plane.protocol.messages.leave_group import LeaveGroupRequest
 from data_plane.protocol.messages.sync_group import SyncGroupRequest
 from data_plane.protocol.schema import decode
 from tests.factories.error_codes import check_codes, codes_of
@@ -84,21 +85,27 @@ def test_no_frame_brings_out_a_foreign_code(seed: int) -> None:
 
 
 @pytest.mark.semantics("40a", "61b")
-def test_a_member_of_a_loading_group_is_told_what_it_understands() -> None:
+def test_a_member_of_a_loading_group_is_told_what_it_understands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A Java consumer gives up on a SyncGroup that tells of loading; REBALANCE_IN_PROGRESS has it
     join again. A heartbeat is answered as if all were well."""
     world = World()
     world.ask(FindCoordinatorRequest(key="g"), 3)
     world.settle()
-    world.broker.close()
-    world.broker = world._open()  # On the same disk; its shards are not read yet.
-    sync = world.ask(SyncGroupRequest("g", 1, "m"), 5).response()
-    assert sync.error_code == ErrorCode.REBALANCE_IN_PROGRESS
-    assert world.ask(HeartbeatRequest("g", 1, "m"), 4).response().error_code == ErrorCode.NONE
-    world.settle()
-    assert world.ask(SyncGroupRequest("g", 1, "m"), 5).response().error_code == (
-        ErrorCode.UNKNOWN_MEMBER_ID
-    )
+
+    def loading(*_: object) -> None:
+        raise CoordinatorLoadInProgress
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.broker), "group_shard", loading)
+        sync = world.ask(SyncGroupRequest("g", 1, "m"), 5).response()
+        assert sync.error_code == ErrorCode.REBALANCE_IN_PROGRESS
+        assert world.ask(HeartbeatRequest("g", 1, "m"), 4).response().error_code == ErrorCode.NONE
+        left = world.ask(LeaveGroupRequest("g", "m"), 1).response()
+        assert left.error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    unknown = world.ask(SyncGroupRequest("g", 1, "m"), 5).response()
+    assert unknown.error_code == ErrorCode.UNKNOWN_MEMBER_ID
 
 
 @pytest.mark.semantics("40a")
