@@ -22,6 +22,7 @@ from data_plane.protocol.messages.offset_commit import (
 from data_plane.protocol.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
+    OffsetFetchRequestGroupTopic,
     OffsetFetchRequestTopic,
 )
 from data_plane.protocol.messages.sync_group import (
@@ -39,8 +40,8 @@ from tests.unit.data_plane.broker.world import Asked, World
 UUID_FORM = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
-def new_world(**static: str) -> World:
-    world = World(**{"group_initial_rebalance_delay_ms": "0", **static})
+def new_world(delay_ms: int = 0) -> World:
+    world = World(group_initial_rebalance_delay_ms=str(delay_ms))
     world.create_topic("t", 2)
     world.ask(FindCoordinatorRequest(key="g"), 3)
     world.settle()
@@ -120,7 +121,7 @@ def test_a_new_members_id(world: World, version: int) -> None:
 def test_the_first_gathering_grows_with_its_members() -> None:
     """Three seconds from each new one on, and the rebalance timeout at most."""
     assert GroupConfig().initial_rebalance_delay_ms == 3_000
-    world = new_world(group_initial_rebalance_delay_ms="3000")
+    world = new_world(delay_ms=3_000)
     waiting = [join(world, admitted(world))]
     for tenth in range(299):
         world.sleep(100)  # As often as timers are looked at, and often enough for each of them.
@@ -133,7 +134,7 @@ def test_the_first_gathering_grows_with_its_members() -> None:
 
 @pytest.mark.semantics("51a")
 def test_a_gathering_that_nobody_joins_ends_after_the_delay() -> None:
-    world = new_world(group_initial_rebalance_delay_ms="3000")
+    world = new_world(delay_ms=3_000)
     alone = join(world, admitted(world))
     world.sleep(2_999)
     assert not alone.is_answered
@@ -233,8 +234,8 @@ def commit(world: World, metadata: str | None, *, version: int = 8, partition: i
 
 def committed(world: World, version: int = 7, partition: int = 0, **more: Any) -> Any:
     if version >= 8:
-        topics = [OffsetFetchRequestTopic("t", [partition])]
-        group = OffsetFetchRequestGroup("g", topics=topics)
+        wanted = [OffsetFetchRequestGroupTopic("t", partition_indexes=[partition])]
+        group = OffsetFetchRequestGroup("g", topics=wanted)
         answer = world.ask(OffsetFetchRequest(groups=[group], **more), version).response()
         (found,) = answer.groups
     else:
