@@ -133,6 +133,11 @@ def broker_number(scope: ConfigScope, name: str) -> int:
     return int(scope.broker_candidates(BROKER_CONFIGS[name])[0].value or 0)
 
 
+def broker_text(scope: ConfigScope, name: str) -> str:
+    """Return the value in force of a broker key, as text."""
+    return scope.broker_candidates(BROKER_CONFIGS[name])[0].value or ""
+
+
 def broker_flag(scope: ConfigScope, name: str) -> bool:
     """Return the value in force of a boolean broker key."""
     key = BROKER_CONFIGS[name]

@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection
 from random import Random
 from typing import Protocol, TypeVar
 
-from data_plane.broker.admin_access import broker_number
+from data_plane.broker.admin_access import broker_number, broker_text
 from data_plane.broker.group_access import CoordinatorNode
 from data_plane.broker.group_coordinators import GroupCoordinators
 from data_plane.broker.internal_topics import decide_internal_topic
 from data_plane.broker.marker_writer import MarkerWriter
 from data_plane.broker.transaction_coordinators import TransactionCoordinators
-from data_plane.coordinator.group_config import GroupConfig
+from data_plane.coordinator.group_config import GroupConfig, MigrationPolicy
 from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for
 from data_plane.coordinator.groups_shard import GroupsShard
 from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartition
@@ -58,7 +58,12 @@ class Coordinators:
         self._scope_of = scope_of
         scope = scope_of(broker.image)
         self.groups = GroupCoordinators(
-            group_config(scope), rng, broker.partition, broker.mark_dirty, lambda: broker.now_ms
+            group_config(scope),
+            rng,
+            broker.partition,
+            broker.mark_dirty,
+            lambda: broker.now_ms,
+            lambda: broker.image,
         )
         self.markers = MarkerWriter(self.groups, broker.partition, broker.mark_dirty)
         self.transactions = TransactionCoordinators(
@@ -231,6 +236,9 @@ def group_config(scope: ConfigScope) -> GroupConfig:
         group_size_max=broker_number(scope, "group.max.size"),
         consumer_session_timeout_ms=broker_number(scope, "group.consumer.session.timeout.ms"),
         consumer_heartbeat_interval_ms=broker_number(scope, "group.consumer.heartbeat.interval.ms"),
+        consumer_group_size_max=broker_number(scope, "group.consumer.max.size"),
+        consumer_assignors=tuple(broker_text(scope, "group.consumer.assignors").split(",")),
+        migration_policy=MigrationPolicy(broker_text(scope, "group.consumer.migration.policy")),
         offset_metadata_chars_max=broker_number(scope, "offset.metadata.max.bytes"),
         offsets_retention_ms=broker_number(scope, "offsets.retention.minutes") * 60_000,
     )

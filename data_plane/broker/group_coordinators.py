@@ -8,6 +8,7 @@ from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_partition import OFFSETS_TOPIC
 from data_plane.coordinator.groups_shard import GroupsShard
 from data_plane.coordinator.transaction import ProducerIdAndEpoch
+from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.records.control import Marker
 from data_plane.replication.partition import Partition
@@ -24,9 +25,14 @@ class GroupCoordinators(ShardTable[GroupsShard]):
         open_partition: OpenPartition,
         mark_dirty: Callable[[Partition], None],
         now_ms: Callable[[], int],
+        image_of: Callable[[], MetadataImage],
     ) -> None:
         super().__init__(
-            OFFSETS_TOPIC, lambda: GroupsShard(config, rng), open_partition, mark_dirty, now_ms
+            OFFSETS_TOPIC,
+            lambda: GroupsShard(config, rng, image_of),
+            open_partition,
+            mark_dirty,
+            now_ms,
         )
 
     def forget_topic(self, topic: str) -> None:

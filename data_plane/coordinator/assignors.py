@@ -69,7 +69,6 @@ def range_(members: Subscribers, topics: Topics) -> dict[str, Assignment]:
 
 
 ASSIGNORS: dict[str, Assignor] = {"uniform": uniform, "range": range_}
-DEFAULT_ASSIGNOR = "uniform"
 
 
 def _kept(members: Subscribers, topics: Topics) -> dict[str, set[TopicIdPartition]]:

@@ -23,10 +23,11 @@ own bytes. Whoever joined and never syncs is dropped after a rebalance timeout.
 Three rules hold everything together.
 
 1. **What is journaled.** A generation exists in the log from the moment its leader has synced
-   (Stable) or when nobody is left (Empty): `restore` is the only code that enters those two states,
-   both live and on load. The rest - who has joined so far, parked requests, deadlines, a generation
-   not synced yet - is soft: after a restart members find the last journaled generation, their
-   requests fail with ILLEGAL_GENERATION or UNKNOWN_MEMBER_ID, and they join again.
+   (Stable) or when nobody is left (Empty): `restore` in classic_journal.py is the only code that
+   enters those two states, both live and on load. The rest - who has joined so far, parked
+   requests, deadlines, a generation not synced yet - is soft: after a restart members find the last
+   journaled generation, their requests fail with ILLEGAL_GENERATION or UNKNOWN_MEMBER_ID, and they
+   join again.
 2. **Every parked request is answered exactly once**, and a member has at most one of each kind; a
    second one takes the place of the first, which is told to try again.
 3. **Waiting is not dying.** A member with a parked request waits for us, so its session stands
@@ -39,28 +40,19 @@ metadata and assignment under a new member id.
 Sources: KIP-62, KIP-134, KIP-345, KIP-394, KIP-559, KIP-814; kafka-protocol.md 2, items 50-58.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable
 
-from data_plane.coordinator.classic_member import Member
-from data_plane.coordinator.consumer_group_records import ConsumerGroupRecord
+from data_plane.coordinator.classic_answers import (
+    Outcome,
+    answer_join,
+    answer_syncs,
+    join_response,
+    refuse_parked,
+)
+from data_plane.coordinator.classic_journal import generation_record
+from data_plane.coordinator.classic_member import GroupState, Member
 from data_plane.coordinator.group_config import GroupConfig
-from data_plane.coordinator.group_records import GroupChanged, GroupMember, GroupRecord
 from data_plane.protocol.errors import ErrorCode
-from data_plane.protocol.messages.join_group import JoinGroupResponse, JoinGroupResponseMember
-from data_plane.protocol.messages.sync_group import SyncGroupResponse
-
-
-class GroupState(StrEnum):
-    """Kafka's names: DescribeGroups and ListGroups show them."""
-
-    EMPTY = "Empty"
-    PREPARING_REBALANCE = "PreparingRebalance"
-    COMPLETING_REBALANCE = "CompletingRebalance"
-    STABLE = "Stable"
-    DEAD = "Dead"
-
 
 RETRY_MS = 1_000  # a client may name a rebalance timeout of 0; asking again must not spin
 
@@ -76,14 +68,6 @@ TRANSITIONS = {  # The whole automaton. Moves to Stable and Empty are made by a 
 
 class IllegalTransition(Exception):
     """A bug here, never a client's fault."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one step asks for: records to append, parked requests to answer after them."""
-
-    records: list[GroupRecord | ConsumerGroupRecord] = field(default_factory=list)
-    replies: list[tuple[object, object]] = field(default_factory=list)
 
 
 class ClassicGroup:
@@ -103,6 +87,7 @@ class ClassicGroup:
         self.pending_ids: dict[str, int] = {}  # handed out (KIP-394), not used yet -> limit, ms
         self.join_due_ms: int | None = None  # end of PreparingRebalance
         self.sync_due_ms: int | None = None  # when members that owe a SyncGroup are dropped
+        self.gather_due_ms: int | None = None  # a rebalance that was put off (migration.py)
         self._is_gathering = False  # the rebalance of a group that was Empty waits out its delay
         self._delay_left_ms = 0  # by how much that delay may still be prolonged
         self._has_newcomer = False  # somebody joined during the current part of the delay
@@ -126,7 +111,8 @@ class ClassicGroup:
         """When `expire` has work, Unix milliseconds. Costs O(members)."""
         dues = [due for member in self.members.values() if (due := member.due_ms) is not None]
         dues += self.pending_ids.values()
-        dues += [due for due in (self.join_due_ms, self.sync_due_ms) if due is not None]
+        own = (self.join_due_ms, self.sync_due_ms, self.gather_due_ms)
+        dues += [due for due in own if due is not None]
         return min(dues, default=None)
 
     def supports(self, protocol_type: str, names: Iterable[str]) -> bool:
@@ -174,7 +160,7 @@ class ClassicGroup:
             self.complete_join_if_ready(now_ms, out)
             return
         if self.is_in(S.COMPLETING_REBALANCE):
-            self.answer_syncs(out, ErrorCode.REBALANCE_IN_PROGRESS, now_ms)
+            answer_syncs(self, out, ErrorCode.REBALANCE_IN_PROGRESS, now_ms)
         self._is_gathering = self.is_in(S.EMPTY)
         self.advance(S.PREPARING_REBALANCE)
         self.sync_due_ms = None
@@ -220,7 +206,7 @@ class ClassicGroup:
         self.join_due_ms, self._is_gathering = None, False
         if not self.members:
             self.protocol_name = self.leader_id = None
-            out.records.append(self.journal({}, now_ms, generation=self.generation + 1))
+            out.records.append(generation_record(self, {}, now_ms, generation=self.generation + 1))
             return
         self.generation += 1
         self.protocol_name = self.select_protocol()
@@ -229,7 +215,7 @@ class ClassicGroup:
         for member in self.members.values():
             # A static member that stayed away does not know this generation: its session decides.
             member.owes_sync = member.join_token is not None
-            self.answer_join(member, self.join_response(member), out, now_ms)
+            answer_join(member, join_response(self, member), out, now_ms)
 
     def _elect_leader(self) -> bool:
         """Keep the leader if it has rejoined, else take the first who has; False if none has."""
@@ -276,54 +262,6 @@ class ClassicGroup:
         if member.instance_id is not None:
             self.static_ids[member.instance_id] = member_id
 
-    # --- answers -----------------------------------------------------------------------------
-
-    def join_response(self, member: Member) -> JoinGroupResponse:
-        """What a member is told of the current generation; the leader also sees everybody."""
-        is_leader = member.member_id == self.leader_id
-        return JoinGroupResponse(
-            generation_id=self.generation,
-            protocol_type=self.protocol_type,
-            protocol_name=self.protocol_name,
-            leader=self.leader_id or "",
-            member_id=member.member_id,
-            members=self._roster() if is_leader else (),
-        )
-
-    def _roster(self) -> tuple[JoinGroupResponseMember, ...]:
-        return tuple(
-            JoinGroupResponseMember(
-                member_id=member.member_id,
-                group_instance_id=member.instance_id,
-                metadata=member.metadata_for(self.protocol_name),
-            )
-            for member in self.members.values()
-        )
-
-    def answer_join(
-        self, member: Member, response: JoinGroupResponse, out: Outcome, now_ms: int
-    ) -> None:
-        """Answer a member's parked JoinGroup, if there is one; its session starts now."""
-        if member.join_token is not None:
-            out.replies.append((member.join_token, response))
-            member.join_token, member.is_new = None, False
-            member.touch(now_ms)
-
-    def sync_response(self, assignment: bytes) -> SyncGroupResponse:
-        return SyncGroupResponse(
-            protocol_type=self.protocol_type,
-            protocol_name=self.protocol_name,
-            assignment=assignment,
-        )
-
-    def answer_syncs(self, out: Outcome, code: ErrorCode, now_ms: int) -> None:
-        """Refuse every parked SyncGroup with `code`; sessions go on from here."""
-        for member in self.members.values():
-            if member.sync_token is not None:
-                out.replies.append((member.sync_token, SyncGroupResponse(error_code=code)))
-                member.sync_token = None
-                member.touch(now_ms)
-
     # --- time --------------------------------------------------------------------------------
 
     def expire(self, now_ms: int, out: Outcome) -> None:
@@ -336,99 +274,16 @@ class ClassicGroup:
             lost += [m for m in self.members.values() if m.owes_sync and m not in lost]
         for member in lost:
             self.remove(member, out)
-        if lost and self.is_in(S.STABLE, S.COMPLETING_REBALANCE):
+        must_gather = is_due(self.gather_due_ms, now_ms)
+        if must_gather:
+            self.gather_due_ms = None
+        if (lost or must_gather) and self.is_in(S.STABLE, S.COMPLETING_REBALANCE):
             self.rebalance(now_ms, out)
         elif self.is_in(S.PREPARING_REBALANCE):
             self.complete_join_if_ready(now_ms, out)
         if self.is_in(S.PREPARING_REBALANCE) and is_due(self.join_due_ms, now_ms):
             self._join_is_due(now_ms, out)
 
-    # --- the journal -------------------------------------------------------------------------
-
-    def journal(
-        self, assignments: dict[str, bytes], now_ms: int, *, generation: int | None = None
-    ) -> GroupChanged:
-        """The record of this generation; members not in `assignments` get empty bytes."""
-        return GroupChanged(
-            group_id=self.group_id,
-            protocol_type=self.protocol_type or "",
-            generation=self.generation if generation is None else generation,
-            protocol_name=self.protocol_name,
-            leader_id=self.leader_id,
-            since_ms=now_ms,
-            members=tuple(
-                GroupMember(
-                    member_id=member.member_id,
-                    instance_id=member.instance_id,
-                    client_id=member.client_id,
-                    client_host=member.client_host,
-                    rebalance_timeout_ms=member.rebalance_timeout_ms,
-                    session_timeout_ms=member.session_timeout_ms,
-                    subscription=member.metadata_for(self.protocol_name),
-                    assignment=assignments.get(member.member_id, b""),
-                )
-                for member in self.members.values()
-            ),
-        )
-
-    def restore(self, record: GroupChanged, *, is_live: bool) -> None:
-        """Become what a record says: the only way into Stable and Empty, live and on load.
-
-        Live, members keep their soft state, and a static member found under another id is renamed.
-        On load each record tells all there is to know, and `finish_load` starts the sessions.
-        """
-        self.state = S.STABLE if record.members else S.EMPTY
-        self.since_ms = record.since_ms
-        self.generation = record.generation
-        self.protocol_type = record.protocol_type or None
-        self.protocol_name = record.protocol_name
-        self.leader_id = record.leader_id
-        known = self.members if is_live else {}
-        self.members = {}
-        for entry in record.members:
-            former_id = entry.member_id
-            if entry.instance_id is not None:
-                former_id = self.static_ids.get(entry.instance_id, entry.member_id)
-            member = known.get(entry.member_id) or known.get(former_id)
-            if member is None:
-                member = member_from_record(entry, record.protocol_name)
-            member.member_id, member.assignment = entry.member_id, entry.assignment
-            self.members[entry.member_id] = member
-        self.static_ids = {
-            member.instance_id: member_id
-            for member_id, member in self.members.items()
-            if member.instance_id is not None
-        }
-
-    def finish_load(self, now_ms: int) -> None:
-        """Give everybody a whole session to be heard of again."""
-        for member in self.members.values():
-            member.touch(now_ms)
-
 
 def is_due(due_ms: int | None, now_ms: int) -> bool:
     return due_ms is not None and due_ms <= now_ms
-
-
-def member_from_record(entry: GroupMember, protocol_name: str | None) -> Member:
-    """A member as the log knows it: only the metadata of the selected protocol was kept."""
-    protocols: Sequence[tuple[str, bytes]] = ((protocol_name or "", entry.subscription),)
-    return Member(
-        member_id=entry.member_id,
-        instance_id=entry.instance_id,
-        client_id=entry.client_id,
-        client_host=entry.client_host,
-        session_timeout_ms=entry.session_timeout_ms,
-        rebalance_timeout_ms=entry.rebalance_timeout_ms,
-        protocols=protocols,
-    )
-
-
-def refuse_parked(member: Member, code: ErrorCode, out: Outcome) -> None:
-    """Answer whatever a member has parked here with an error."""
-    if member.join_token is not None:
-        out.replies.append((member.join_token, JoinGroupResponse(error_code=code)))
-        member.join_token = None
-    if member.sync_token is not None:
-        out.replies.append((member.sync_token, SyncGroupResponse(error_code=code)))
-        member.sync_token = None

@@ -7,8 +7,15 @@ metadata as before, or a static member that takes over its former place, changes
 
 from dataclasses import dataclass, replace
 
-from data_plane.coordinator.classic_group import ClassicGroup, GroupState, Outcome, refuse_parked
-from data_plane.coordinator.classic_member import Member
+from data_plane.coordinator.classic_answers import (
+    Outcome,
+    answer_join,
+    join_response,
+    refuse_parked,
+)
+from data_plane.coordinator.classic_group import ClassicGroup
+from data_plane.coordinator.classic_journal import generation_record
+from data_plane.coordinator.classic_member import GroupState, Member
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
 
@@ -138,7 +145,7 @@ def _join_again(group: ClassicGroup, attempt: JoinAttempt, now_ms: int, out: Out
     )
     _park(member, attempt, out)
     if keeps_generation:
-        group.answer_join(member, group.join_response(member), out, now_ms)
+        answer_join(member, join_response(group, member), out, now_ms)
     else:
         group.rebalance(now_ms, out)
 
@@ -170,11 +177,11 @@ def _swap_in_place(
     """
     was_leader = member.member_id == group.leader_id
     assignments = {m.member_id: m.assignment for m in group.members.values()}
-    record = group.journal(assignments, group.since_ms)
+    record = generation_record(group, assignments, group.since_ms)
     new_id = attempt.new_member_id
     out.records.append(record.renamed(member.member_id, new_id))
     response = replace(
-        group.join_response(member),
+        join_response(group, member),
         member_id=new_id,
         skip_assignment=was_leader and attempt.can_skip_assignment,
     )
@@ -186,7 +193,7 @@ def _swap_in_place(
         response = replace(response, leader=new_id, members=members)
     else:
         response = replace(response, members=())
-    group.answer_join(member, response, out, now_ms)
+    answer_join(member, response, out, now_ms)
 
 
 def _park(member: Member, attempt: JoinAttempt, out: Outcome) -> None:

@@ -1,9 +1,22 @@
-"""One member of a classic group: what the log keeps of it, and what only this broker knows."""
+"""One member of a classic group: what the log keeps of it, and what only this broker knows; and the
+states that its group goes through.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 ProtocolChoice = tuple[str, bytes]  # name of an assignor, the member's metadata for it
+
+
+class GroupState(StrEnum):
+    """Kafka's names: DescribeGroups and ListGroups show them."""
+
+    EMPTY = "Empty"
+    PREPARING_REBALANCE = "PreparingRebalance"
+    COMPLETING_REBALANCE = "CompletingRebalance"
+    STABLE = "Stable"
+    DEAD = "Dead"
 
 
 @dataclass(slots=True)

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data_plane.coordinator.classic_group import ClassicGroup, GroupState, Outcome
-from data_plane.coordinator.classic_member import Member
+from data_plane.coordinator.classic_answers import Outcome, answer_syncs, sync_response
+from data_plane.coordinator.classic_group import ClassicGroup
+from data_plane.coordinator.classic_journal import generation_record
+from data_plane.coordinator.classic_member import GroupState, Member
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 
@@ -23,16 +25,16 @@ def sync(
     member.owes_sync = False
     member.touch(now_ms)
     if group.is_in(S.STABLE):
-        out.replies.append((token, group.sync_response(member.assignment)))
+        out.replies.append((token, sync_response(group, member.assignment)))
         return
     _park(member, token, out)
     if member.member_id == group.leader_id:
         assignments = {a.member_id: bytes(a.assignment) for a in request.assignments}
-        record = group.journal(assignments, now_ms)
+        record = generation_record(group, assignments, now_ms)
         if record.size_bytes > group.config.group_record_bytes_max:
             # It could not be journaled, so it may not be handed out: everybody is told, and the
             # group gathers anew, perhaps with a smaller assignment.
-            group.answer_syncs(out, ErrorCode.UNKNOWN_SERVER_ERROR, now_ms)
+            answer_syncs(group, out, ErrorCode.UNKNOWN_SERVER_ERROR, now_ms)
             group.rebalance(now_ms, out)
             return
         out.records.append(record)
@@ -68,7 +70,7 @@ def _hand_out(
     """Answer everybody who waits, each with its own bytes; empty ones for who is not listed."""
     for member in group.members.values():
         if member.sync_token is not None:
-            response = group.sync_response(assignments.get(member.member_id, b""))
+            response = sync_response(group, assignments.get(member.member_id, b""))
             out.replies.append((member.sync_token, response))
             member.sync_token = None
             member.touch(now_ms)

@@ -23,33 +23,33 @@ Rules:
 2. **Epochs fence.** A heartbeat carries the member's epoch: the current one, or the one before if
    the answer was lost; anything else is a zombie's. Commits carry it too.
 3. A static member that leaves for a while (epoch -2) keeps its partitions until its session ends.
+4. Members may speak the classic protocol meanwhile (classic_in_consumer.py): to them the epoch is
+   the generation, and a rebalance an invitation to join again that concerns them alone.
 
 Sources: KIP-848, KIP-1082, KIP-1043; kafka-protocol.md item 64.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from data_plane.coordinator import consumer_group_records as records
-from data_plane.coordinator.classic_group import Outcome
 from data_plane.coordinator.consumer_group_records import (
     NO_PARTITIONS,
     Assignment,
     ConsumerGroupRecord,
     Current,
+    FormerTopics,
     GroupEpoch,
-    GroupTopics,
     Kind,
     MemberState,
     MemberSubscription,
     RegexTopics,
     Removed,
-    SubscribedTopic,
     Target,
     TargetEpoch,
     TopicIdPartition,
 )
 from data_plane.coordinator.group_config import GroupConfig
+from data_plane.coordinator.member_deadlines import Awaited, MemberDeadlines
 from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import ErrorCode
 
@@ -77,13 +77,13 @@ class ConsumerGroup:
         self.members: dict[str, MemberSubscription] = {}  # in order of joining
         self.targets: dict[str, Assignment] = {}
         self.current: dict[str, Current] = {}
-        self.topics: dict[str, SubscribedTopic] = {}
+        self.topics_hash = 0  # of the topics it consumes, as they were at its epoch
+        self.has_former_topics = False
         self.regexes: dict[str, RegexTopics] = {}
         self.owners: dict[TopicIdPartition, str] = {}  # until they have given it up
         self.seen: MetadataImage | None = None  # Whose topics are those of the group.
         self.resolved_in: dict[str, MetadataImage] = {}  # and of each expression
-        self._session_due_ms: dict[str, int] = {}
-        self._revocation_due_ms: dict[str, int] = {}
+        self.deadlines = MemberDeadlines()
 
     # --- questions ---------------------------------------------------------------------------
 
@@ -127,7 +127,8 @@ class ConsumerGroup:
             return ErrorCode.NONE  # Fenced by its transactional id (KIP-447).
         if member_id not in self.members:
             return ErrorCode.UNKNOWN_MEMBER_ID
-        if api_version is not None and api_version < 9:
+        is_classic = self.members[member_id].classic is not None
+        if api_version is not None and api_version < 9 and not is_classic:
             return ErrorCode.UNSUPPORTED_VERSION  # It could not understand STALE_MEMBER_EPOCH.
         return self._check_epoch(member_id, epoch)
 
@@ -140,8 +141,10 @@ class ConsumerGroup:
         return self._check_epoch(member_id, epoch)
 
     def _check_epoch(self, member_id: str, epoch: int) -> ErrorCode:
-        is_current = epoch == self.current_of(member_id).epoch
-        return ErrorCode.NONE if is_current else ErrorCode.STALE_MEMBER_EPOCH
+        if epoch == self.current_of(member_id).epoch:
+            return ErrorCode.NONE
+        is_classic = self.members[member_id].classic is not None
+        return ErrorCode.ILLEGAL_GENERATION if is_classic else ErrorCode.STALE_MEMBER_EPOCH
 
     def _is_settled(self, member_id: str) -> bool:
         current = self.current_of(member_id)
@@ -152,9 +155,9 @@ class ConsumerGroup:
     def replay(self, record: ConsumerGroupRecord) -> None:
         match record:
             case GroupEpoch():
-                self.epoch = record.epoch
-            case GroupTopics():
-                self.topics = {topic.name: topic for topic in record.topics}
+                self.epoch, self.topics_hash = record.epoch, record.topics_hash
+            case FormerTopics():
+                self.has_former_topics = True
             case MemberSubscription():
                 self.members[record.member_id] = record
             case TargetEpoch():
@@ -176,8 +179,7 @@ class ConsumerGroup:
         match record.kind:
             case Kind.MEMBER:
                 self.members.pop(record.name, None)
-                self._session_due_ms.pop(record.name, None)
-                self._revocation_due_ms.pop(record.name, None)
+                self.deadlines.forget(record.name)
             case Kind.TARGET:
                 self.targets.pop(record.name, None)
             case Kind.CURRENT:
@@ -186,7 +188,9 @@ class ConsumerGroup:
             case Kind.REGEX:
                 self.regexes.pop(record.name, None)
                 self.resolved_in.pop(record.name, None)
-            case Kind.GROUP | Kind.TOPICS | Kind.TARGET_EPOCH:
+            case Kind.TOPICS:
+                self.has_former_topics = False
+            case Kind.GROUP | Kind.TARGET_EPOCH:
                 pass  # The group goes with the first of them (groups_shard.py).
 
     def _release(self, member_id: str) -> None:
@@ -200,8 +204,13 @@ class ConsumerGroup:
         """What takes the whole group back; its epoch last, so that no half of it stays behind."""
         gone = [one for member_id in self.members for one in self.member_removal(member_id)]
         gone += [Removed(Kind.REGEX, self.group_id, regex) for regex in self.regexes]
-        kinds = (Kind.TARGET_EPOCH, Kind.TOPICS, Kind.GROUP)
+        kinds = [Kind.TARGET_EPOCH, *self.former_kinds, Kind.GROUP]
         return [*gone, *(Removed(kind, self.group_id) for kind in kinds)]
+
+    @property
+    def former_kinds(self) -> Sequence[Kind]:
+        """Kinds of records that are not written any more, and that the log has of this group."""
+        return (Kind.TOPICS,) if self.has_former_topics else ()
 
     def member_removal(self, member_id: str) -> list[ConsumerGroupRecord]:
         kinds = (Kind.CURRENT, Kind.TARGET, Kind.MEMBER)
@@ -212,74 +221,43 @@ class ConsumerGroup:
         gone = [one for member_id in member_ids for one in self.member_removal(member_id)]
         if not gone:
             return []
-        return [*gone, GroupEpoch(self.group_id, self.epoch + 1)]
+        return [*gone, GroupEpoch(self.group_id, self.epoch + 1, self.topics_hash)]
+
+    def after(self, journal: Iterable[ConsumerGroupRecord]) -> "ConsumerGroup":
+        """The group as it will be once `journal` is replayed; this one stays as it is."""
+        then = ConsumerGroup(self.group_id, self.config)
+        then.epoch, then.target_epoch = self.epoch, self.target_epoch
+        then.topics_hash, then.has_former_topics = self.topics_hash, self.has_former_topics
+        then.members, then.targets = dict(self.members), dict(self.targets)
+        then.current, then.regexes = dict(self.current), dict(self.regexes)
+        then.owners = dict(self.owners)
+        for record in journal:
+            then.replay(record)
+        return then
 
     # --- time --------------------------------------------------------------------------------
 
-    def touch(self, member_id: str, current: Current, timeout_ms: int, now_ms: int) -> None:
-        """A member was heard of; timeout_ms: how long it may take to give something up."""
-        self._session_due_ms[member_id] = now_ms + self.config.consumer_session_timeout_ms
-        if current.state is not MemberState.UNREVOKED:
-            self._revocation_due_ms.pop(member_id, None)
-        elif member_id not in self._revocation_due_ms or current != self.current.get(member_id):
-            self._revocation_due_ms[member_id] = now_ms + timeout_ms
+    def touch(self, member: MemberSubscription, current: Current, now_ms: int) -> None:
+        """A member was heard of."""
+        member_id, deadlines = member.member_id, self.deadlines
+        session_ms = self.config.consumer_session_timeout_ms
+        if member.classic is not None:
+            session_ms = member.classic.session_timeout_ms
+        deadlines.set(Awaited.SIGN_OF_LIFE, member_id, now_ms + session_ms)
+        revocation_due_ms = now_ms + member.rebalance_timeout_ms
+        if current.state is not MemberState.UNREVOKED or member.classic is not None:
+            deadlines.drop(Awaited.REVOCATION, member_id)
+        elif current != self.current.get(member_id):
+            deadlines.set(Awaited.REVOCATION, member_id, revocation_due_ms)
+        else:
+            deadlines.set_once(Awaited.REVOCATION, member_id, revocation_due_ms)
 
     @property
     def next_due_ms(self) -> int | None:
-        """When `expire` has work, Unix milliseconds. Costs O(members)."""
-        dues = (*self._session_due_ms.values(), *self._revocation_due_ms.values())
-        return min(dues, default=None)
-
-    def expire(self, now_ms: int, out: Outcome) -> None:
-        """Fence who was not heard of or did not give up in time."""
-        due = {
-            member_id: None
-            for dues in (self._session_due_ms, self._revocation_due_ms)
-            for member_id, due_ms in dues.items()
-            if due_ms <= now_ms
-        }
-        out.records += self.without(due)
+        """When members are to be fenced, Unix milliseconds. Costs O(members)."""
+        return self.deadlines.next_due_ms
 
     def finish_load(self, now_ms: int) -> None:
         """Give everybody a whole session, and a whole rebalance, to be heard of again."""
         for member_id, member in self.members.items():
-            current = self.current_of(member_id)
-            self.touch(member_id, current, member.rebalance_timeout_ms, now_ms)
-
-
-def reconciled(
-    current: Current,
-    target: Assignment,
-    target_epoch: int,
-    *,
-    owned: Assignment | None,
-    is_free: Callable[[TopicIdPartition], bool],
-) -> Current:
-    """The member's next step towards its target; see the head of this file.
-
-    owned: what the member says it owns; None: it does not say, so it may own all it was given.
-    is_free: nobody holds the partition.
-    """
-    if current.state is MemberState.STABLE and current.epoch == target_epoch:
-        return current
-    if current.state is MemberState.UNREVOKED and (owned is None or owned & current.revoking):
-        return current  # It has not given it up yet.
-    kept = current.assigned & target
-    revoking = current.assigned - kept
-    if revoking and (owned is None or owned & revoking):
-        return records.Current(
-            current.group_id,
-            current.member_id,
-            current.epoch,
-            current.epoch,
-            MemberState.UNREVOKED,
-            kept,
-            revoking,
-        )
-    wanted = target - kept
-    freed = current.revoking | revoking  # Held by this member itself until now.
-    given = frozenset(at for at in wanted if at in freed or is_free(at))
-    state = MemberState.STABLE if given == wanted else MemberState.UNRELEASED
-    return records.Current(
-        current.group_id, current.member_id, target_epoch, current.epoch, state, kept | given
-    )
+            self.touch(member, self.current_of(member_id), now_ms)

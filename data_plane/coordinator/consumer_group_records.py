@@ -1,7 +1,8 @@
 """Records of KIP-848 groups in `__consumer_offsets`, in Kafka's formats (kinds 3 to 8 and 16).
 
 Each says what is; `Removed` takes one of them back. A group is what its records say (rule 1 of
-consumer_group.py). Source: Kafka's ConsumerGroup*Key/Value up to 4.0, KIP-848, KIP-1082.
+consumer_group.py). Kind 4, the topics in full, is what Kafka wrote before 4.1: it is read, never
+written, and taken back. Source: Kafka 4.3's ConsumerGroup*Key/Value, KIP-848, KIP-1082, KIP-1101.
 """
 
 import struct
@@ -51,23 +52,22 @@ class GroupEpoch:
 
     group_id: str
     epoch: int
+    topics_hash: int = 0  # of the topics that it consumes: another one makes another epoch
 
 
 @dataclass(frozen=True, slots=True)
-class SubscribedTopic:
-    """A topic as the group last saw it."""
-
-    topic_id: UUID
-    name: str
-    partition_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class GroupTopics:
-    """Every topic that exists and that some member subscribes to, by name."""
+class FormerTopics:
+    """Says nothing that is of use any more, but has to be taken back."""
 
     group_id: str
-    topics: tuple[SubscribedTopic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Classic:
+    """How a member speaks that uses JoinGroup and SyncGroup in a group of this kind."""
+
+    session_timeout_ms: int
+    protocols: tuple[tuple[str, bytes], ...]  # name, the member's metadata for it; first the best
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class MemberSubscription:
     topic_regex: str | None
     rebalance_timeout_ms: int
     assignor: str | None
+    classic: Classic | None = None  # None: it speaks by ConsumerGroupHeartbeat
 
     def wants_as(self, other: "MemberSubscription") -> bool:
         """True if both subscribe to the same."""
@@ -142,7 +143,7 @@ class Removed:
 
 ConsumerGroupRecord = (
     GroupEpoch
-    | GroupTopics
+    | FormerTopics
     | MemberSubscription
     | TargetEpoch
     | Target
@@ -155,11 +156,12 @@ ConsumerGroupRecord = (
 def encode_record(record: ConsumerGroupRecord) -> tuple[bytes, bytes | None]:
     """Key and value to append; value None is a tombstone."""
     match record:
-        case GroupEpoch(group_id, epoch):
-            return _of(Kind.GROUP, group_id, "", wire.ConsumerGroupMetadataValue(epoch))
-        case GroupTopics(group_id, topics):
-            rows = [wire.TopicMetadata(t.topic_id, t.name, t.partition_count) for t in topics]
-            return _of(Kind.TOPICS, group_id, "", wire.PartitionMetadataValue(rows))
+        case GroupEpoch(group_id, epoch, topics_hash):
+            return _of(
+                Kind.GROUP, group_id, "", wire.ConsumerGroupMetadataValue(epoch, topics_hash)
+            )
+        case FormerTopics(group_id):
+            return _of(Kind.TOPICS, group_id, "", wire.PartitionMetadataValue())
         case MemberSubscription():
             return _of(Kind.MEMBER, record.group_id, record.member_id, _member_value(record))
         case TargetEpoch(group_id, epoch):
@@ -201,12 +203,9 @@ def _decoded(kind: Kind, group_id: str, name: str, value: bytes) -> ConsumerGrou
     body: Any = decode(VALUES[kind], 0, value, 2)
     match kind:
         case Kind.GROUP:
-            return GroupEpoch(group_id, body.epoch)
+            return GroupEpoch(group_id, body.epoch, body.metadata_hash)
         case Kind.TOPICS:
-            rows = (
-                SubscribedTopic(t.topic_id, t.topic_name, t.num_partitions) for t in body.topics
-            )
-            return GroupTopics(group_id, tuple(rows))
+            return FormerTopics(group_id)
         case Kind.MEMBER:
             return MemberSubscription(
                 group_id,
@@ -219,6 +218,7 @@ def _decoded(kind: Kind, group_id: str, name: str, value: bytes) -> ConsumerGrou
                 body.subscribed_topic_regex,
                 body.rebalance_timeout_ms,
                 body.server_assignor,
+                _classic(body.classic_member_metadata),
             )
         case Kind.TARGET_EPOCH:
             return TargetEpoch(group_id, body.assignment_epoch)
@@ -277,6 +277,20 @@ def _key(kind: Kind, key: bytes) -> tuple[str, str]:
     return member.group_id, member.member_id
 
 
+def _classic(value: wire.ClassicMemberMetadata | None) -> Classic | None:
+    if value is None:
+        return None
+    rows = value.supported_protocols
+    return Classic(value.session_timeout_ms, tuple((row.name, bytes(row.metadata)) for row in rows))
+
+
+def _classic_value(classic: Classic | None) -> wire.ClassicMemberMetadata | None:
+    if classic is None:
+        return None
+    rows = [wire.ClassicProtocol(name, metadata) for name, metadata in classic.protocols]
+    return wire.ClassicMemberMetadata(classic.session_timeout_ms, rows)
+
+
 def _member_value(record: MemberSubscription) -> wire.MemberMetadataValue:
     return wire.MemberMetadataValue(
         record.instance_id,
@@ -287,6 +301,7 @@ def _member_value(record: MemberSubscription) -> wire.MemberMetadataValue:
         record.topic_regex,
         record.rebalance_timeout_ms,
         record.assignor,
+        _classic_value(record.classic),
     )
 
 

@@ -5,7 +5,7 @@ consumer_group_records.py. Keys are of kinds 3 to 8 and 16; every value has layo
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data_plane.protocol.schema import data_record, int8, int32, int64, uuid
+from data_plane.protocol.schema import data_record, int8, int32, int64, tagged, uuid
 
 
 @data_record(versions=range(3, 7), flexible_from=None)
@@ -37,9 +37,10 @@ class RegularExpressionKey:
 @data_record(versions=range(1), flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class ConsumerGroupMetadataValue:
-    """The group's epoch."""
+    """The group's epoch, and a hash of the topics it consumes (KIP-1101, Kafka 4.1)."""
 
     epoch: int32
+    metadata_hash: int64 = tagged(0, since=0, default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,25 @@ class TopicMetadata:
 @data_record(versions=range(1), flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class PartitionMetadataValue:
-    """All topics that the group consumes, as they were when it last looked."""
+    """All topics that the group consumes; before Kafka 4.1, whose hash took its place."""
 
     topics: Sequence[TopicMetadata] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassicProtocol:
+    """One of the protocols that a member offers in JoinGroup, with its own bytes."""
+
+    name: str
+    metadata: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClassicMemberMetadata:
+    """What is known of a member that speaks the classic protocol."""
+
+    session_timeout_ms: int32
+    supported_protocols: Sequence[ClassicProtocol] = ()
 
 
 @data_record(versions=range(1), flexible_from=0)
@@ -81,6 +98,7 @@ class MemberMetadataValue:
     subscribed_topic_regex: str | None = None
     rebalance_timeout_ms: int32 = -1
     server_assignor: str | None = None
+    classic_member_metadata: ClassicMemberMetadata | None = tagged(0, since=0, default=None)
 
 
 @data_record(versions=range(1), flexible_from=0)

@@ -1,8 +1,26 @@
 """Limits and times of the group coordinator, under Kafka's names."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 DAY_MS = 24 * 60 * 60 * 1000
+
+
+class MigrationPolicy(StrEnum):
+    """group.consumer.migration.policy: may a living group go over to the other protocol?"""
+
+    DISABLED = "disabled"
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+    BIDIRECTIONAL = "bidirectional"
+
+    @property
+    def allows_upgrade(self) -> bool:
+        return self in (MigrationPolicy.UPGRADE, MigrationPolicy.BIDIRECTIONAL)
+
+    @property
+    def allows_downgrade(self) -> bool:
+        return self in (MigrationPolicy.DOWNGRADE, MigrationPolicy.BIDIRECTIONAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +38,9 @@ class GroupConfig:
     new_member_join_timeout_ms: int = 300_000  # a first JoinGroup whose client may be gone
     consumer_session_timeout_ms: int = 45_000  # group.consumer.session.timeout.ms, KIP-848
     consumer_heartbeat_interval_ms: int = 5_000  # group.consumer.heartbeat.interval.ms
+    consumer_group_size_max: int = 1_000  # group.consumer.max.size; no limit at all in Kafka
+    consumer_assignors: tuple[str, ...] = ("uniform", "range")  # group.consumer.assignors
+    migration_policy: MigrationPolicy = MigrationPolicy.BIDIRECTIONAL
     offset_metadata_chars_max: int = 4_096  # offset.metadata.max.bytes, which counts characters
     offsets_retention_ms: int = 7 * DAY_MS  # offsets.retention.minutes, KIP-211
     offsets_check_interval_ms: int = 600_000  # offsets.retention.check.interval.ms

@@ -13,19 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from data_plane.coordinator import classic_sync
-from data_plane.coordinator.classic_group import ClassicGroup, GroupState
+from data_plane.coordinator.classic_group import ClassicGroup
+from data_plane.coordinator.classic_member import GroupState
+from data_plane.coordinator.consumer_protocol import CONSUMER, read_topics
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_records import OffsetCommitted, OffsetRemoved
-from data_plane.coordinator.offsets_topic import ConsumerProtocolSubscription
 from data_plane.coordinator.transaction import ProducerIdAndEpoch
 from data_plane.protocol.errors import ErrorCode
-from data_plane.protocol.schema import DecodeError, decode
+from data_plane.protocol.schema import DecodeError
 
 TopicPartition = tuple[str, int]
 Owner = tuple[str, str, int]  # group id, topic, partition
 Placed = tuple[int, OffsetCommitted]
 NOTHING: Mapping[TopicPartition, OffsetCommitted] = {}
-CONSUMER = "consumer"  # the protocol type of Kafka's own consumers
 
 
 class Offsets:
@@ -148,15 +148,12 @@ def check_delete(group: ClassicGroup | None) -> ErrorCode:
 
 
 def consumed_topics(group: ClassicGroup) -> set[str] | None:
-    """Topics that members subscribe to, by the consumer protocol; None if a member is unreadable.
-
-    The only place that looks into a member's metadata: elsewhere it stays opaque.
-    """
+    """Topics that members subscribe to, by the consumer protocol; None if one is unreadable."""
     topics: set[str] = set()
     for member in group.members.values():
         for _, metadata in member.protocols[:1]:
             try:
-                topics.update(decode(ConsumerProtocolSubscription, 0, metadata, 2).topics)
+                topics.update(read_topics(metadata))
             except DecodeError:
                 return None
     return topics

@@ -61,11 +61,3 @@ class GroupMetadataValue:
     leader: str | None
     current_state_timestamp: int64 = since(2, default=-1)
     members: Sequence[MemberMetadata] = ()
-
-
-@data_record(versions=range(1), flexible_from=None)
-@dataclass(frozen=True, slots=True)
-class ConsumerProtocolSubscription:
-    """The part of a consumer's metadata that all its versions begin with, after the int16."""
-
-    topics: Sequence[str]

@@ -3,14 +3,13 @@
 from data_plane.broker.context import RequestContext
 from data_plane.broker.gather import gather
 from data_plane.broker.group_access import GroupBroker, allows_group, allows_topic, decide_in_shard
-from data_plane.coordinator.assignors import DEFAULT_ASSIGNOR
+from data_plane.coordinator.consumer_draft import assignor_of
 from data_plane.coordinator.consumer_group import ConsumerGroup, ConsumerGroupState
 from data_plane.coordinator.consumer_group_records import (
     Assignment,
     MemberSubscription,
     by_topic,
 )
-from data_plane.coordinator.consumer_heartbeat import assignor_of
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.messages.consumer_group_describe import (
@@ -27,7 +26,7 @@ from data_plane.security.acls import AclOperation, ResourceType
 
 API_KEY, VERSIONS = 69, range(2)
 
-CONSUMER_TYPE = 1  # Members that speak the classic protocol do not come into these groups.
+CLASSIC_TYPE, CONSUMER_TYPE = 0, 1  # by which protocol a member speaks
 
 Row = ConsumerGroupDescribeResponseGroup
 
@@ -81,7 +80,7 @@ def _row(group: ConsumerGroup, operations: int, broker: GroupBroker) -> Row:
         group_state=group.state,
         group_epoch=group.epoch,
         assignment_epoch=group.target_epoch,
-        assignor_name=assignor_of(members) if group.members else DEFAULT_ASSIGNOR,
+        assignor_name=assignor_of(members, group.config.consumer_assignors),
         members=[_member(group, member, broker) for member in members],
         authorized_operations=operations,
     )
@@ -102,7 +101,7 @@ def _member(
         subscribed_topic_regex=member.topic_regex,
         assignment=_assignment(current.assigned, broker),
         target_assignment=_assignment(group.target_of(member.member_id), broker),
-        member_type=CONSUMER_TYPE,
+        member_type=CONSUMER_TYPE if member.classic is None else CLASSIC_TYPE,
     )
 
 

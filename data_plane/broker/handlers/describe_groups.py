@@ -5,8 +5,8 @@ v5: flexible. v6: GROUP_ID_NOT_FOUND instead of a Dead group (KIP-1043).
 from data_plane.broker.context import RequestContext
 from data_plane.broker.gather import gather
 from data_plane.broker.group_access import GroupBroker, allows_group, decide_in_shard
-from data_plane.coordinator.classic_group import ClassicGroup, GroupState
-from data_plane.coordinator.classic_member import Member
+from data_plane.coordinator.classic_group import ClassicGroup
+from data_plane.coordinator.classic_member import GroupState, Member
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.messages.describe_groups import (

@@ -10,6 +10,7 @@ from data_plane.coordinator.group_records import GroupRecord, OffsetCommitted, d
 from data_plane.coordinator.groups_shard import GroupsShard
 from data_plane.coordinator.offsets import OffsetsCommit
 from data_plane.metadata.decision import Decision
+from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.heartbeat import HeartbeatRequest
 from data_plane.protocol.messages.join_group import (
@@ -52,9 +53,10 @@ class Driver:
     answers: dict[object, Any] = field(default_factory=dict)
     parked: set[object] = field(default_factory=set)
     last: Decision[Any] = field(default_factory=lambda: Decision(None))
+    image: MetadataImage = field(default_factory=MetadataImage)
 
     def __post_init__(self) -> None:
-        self.shard = GroupsShard(self.config, self.rng)
+        self.shard = GroupsShard(self.config, self.rng, lambda: self.image)
         self.shard.finish_load(self.now_ms)
 
     def carry_out(self, decision: Decision[R]) -> R:
@@ -80,7 +82,9 @@ class Driver:
         for token, response in self.shard.close():
             self.parked.remove(token)
             self.answers[token] = response
-        self.shard = load(self.log, config or self.config, self.rng, self.now_ms)
+        self.shard = load(
+            self.log, config or self.config, self.rng, self.now_ms, lambda: self.image
+        )
 
     def advance(self, now_ms: int) -> None:
         """Let time pass, stopping wherever the shard wants to be woken."""
@@ -217,9 +221,10 @@ def load(
     config: GroupConfig,
     rng: random.Random,
     now_ms: int,
+    image_of: Callable[[], MetadataImage] = MetadataImage,
 ) -> GroupsShard:
     """A new shard that has read the whole log."""
-    shard = GroupsShard(config, rng)
+    shard = GroupsShard(config, rng, image_of)
     for key, value in log:
         shard.replay_bytes(key, value)
     shard.finish_load(now_ms)

@@ -31,7 +31,7 @@ from tests.unit.data_plane.coordinator.driving import Driver
 GROUP = "g"
 SESSION_MS = 1_000
 REBALANCE_MS = 700
-CONFIG = GroupConfig(consumer_session_timeout_ms=SESSION_MS, group_size_max=6)
+CONFIG = GroupConfig(consumer_session_timeout_ms=SESSION_MS, consumer_group_size_max=6)
 
 
 class Topics:
@@ -260,6 +260,6 @@ def test_a_loaded_shard_is_the_one_that_was_lost(seed: int) -> None:
     after = crowd.shard.consumer_groups.get(GROUP)
     assert (before is None) == (after is None)
     if before is not None and after is not None:
-        for name in ("epoch", "target_epoch", "members", "targets", "current", "topics"):
+        for name in ("epoch", "target_epoch", "members", "targets", "current", "topics_hash"):
             assert getattr(after, name) == getattr(before, name), name
         assert (after.owners, after.regexes) == (before.owners, before.regexes)

@@ -7,16 +7,16 @@ import pytest
 
 from data_plane.coordinator.consumer_group_records import (
     Assignment,
+    Classic,
     ConsumerGroupRecord,
     Current,
+    FormerTopics,
     GroupEpoch,
-    GroupTopics,
     Kind,
     MemberState,
     MemberSubscription,
     RegexTopics,
     Removed,
-    SubscribedTopic,
     Target,
     TargetEpoch,
     decode_record,
@@ -32,10 +32,12 @@ def partitions(rng: random.Random) -> Assignment:
 
 
 def records(rng: random.Random) -> list[ConsumerGroupRecord]:
-    topics = tuple(SubscribedTopic(UUID(int=n), f"t{n}", n) for n in range(rng.randrange(3)))
+    classic = Classic(45_000, (("range", b"xy"), ("cooperative-sticky", b"")))
     return [
         GroupEpoch("g", 5),
-        GroupTopics("g", topics),
+        GroupEpoch("g", 5, -77),
+        FormerTopics("g"),
+        MemberSubscription("g", "m", None, None, "c", "h", ("a",), None, 7, None, classic),
         MemberSubscription("g", "m", None, None, "c", "h", ("a", "b"), None, -1, None),
         MemberSubscription("g", "é", "i", "r", "", "", (), "^a.*", 1000, "uniform"),
         TargetEpoch("g", 5),
@@ -65,6 +67,32 @@ def test_bytes_are_kafkas() -> None:
     assert value == bytes.fromhex(
         "0000 00000002 00000001 01 02 00000000000000000000000000000001 02 00000003 00 01 00"
     )
+
+
+def test_bytes_are_those_of_kafkas_own_serializer() -> None:
+    """As kafka-group-coordinator 4.3.0 writes them, tagged fields and nullable struct included."""
+    classic = Classic(45_000, (("range", b"xy"),))
+    member = MemberSubscription("g", "m", None, None, "c", "h", ("a",), None, 1000, None, classic)
+    assert encode_record(member)[1] == bytes.fromhex(
+        "0000 00 00 02 63 02 68 02 02 61 00 000003e8 00"
+        "01 00 11 01 0000afc8 02 06 72616e6765 03 7879 00 00"
+    )
+    assert encode_record(GroupEpoch("g", 7, -5))[1] == bytes.fromhex(
+        "0000 00000007 01 00 08 fffffffffffffffb"
+    )
+    found = RegexTopics("g", "^a.*", ("a", "ab"), 77, 123_456)
+    assert encode_record(found) == (
+        bytes.fromhex("0010 0001 67 0004 5e612e2a"),
+        bytes.fromhex("0000 03 02 61 03 6162 000000000000004d 000000000001e240 00"),
+    )
+    # Kafka 4.3 notes for each partition since which epoch it is assigned (KIP-1251).
+    key, _ = encode_record(Current("g", "m", 2, 1))
+    value = bytes.fromhex(
+        "0000 00000002 00000001 01 02 00000000000000000000000000000001 02 00000003"
+        "01 00 05 02 00000002 01 00"
+    )
+    owned = frozenset({(UUID(int=1), 3)})
+    assert decode_record(key, value) == Current("g", "m", 2, 1, MemberState.UNREVOKED, owned)
 
 
 def test_broken_and_newer_records_are_refused() -> None:

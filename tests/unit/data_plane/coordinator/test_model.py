@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from data_plane.coordinator.classic_group import GroupState
+from data_plane.coordinator.classic_member import GroupState
 from data_plane.coordinator.classic_sync import Leaving
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.groups_shard import GroupsShard
