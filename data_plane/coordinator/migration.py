@@ -34,6 +34,8 @@ from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.schema import DecodeError
 
+KAFKAS_ASSIGNORS = ("range", "roundrobin", "sticky", "cooperative-sticky")
+
 
 class CannotUpgrade(KafkaError):
     """The group stays classic, and to members of the other protocol it is not there."""
@@ -51,6 +53,7 @@ class Upgrade(NamedTuple):
 def upgraded(classic: ClassicGroup, image: MetadataImage, now_ms: int) -> Upgrade:
     """What a classic group becomes. Raises CannotUpgrade."""
     config, text = classic.config, f"Group {classic.group_id} stays classic: "
+    journal: list[ConsumerGroupRecord] = []
     if not config.migration_policy.allows_upgrade:
         raise CannotUpgrade(text + "group.consumer.migration.policy does not allow an upgrade.")
     if classic.protocol_type != CONSUMER:
@@ -59,7 +62,9 @@ def upgraded(classic: ClassicGroup, image: MetadataImage, now_ms: int) -> Upgrad
         raise CannotUpgrade(text + "it is too large.")
     group = ConsumerGroup(classic.group_id, config)
     try:
-        journal = list(_members_of(classic, image))
+        if _has_own_data(classic):
+            raise CannotUpgrade(text + "what its own assignor tells its members would be lost.")
+        journal += _members_of(classic, image)
     except DecodeError as error:
         raise CannotUpgrade(text + f"a member is unreadable: {error}.") from error
     journal += [GroupEpoch(classic.group_id, classic.generation)]
@@ -72,7 +77,7 @@ def upgraded(classic: ClassicGroup, image: MetadataImage, now_ms: int) -> Upgrad
 
 
 def _members_of(classic: ClassicGroup, image: MetadataImage) -> Iterator[ConsumerGroupRecord]:
-    """Raises DecodeError, or CannotUpgrade."""
+    """Raises DecodeError."""
     group_id, epoch = classic.group_id, classic.generation
     taken: set[TopicIdPartition] = set()
     for member in classic.members.values():
@@ -97,16 +102,22 @@ def _members_of(classic: ClassicGroup, image: MetadataImage) -> Iterator[Consume
         yield Current(group_id, member.member_id, epoch, epoch, assigned=owned)
 
 
+def _has_own_data(classic: ClassicGroup) -> bool:
+    """Kafka's own assignors leave nothing in assignments that members need: librdkafka's copies
+    what each member has sent itself. Apache Kafka refuses those, too.
+    """
+    if classic.protocol_name in KAFKAS_ASSIGNORS:
+        return False
+    return any(read_assignment(one.assignment).user_data for one in classic.members.values())
+
+
 def _first(member: Member) -> bytes:
     """No protocol is chosen before the first generation."""
     return member.protocols[0][1]
 
 
 def _owned(assignment: bytes, image: MetadataImage) -> Iterator[TopicIdPartition]:
-    given = read_assignment(assignment)
-    if given.user_data:
-        raise CannotUpgrade("An assignor of its own makes its assignments: it stays classic.")
-    for row in given.assigned_partitions:
+    for row in read_assignment(assignment).assigned_partitions:
         topic = image.topic(row.topic)
         for partition in row.partitions if topic is not None else ():
             if topic is not None and 0 <= partition < len(topic.partitions):
