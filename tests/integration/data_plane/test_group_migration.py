@@ -66,7 +66,7 @@ class Member:
         message = self.consumer.poll(0.05)
         if message is not None:
             assert message.error() is None, message.error()
-            self.read.append(message.value())
+            self.read.append(message.value() or b"")
             self.consumer.commit(message=message, asynchronous=True)
         return {owned.partition for owned in self.consumer.assignment()}
 
@@ -80,7 +80,8 @@ def are_sharing(members: list[Member]) -> bool:
 def kind_of(address: str, group: str) -> ConsumerGroupType:
     admin = AdminClient({"bootstrap.servers": address})
     listed = admin.list_consumer_groups().result(30).valid
-    return {one.group_id: one.type for one in listed}[group]
+    kinds: dict[str, ConsumerGroupType] = {one.group_id: one.type for one in listed}
+    return kinds[group]
 
 
 @pytest.mark.semantics("64g")
