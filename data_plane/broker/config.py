@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,33 @@ class ListenerConfig:
     tls: TlsConfig | None = None  # None: plaintext, allowed on loopback only
     sasl: SaslConfig | None = None  # None: the certificate tells who it is, or nothing does
     connections_per_s_max: int | None = None  # None: as many as the broker takes in all
+
+
+@dataclass(frozen=True, slots=True)
+class PeerListenerConfig:
+    """Where other brokers of the cluster come in; never told to clients.
+
+    address: `unix:PATH` among brokers of one node, whose processes prove who runs them, or
+    `HOST:PORT` between nodes, which needs `tls`: both ends show a broker's certificate then.
+    advertised: what the others are told; empty: `address`.
+    """
+
+    address: str
+    advertised: str = ""
+    tls: TlsConfig | None = None
+
+    @property
+    def reached_at(self) -> str:
+        return self.advertised or self.address
+
+
+@dataclass(frozen=True, slots=True)
+class InitialVoter:
+    """One of those who form a new cluster; each is told of all of them in the same words."""
+
+    broker_id: int
+    directory_id: UUID
+    quorum_address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +108,13 @@ class BrokerConfig:
     default_partitions: int = 1
     static_configs: Mapping[str, str] = field(default_factory=dict)  # by Kafka's names
     limits: Limits = Limits()
+    # A broker among others has both; one alone neither.
+    internal_listener: PeerListenerConfig | None = None
+    quorum_listener: PeerListenerConfig | None = None
+    initial_voters: tuple[InitialVoter, ...] = ()  # heeded by an empty data directory only
+    join: tuple[str, ...] = ()  # quorum addresses of a cluster to become a part of
+    directory_id: UUID | None = None  # given to a new data directory; None: a random one
+
+    @property
+    def is_clustered(self) -> bool:
+        return self.quorum_listener is not None

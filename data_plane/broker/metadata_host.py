@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from data_plane.broker.controller_line import ControllerLine
 from data_plane.broker.outcomes import Outcomes
 from data_plane.broker.snapshot_cycle import SnapshotCycle
 from data_plane.metadata.controller import Controller
@@ -11,7 +12,7 @@ from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import NotController
 from data_plane.raft.entries import Ready
 from data_plane.raft.failures import DiskFull
-from data_plane.raft.messages import Message
+from data_plane.raft.messages import Answer, Ask, Message
 from data_plane.replication.executor import Executor
 from data_plane.replication.waiting import Parked
 
@@ -41,6 +42,7 @@ class MetadataHost:
         self._snapshots = SnapshotCycle(controller, executor, log_bytes_max)
         self.controller = controller
         self.send = send
+        self.line = ControllerLine(controller.node, self._send)
         self._executor = executor
         self._on_image = on_image
         self._on_committed = on_committed
@@ -79,6 +81,9 @@ class MetadataHost:
     def step(self, message: Message, now_ms: int) -> None:
         """A message came from another voter or observer; `pump` follows at the end of the turn."""
         self._now_ms = now_ms
+        if isinstance(message, Ask | Answer):
+            self.line.step(message)
+            return
         self.controller.node.step(message, now_ms)
         self.controller.forget_unless_leader()
 
@@ -86,8 +91,13 @@ class MetadataHost:
         """Do what is due by the clock; `pump` follows."""
         self._now_ms = now_ms
         self.controller.node.tick(now_ms)
+        self.line.tick(now_ms)
         self.controller.forget_unless_leader()
         self._outcomes.expire(now_ms)
+
+    def hand_over(self, now_ms: int) -> bool:
+        """Before a clean stop: let another voter lead; False if there is nothing to wait for."""
+        return self.controller.node.transfer(now_ms)
 
     @property
     def next_due_ms(self) -> int | None:
@@ -121,8 +131,12 @@ class MetadataHost:
     def _send_all(self, ready: Ready) -> None:
         for message in ready.messages:
             filled = self.controller.filled(message)
-            if filled is not None and self.send is not None:
-                self.send(filled)
+            if filled is not None:
+                self._send(filled)
+
+    def _send(self, message: Message) -> None:
+        if self.send is not None:
+            self.send(message)
 
     def retry(self) -> None:
         """Stand for election again after a full disk; now and then, since each try writes."""

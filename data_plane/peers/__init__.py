@@ -1,1 +1,1 @@
-"""Broker-to-broker connections; empty until a cluster has more than one broker."""
+"""Broker-to-broker connections."""

@@ -15,8 +15,10 @@ from uuid import UUID
 from data_plane.raft.durable import decode_batches, encode_batches
 from data_plane.raft.messages import (
     Announce,
+    Answer,
     Append,
     AppendReply,
+    Ask,
     LeaderHint,
     Message,
     SnapshotChunk,
@@ -38,6 +40,8 @@ TYPES: Final[tuple[type[Message], ...]] = (  # The place is the number on the wi
     TimeoutNow,
     Announce,
     LeaderHint,
+    Ask,
+    Answer,
 )
 _INT = struct.Struct(">q")
 _SIZE = struct.Struct(">I")

@@ -119,3 +119,20 @@ class LeaderHint(Message):
 
     leader: VoterKey
     address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(Message):
+    """A request to the active controller, of which raft knows nothing but the way."""
+
+    request_id: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Message):
+    """is_refused: the receiver is not the active controller, or cannot answer now."""
+
+    request_id: int
+    is_refused: bool
+    body: bytes

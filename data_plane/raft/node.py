@@ -147,9 +147,15 @@ class RaftNode:
     @property
     def leader_id(self) -> int | None:
         """Who leads, as far as this voter knows; None while nobody does."""
+        leader = self.leader
+        return None if leader is None else leader.id
+
+    @property
+    def leader(self) -> VoterKey | None:
+        """As `leader_id`, with its directory."""
         if self._leads is not None:
-            return self.voter_id if self.is_leader else None
-        return None if self._leader is None else self._leader.id
+            return self.me if self.is_leader else None
+        return self._leader
 
     @property
     def voters(self) -> VoterSet:

@@ -4,8 +4,16 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from data_plane.broker.config import BrokerConfig, ListenerConfig, SaslConfig, TlsConfig
+from data_plane.broker.config import (
+    BrokerConfig,
+    InitialVoter,
+    ListenerConfig,
+    PeerListenerConfig,
+    SaslConfig,
+    TlsConfig,
+)
 from data_plane.broker.static_configs import check_static_configs
 from data_plane.protocol.errors import InvalidConfig
 from data_plane.security.scram import MECHANISMS
@@ -40,6 +48,14 @@ def read_config(path: Path) -> BrokerConfig:
         static_configs={
             str(name): str(value) for name, value in fields.take("static_configs", dict, {}).items()
         },
+        internal_listener=peer_listener(fields, "internal_listener", path),
+        quorum_listener=peer_listener(fields, "quorum_listener", path),
+        initial_voters=tuple(
+            initial_voter(one, f"{path}: initial_voters[{at}]")
+            for at, one in enumerate(fields.take("initial_voters", list, []))
+        ),
+        join=tuple(map(str, fields.take("join", list, []))),
+        directory_id=uuid_of(fields.take_optional("directory_id", str), f"{path}: directory_id"),
     )
     fields.end()
     try:
@@ -69,6 +85,41 @@ def listener(document: object, where: str) -> ListenerConfig:
     if made.tls is not None and made.tls.client_ca_file is None and made.sasl is None:
         raise ConfigRefused(f"{where}.tls: client_ca_file is missing")
     return made
+
+
+def peer_listener(fields: "Fields", name: str, path: Path) -> PeerListenerConfig | None:
+    document = fields.take_optional(name, dict)
+    if document is None:
+        return None
+    inner = Fields(document, f"{path}: {name}")
+    tls = inner.take_optional("tls", dict)
+    made = PeerListenerConfig(
+        address=inner.take("address", str),
+        advertised=inner.take("advertised", str, ""),
+        tls=None if tls is None else tls_files(tls, f"{path}: {name}.tls"),
+    )
+    inner.end()
+    if not made.address.startswith("unix:") and made.tls is None:
+        raise ConfigRefused(f"{path}: {name}: an address that is no unix:PATH needs tls")
+    return made
+
+
+def initial_voter(document: object, where: str) -> InitialVoter:
+    fields = Fields(document, where)
+    directory_id = uuid_of(fields.take("directory_id", str), f"{where}.directory_id")
+    assert directory_id is not None, "the field was taken"
+    made = InitialVoter(
+        fields.take("broker_id", int), directory_id, fields.take("quorum_address", str)
+    )
+    fields.end()
+    return made
+
+
+def uuid_of(text: str | None, where: str) -> UUID | None:
+    try:
+        return None if text is None else UUID(text)
+    except ValueError as error:
+        raise ConfigRefused(f"{where}: not a UUID") from error
 
 
 def tls_files(document: object, where: str) -> TlsConfig:
