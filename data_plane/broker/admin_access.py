@@ -35,10 +35,6 @@ class AdminBroker(Protocol):
     def cluster_id(self) -> str: ...
 
     @property
-    def controller(self) -> Controller:
-        """This node's part in the quorum, for DescribeQuorum; all others `decide`."""
-
-    @property
     def controller_id(self) -> int | None:
         """Who decides now, as far as this broker knows."""
 

@@ -15,7 +15,7 @@ from data_plane.broker.coordinators import Coordinators
 from data_plane.broker.fetch_sessions import FetchSessions
 from data_plane.broker.group_access import CoordinatorNode
 from data_plane.broker.metadata_cache import MetadataCache
-from data_plane.broker.metadata_host import MetadataHost
+from data_plane.broker.metadata_port import Metadata
 from data_plane.broker.metrics import BrokerMetrics
 from data_plane.broker.replica_table import ReplicaTable
 from data_plane.broker.static_configs import static_configs
@@ -81,7 +81,7 @@ class Broker:
         self,
         config: BrokerConfig,
         log_dir: LogDir,
-        controller: Controller,
+        metadata: Metadata,
         executor: Executor,
         *,
         rng: Random,
@@ -92,7 +92,7 @@ class Broker:
     ) -> None:
         self.config = config
         self.log_dir = log_dir
-        self.controller = controller
+        self._metadata = metadata
         self.rng = rng
         self.metrics = BrokerMetrics()
         self.now_ms = now_ms  # of the turn under way
@@ -116,14 +116,6 @@ class Broker:
         self._syncs = SyncCycle(
             log_dir.files, executor, on_synced=self._synced, on_failure=on_failure
         )
-        self._metadata = MetadataHost(
-            controller,
-            executor,
-            on_image=self._on_image,
-            on_committed=self._run_woken,
-            on_failure=on_failure,
-            log_bytes_max=config.limits.metadata_log_bytes_max,
-        )
         self.coordinators = Coordinators(
             self, config.broker_id, lambda image: config_scope(self, image), rng
         )
@@ -139,6 +131,7 @@ class Broker:
             now_ms=now_ms,
         )
         self._partitions.start(self.image)
+        metadata.attach(self._on_image, self._run_woken)
 
     def recover(self) -> Iterator[object]:
         """After a stop that was not clean: each step reopens one partition; all before serving."""
@@ -158,7 +151,7 @@ class Broker:
     @property
     def image(self) -> MetadataImage:
         """Committed metadata, all that clients may see."""
-        return self.controller.committed
+        return self._metadata.image
 
     @property
     def controller_id(self) -> int | None:
@@ -286,6 +279,7 @@ class Broker:
         except LogFailure as error:
             self.fail(error)
             raise
+        self._metadata.tick(now_ms)
         self.coordinators.tick(now_ms)
         self._isr_changes.look_at(self._partitions, now_ms)
         self._syncs.mark_due(now_ms)
@@ -298,6 +292,7 @@ class Broker:
             self._deadlines.next_due_ms,
             self.coordinators.next_due_ms(),
             self._syncs.next_due_ms,
+            self._metadata.next_due_ms,
             self._upkeep.next_due_ms,
             self._disk_due_ms,
             self._partitions.next_due_ms,
@@ -410,7 +405,7 @@ class Broker:
     @property
     def is_idle(self) -> bool:
         """Everything written is synced, every proposal committed."""
-        return self._syncs.is_idle and self.controller.committed is self.controller.image
+        return self._syncs.is_idle and self._metadata.is_idle
 
     def close(self) -> None:
         """A clean stop; `is_idle` should be true. Raises LogFailure."""

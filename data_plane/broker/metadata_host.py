@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from data_plane.broker.controller_line import ControllerLine
+from data_plane.broker.metadata_port import OnImage
 from data_plane.broker.outcomes import Outcomes
 from data_plane.broker.snapshot_cycle import SnapshotCycle
 from data_plane.metadata.controller import Controller
@@ -20,10 +21,13 @@ R = TypeVar("R")
 Send = Callable[[Message], None]
 
 
+def unheard(*_: object) -> None:
+    """Until somebody is attached."""
+
+
 class MetadataHost:
     """One persist is in flight at a time; decisions made meanwhile share the next one.
 
-    on_image: told of each newly committed image as (before, after), before any answer leaves.
     on_failure: the disk failed under the quorum; nothing is retried (durability.md 2).
     send: hands a message to the network, which may lose it; None: this is a quorum of one.
     """
@@ -33,11 +37,11 @@ class MetadataHost:
         controller: Controller,
         executor: Executor,
         *,
-        on_image: Callable[[MetadataImage, MetadataImage], None],
-        on_committed: Callable[[], None],
         on_failure: Callable[[BaseException], None],
         log_bytes_max: int,
         send: Send | None = None,
+        on_image: OnImage = unheard,
+        on_committed: Callable[[], None] = unheard,
     ) -> None:
         self._snapshots = SnapshotCycle(controller, executor, log_bytes_max)
         self.controller = controller
@@ -54,19 +58,25 @@ class MetadataHost:
         self._held: Ready | None = None  # a leader's snapshot that waits for an own one's files
         self._now_ms = 0
 
+    def attach(self, on_image: OnImage, on_committed: Callable[[], None]) -> None:
+        """As Metadata.attach: until then nobody is told."""
+        self._on_image, self._on_committed = on_image, on_committed
+
+    @property
+    def image(self) -> MetadataImage:
+        return self.controller.committed
+
+    @property
+    def is_idle(self) -> bool:
+        return self.controller.committed is self.controller.image
+
     @property
     def controller_id(self) -> int | None:
         """Broker id of the active controller, as far as this broker knows."""
         return self.controller.leader_id
 
     def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
-        """Decide beside the controller's own image; the response leaves once that is committed.
-
-        choose: reads `controller.image`, raises KafkaError for a refusal of all that was asked.
-        It may run later and on the quorum's thread, so it reads nothing of the broker that changes.
-        Raises NotController while the disk is full or the voter does not lead. The response is
-        NotController if what was decided never came to be, REQUEST_TIMED_OUT if nobody can tell.
-        """
+        """As Metadata.decide; the choice is made at once."""
         if not self.controller.is_active:
             raise NotController
         decision = choose(self.controller)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig
+from data_plane.broker.metadata_host import MetadataHost
 from data_plane.log.failures import DirectoryRefused
 from data_plane.log.files import Files
 from data_plane.log.identity import Identity, read_identity
@@ -42,25 +43,29 @@ def open_broker(
     Raises DirectoryRefused, DamagedLog or LogFailure.
     """
     root = PurePath(config.data_dir)
-    config = replace(config, cluster_id=cluster_id_of(config, files, root, rng))
-    identity = Identity(config.cluster_id, config.broker_id, new_id(rng))
-    log_dir = LogDir.open(
-        files, root, identity, boot_id=boot_id, disk_bytes_max=config.disk_bytes_max
-    )
+    config, log_dir = open_log_dir(config, files, rng=rng, boot_id=boot_id)
     try:
         controller = Controller.open(
-            files, root / METADATA_DIRECTORY, voter_id=config.broker_id, rng=rng
+            files,
+            root / METADATA_DIRECTORY,
+            voter_id=config.broker_id,
+            directory_id=log_dir.identity.directory_id,
+            cluster_id=config.cluster_id,
+            rng=rng,
         )
         if log_dir.partitions() and not controller.committed.brokers:
-            raise DirectoryRefused(
-                f"{root} holds partitions but its metadata log is missing or empty; restore "
-                f"{METADATA_DIRECTORY}/ or start with another directory"
-            )
+            raise metadata_is_missing(root)
         register(config, controller, log_dir, listeners, rng)
+        metadata = MetadataHost(
+            controller,
+            executor,
+            on_failure=on_failure,
+            log_bytes_max=config.limits.metadata_log_bytes_max,
+        )
         broker = Broker(
             config,
             log_dir,
-            controller,
+            metadata,
             executor,
             rng=rng,
             now_ms=now_ms,
@@ -74,6 +79,33 @@ def open_broker(
         log_dir.close(is_clean=False)
         raise
     return broker
+
+
+def open_log_dir(
+    config: BrokerConfig, files: Files, *, rng: Random, boot_id: str
+) -> tuple[BrokerConfig, LogDir]:
+    """Claim the data directory; returns the configuration with its cluster id.
+
+    Raises DirectoryRefused: in use, or of another cluster, broker or directory id.
+    """
+    root = PurePath(config.data_dir)
+    config = replace(config, cluster_id=cluster_id_of(config, files, root, rng))
+    identity = Identity(config.cluster_id, config.broker_id, config.directory_id or new_id(rng))
+    log_dir = LogDir.open(
+        files, root, identity, boot_id=boot_id, disk_bytes_max=config.disk_bytes_max
+    )
+    found = log_dir.identity.directory_id
+    if config.directory_id not in (None, found):
+        log_dir.close(is_clean=False)
+        raise DirectoryRefused(f"{root} has directory id {found}, not {config.directory_id}")
+    return config, log_dir
+
+
+def metadata_is_missing(root: PurePath) -> DirectoryRefused:
+    return DirectoryRefused(
+        f"{root} holds partitions but its metadata log is missing or empty; restore "
+        f"{METADATA_DIRECTORY}/ or start with another directory"
+    )
 
 
 def cluster_id_of(config: BrokerConfig, files: Files, root: PurePath, rng: Random) -> str:
@@ -92,7 +124,17 @@ def register(
     rng: Random,
 ) -> None:
     """Make this incarnation known; nothing is served before the record is committed."""
-    record = RegisterBrokerRecord(
+    record = registration_of(config, log_dir, listeners, rng)
+    decision = decide_register_broker(controller.image, record, next_offset=controller.next_offset)
+    controller.append(decision.records)
+    controller.drive()
+
+
+def registration_of(
+    config: BrokerConfig, log_dir: LogDir, listeners: tuple[BrokerListener, ...], rng: Random
+) -> RegisterBrokerRecord:
+    """What a new incarnation says of itself."""
+    return RegisterBrokerRecord(
         broker_id=config.broker_id,
         incarnation_id=new_id(rng),
         broker_epoch=-1,
@@ -101,9 +143,6 @@ def register(
         rack=config.rack or config.node_id,
         listeners=listeners,
     )
-    decision = decide_register_broker(controller.image, record, next_offset=controller.next_offset)
-    controller.append(decision.records)
-    controller.drive()
 
 
 def new_id(rng: Random) -> UUID:

@@ -135,6 +135,11 @@ class RaftNode:
         return self.log.end_offset
 
     @property
+    def now_ms(self) -> int:
+        """The clock as of the last message or tick."""
+        return self._now_ms
+
+    @property
     def stable_offset(self) -> int:
         return self._stable_offset
 
