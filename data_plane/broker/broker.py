@@ -92,7 +92,7 @@ class Broker:
     ) -> None:
         self.config = config
         self.log_dir = log_dir
-        self._metadata = metadata
+        self.metadata = metadata
         self.rng = rng
         self.metrics = BrokerMetrics()
         self.now_ms = now_ms  # of the turn under way
@@ -151,12 +151,12 @@ class Broker:
     @property
     def image(self) -> MetadataImage:
         """Committed metadata, all that clients may see."""
-        return self._metadata.image
+        return self.metadata.image
 
     @property
     def controller_id(self) -> int | None:
         """Broker id of the active controller; None while this broker knows of none."""
-        return self._metadata.controller_id
+        return self.metadata.controller_id
 
     @property
     def cluster_id(self) -> str:
@@ -236,7 +236,7 @@ class Broker:
 
     def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
         """Have the active controller decide; answers once committed. Raises NotController."""
-        return self._metadata.decide(choose)
+        return self.metadata.decide(choose)
 
     # --- waiting -------------------------------------------------------------------------------
 
@@ -261,7 +261,7 @@ class Broker:
         while self._dirty:
             self._write()
             self.coordinators.flush(now_ms)  # A write may have let a coordinator go on.
-        self._metadata.pump()
+        self.metadata.pump()
         self._syncs.start()
         self._run_woken()
         self._isr_changes.step(now_ms)
@@ -279,7 +279,7 @@ class Broker:
         except LogFailure as error:
             self.fail(error)
             raise
-        self._metadata.tick(now_ms)
+        self.metadata.tick(now_ms)
         self.coordinators.tick(now_ms)
         self._isr_changes.look_at(self._partitions, now_ms)
         self._syncs.mark_due(now_ms)
@@ -292,7 +292,7 @@ class Broker:
             self._deadlines.next_due_ms,
             self.coordinators.next_due_ms(),
             self._syncs.next_due_ms,
-            self._metadata.next_due_ms,
+            self.metadata.next_due_ms,
             self._upkeep.next_due_ms,
             self._disk_due_ms,
             self._partitions.next_due_ms,
@@ -309,7 +309,7 @@ class Broker:
         if now_ms >= self._disk_due_ms:
             self._disk_due_ms = now_ms + DISK_INTERVAL_MS
             self._update_disk_mark()
-            self._metadata.retry()  # The mark may just have given the ballast's room back.
+            self.metadata.retry()  # The mark may just have given the ballast's room back.
 
     def _update_disk_mark(self) -> None:
         before = self.log_dir.disk_mark
@@ -405,7 +405,7 @@ class Broker:
     @property
     def is_idle(self) -> bool:
         """Everything written is synced, every proposal committed."""
-        return self._syncs.is_idle and self._metadata.is_idle
+        return self._syncs.is_idle and self.metadata.is_idle
 
     def close(self) -> None:
         """A clean stop; `is_idle` should be true. Raises LogFailure."""

@@ -7,6 +7,7 @@ import pytest
 
 from data_plane.broker.dispatch import CloseConnection, dispatch
 from data_plane.broker.handlers import HANDLERS
+from data_plane.broker.metadata_host import MetadataHost
 from data_plane.protocol.answers import CODES, in_words_of
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import CoordinatorLoadInProgress, ErrorCode
@@ -111,7 +112,9 @@ def test_a_member_of_a_loading_group_is_told_what_it_understands(
 @pytest.mark.semantics("40a")
 def test_without_a_controller_producers_are_asked_to_come_back() -> None:
     world = World()
-    world.broker.controller.step_down()
+    metadata = world.broker.metadata
+    assert isinstance(metadata, MetadataHost)
+    metadata.controller.step_down()
     for transactional_id in (None, "id"):
         if transactional_id:
             world.ask(FindCoordinatorRequest(transactional_id, 1), 3)
