@@ -22,6 +22,16 @@ R = TypeVar("R")
 OPERATIONS_HIDDEN = 0  # Asked for by somebody who may not know them (KIP-430).
 
 
+class DecidingBroker(Protocol):
+    """What the handlers on the quorum's own thread use."""
+
+    @property
+    def cluster_id(self) -> str: ...
+
+    def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
+        """As AdminBroker's."""
+
+
 class AdminBroker(Protocol):
     """The part of the broker that admin handlers use, so that tests may stand in for it."""
 

@@ -61,7 +61,7 @@ class Registration:
             if known is not None and known.incarnation_id == record.incarnation_id:
                 return Decision(known.broker_epoch)  # Asked again before the answer came.
             return decide_register_broker(
-                controller.image, record, next_offset=controller.next_offset
+                controller.scope, record, next_offset=controller.next_offset
             )
 
         try:

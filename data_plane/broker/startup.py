@@ -9,18 +9,27 @@ from uuid import UUID
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.metadata_host import MetadataHost
+from data_plane.broker.static_configs import static_configs
+from data_plane.log import restart
 from data_plane.log.failures import DirectoryRefused
 from data_plane.log.files import Files
 from data_plane.log.identity import Identity, read_identity
 from data_plane.log.log_dir import LogDir
 from data_plane.metadata.brokers import decide_register_broker
 from data_plane.metadata.controller import Controller
-from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord
+from data_plane.metadata.features import supported_ranges
+from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord, RestartKind
 from data_plane.replication.cleaners import Cleaner
 from data_plane.replication.executor import Executor
 from data_plane.replication.peers import Peers
 
 METADATA_DIRECTORY = "metadata"
+RESTART_KINDS = {
+    restart.RestartKind.CLEAN: RestartKind.CLEAN,
+    restart.RestartKind.PROCESS_CRASH: RestartKind.PROCESS_CRASH,
+    restart.RestartKind.POWER_LOSS: RestartKind.POWER_LOSS,
+    restart.RestartKind.NEW_DIRECTORY: RestartKind.NEW_DIRECTORY,
+}
 
 
 def open_broker(
@@ -53,6 +62,7 @@ def open_broker(
             cluster_id=config.cluster_id,
             rng=rng,
         )
+        controller.static = static_configs(config)
         if log_dir.partitions() and not controller.committed.brokers:
             raise metadata_is_missing(root)
         register(config, controller, log_dir, listeners, rng)
@@ -125,7 +135,7 @@ def register(
 ) -> None:
     """Make this incarnation known; nothing is served before the record is committed."""
     record = registration_of(config, log_dir, listeners, rng)
-    decision = decide_register_broker(controller.image, record, next_offset=controller.next_offset)
+    decision = decide_register_broker(controller.scope, record, next_offset=controller.next_offset)
     controller.append(decision.records)
     controller.drive()
 
@@ -142,6 +152,8 @@ def registration_of(
         node_id=config.node_id,
         rack=config.rack or config.node_id,
         listeners=listeners,
+        features=supported_ranges(),
+        restart_kind=RESTART_KINDS[log_dir.restart_kind],
     )
 
 

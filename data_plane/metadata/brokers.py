@@ -1,38 +1,258 @@
-"""Broker registration decided: a new incarnation replaces the one before it."""
+"""Brokers decided: registered, fenced, let in again, shut down in order, forgotten.
+
+A registration and what its restart may have lost are one transaction (durability.md 3); fencing
+and what the broker led are another.
+"""
 
 import dataclasses
+from collections.abc import Callable, Collection, Sequence
 
+from data_plane.metadata.codec import OTTLA_VERSION
+from data_plane.metadata.commit_rules import Judge, Judges
+from data_plane.metadata.config_keys import ConfigSource
+from data_plane.metadata.configs import BROKER_CONFIGS
 from data_plane.metadata.decision import Decision
-from data_plane.metadata.features import initial_features
-from data_plane.metadata.image import MetadataImage
-from data_plane.metadata.records import MetadataRecord, PartitionRecord, RegisterBrokerRecord
+from data_plane.metadata.effective_configs import ConfigScope
+from data_plane.metadata.features import CLUSTER_LEVEL, initial_features
+from data_plane.metadata.image import BROKER_RESOURCE, MetadataImage
+from data_plane.metadata.leadership import NO_LEADER, elected, without
+from data_plane.metadata.records import (
+    BrokerRegistrationChangeRecord,
+    CommitMode,
+    ConfigRecord,
+    FeatureLevelRecord,
+    MetadataRecord,
+    PartitionRecord,
+    RegisterBrokerRecord,
+    RestartKind,
+    UnregisterBrokerRecord,
+)
+from data_plane.protocol.errors import ErrorCode, KafkaError, UnsupportedVersion
+
+MIN_INSYNC = "min.insync.replicas"
+MIN_INSYNC_OF_TWO_NODES = "2"
+
+Change = Callable[[PartitionRecord, Judge], PartitionRecord]
+
+
+class DuplicateBrokerRegistration(KafkaError):
+    default_code = ErrorCode.DUPLICATE_BROKER_REGISTRATION
+
+
+class InvalidRegistration(KafkaError):
+    default_code = ErrorCode.INVALID_REGISTRATION
+
+
+class StaleBrokerEpoch(KafkaError):
+    default_code = ErrorCode.STALE_BROKER_EPOCH
+
+
+class BrokerIdNotRegistered(KafkaError):
+    default_code = ErrorCode.BROKER_ID_NOT_REGISTERED
 
 
 def decide_register_broker(
-    image: MetadataImage,
+    scope: ConfigScope,
     registration: RegisterBrokerRecord,
     *,
     next_offset: int,
+    is_alive: bool = False,
 ) -> Decision[int]:
-    """Register an incarnation; the response is its broker epoch, the offset of its record.
+    """Take in an incarnation; the response is its broker epoch, the offset of its record.
 
-    Everything the broker led gets a new leader epoch in the same batch, always, so that nothing
-    of an earlier incarnation is taken for this one's (durability.md 3). The first registration of
-    a cluster also finalizes its features.
+    registration: fenced until a heartbeat shows that the broker has replayed so far, unless it is
+    the controller's own process, which has. Its epoch is not read.
+    is_alive: the incarnation before it has been heard of within its session.
+    What the broker led gets a new leader epoch in the same batch, always, so that nothing of an
+    earlier incarnation is taken for this one's. The first registration of a cluster finalizes its
+    features, the second the records of clusters.
+    Raises DuplicateBrokerRegistration, InvalidRegistration, UnsupportedVersion.
     """
-    record = dataclasses.replace(registration, broker_epoch=next_offset)
-    bumped: list[MetadataRecord] = [
-        _with_new_epoch(partition)
-        for _, partition in image.partitions()
-        if partition.leader == registration.broker_id
-    ]
-    features = [] if image.brokers else initial_features()
-    return Decision(next_offset, [record, *bumped, *features])
+    image = scope.image
+    known = image.brokers.get(registration.broker_id)
+    _check(image, registration, known, is_alive=is_alive)
+    if known is not None and known.directory_id != registration.directory_id:
+        registration = dataclasses.replace(registration, restart_kind=RestartKind.NEW_DIRECTORY)
+    features = _features(image, registration)
+    epoch = next_offset + len(features)
+    record = dataclasses.replace(registration, broker_epoch=epoch)
+    rows = _restarted(scope, record)
+    return Decision(epoch, [*features, record, *_min_insync(scope, record), *rows])
 
 
-def _with_new_epoch(partition: PartitionRecord) -> PartitionRecord:
-    return dataclasses.replace(
-        partition,
-        leader_epoch=partition.leader_epoch + 1,
-        partition_epoch=partition.partition_epoch + 1,
+def decide_fence(scope: ConfigScope, broker_ids: Collection[int]) -> Decision[None]:
+    """These are silent or gone: out of every ISR, and others lead. All of them at once."""
+    brokers = [scope.image.brokers[each] for each in sorted(broker_ids)]
+    fenced = [each for each in brokers if not each.is_fenced]
+    if not fenced:
+        return Decision(None)
+    records: list[MetadataRecord] = [_change(each, is_fenced=True) for each in fenced]
+    gone = {each.broker_id for each in fenced}
+    judges = Judges(scope, inactive=gone)
+    records += changed_rows(
+        scope.image,
+        judges,
+        lambda row, judge: without(row, judge, lost=gone),
+        concerned=gone,
+    )
+    return Decision(None, records)
+
+
+def decide_unfence(scope: ConfigScope, broker: RegisterBrokerRecord) -> Decision[None]:
+    """It has replayed past its registration: it may follow, and lead where nobody else may."""
+    record = _change(broker, is_fenced=False)
+    judges = Judges(scope, active={broker.broker_id})
+    return Decision(None, [record, *leaderless_rows(scope.image, judges)])
+
+
+def decide_begin_shutdown(scope: ConfigScope, broker: RegisterBrokerRecord) -> Decision[None]:
+    """It wishes to stop: whatever others can lead they lead from now on.
+
+    A partition that only this broker can lead stays with it until it is fenced.
+    """
+    gone = {broker.broker_id}
+    judges = Judges(scope, inactive=gone)
+
+    def handed_over(row: PartitionRecord, judge: Judge) -> PartitionRecord:
+        after = without(row, judge, lost=gone)
+        return row if after.leader == NO_LEADER or after.is_recovering else after
+
+    record = _change(broker, is_fenced=False, is_shutting_down=True)
+    rows = changed_rows(scope.image, judges, handed_over, concerned=gone)
+    return Decision(None, [record, *rows])
+
+
+def decide_unregister(scope: ConfigScope, broker_id: int) -> Decision[None]:
+    """Forget a broker for good (KIP-631). Raises BrokerIdNotRegistered.
+
+    Its replicas are taken for lost; who moves them away first loses nothing.
+    """
+    if broker_id not in scope.image.brokers:
+        raise BrokerIdNotRegistered(f"Broker {broker_id} is not registered.")
+    gone = {broker_id}
+    judges = Judges(scope, inactive=gone)
+    rows = changed_rows(
+        scope.image,
+        judges,
+        lambda row, judge: without(row, judge, erased=gone),
+        concerned=gone,
+    )
+    return Decision(None, [UnregisterBrokerRecord(broker_id), *rows])
+
+
+def checked_broker(image: MetadataImage, broker_id: int, broker_epoch: int) -> RegisterBrokerRecord:
+    """The registration of who asks. Raises BrokerIdNotRegistered or StaleBrokerEpoch."""
+    found = image.brokers.get(broker_id)
+    if found is None:
+        raise BrokerIdNotRegistered
+    if found.broker_epoch != broker_epoch:
+        raise StaleBrokerEpoch(f"broker {broker_id} has epoch {found.broker_epoch}")
+    return found
+
+
+def changed_rows(
+    image: MetadataImage, judges: Judges, change: Change, *, concerned: Collection[int]
+) -> list[PartitionRecord]:
+    """Apply a change to every partition with a replica on one of `concerned`; return what differs.
+
+    One pass over all partitions: 2 ms for 10,000 of them.
+    """
+    wanted = set(concerned)
+    rows = []
+    for topic in image.topics.values():
+        judge = None
+        for row in topic.partitions:
+            if wanted.isdisjoint(row.replicas):
+                continue
+            judge = judge or judges.of(topic.name)
+            after = change(row, judge)
+            if after is not row:
+                rows.append(after)
+    return rows
+
+
+def leaderless_rows(image: MetadataImage, judges: Judges) -> list[PartitionRecord]:
+    """The partitions without leader that can have one now."""
+    rows = []
+    for topic in image.topics.values():
+        for row in topic.partitions:
+            if row.leader == NO_LEADER:
+                after = elected(row, judges.of(topic.name))
+                if after is not row:
+                    rows.append(after)
+    return rows
+
+
+def _check(
+    image: MetadataImage,
+    registration: RegisterBrokerRecord,
+    known: RegisterBrokerRecord | None,
+    *,
+    is_alive: bool,
+) -> None:
+    broker_id = registration.broker_id
+    if broker_id in image.retired_brokers:
+        raise InvalidRegistration(f"Broker id {broker_id} was retired and is not used again.")
+    if (
+        known is not None
+        and is_alive
+        and not known.is_fenced
+        and known.incarnation_id != registration.incarnation_id
+        and known.directory_id != registration.directory_id
+    ):
+        # With the same directory it holds that directory's lock, so the other one is gone.
+        raise DuplicateBrokerRegistration(f"Another broker with id {broker_id} is alive.")
+    levels = {each.name: each for each in registration.features}
+    for name, level in image.features.items():
+        own = levels.get(name)
+        if own is None or not own.level_min <= level <= own.level_max:
+            raise UnsupportedVersion(
+                f"Broker {broker_id} does not support {name} at level {level}, which is finalized."
+            )
+
+
+def _features(
+    image: MetadataImage, registration: RegisterBrokerRecord
+) -> Sequence[FeatureLevelRecord]:
+    if not image.brokers and not image.retired_brokers:
+        return initial_features()
+    is_second = registration.broker_id not in image.brokers
+    if not is_second or image.features.get(OTTLA_VERSION, 0) >= CLUSTER_LEVEL:
+        return ()
+    # Who wrote the records so far can read those of clusters, or it would not be asked this.
+    return [FeatureLevelRecord(OTTLA_VERSION, CLUSTER_LEVEL)]
+
+
+def _min_insync(scope: ConfigScope, record: RegisterBrokerRecord) -> Sequence[ConfigRecord]:
+    """Two machines are there: the cluster's default asks for both, unless somebody chose."""
+    nodes = {each.node_id for each in scope.image.brokers.values()} | {record.node_id}
+    in_force = scope.broker_candidates(BROKER_CONFIGS[MIN_INSYNC])[0]
+    if len(nodes) < 2 or in_force.source is not ConfigSource.DEFAULT:
+        return ()
+    return [ConfigRecord(BROKER_RESOURCE, "", MIN_INSYNC, MIN_INSYNC_OF_TWO_NODES)]
+
+
+def _restarted(scope: ConfigScope, record: RegisterBrokerRecord) -> Sequence[PartitionRecord]:
+    """What the stop before this registration means for each partition (durability.md 3)."""
+    own = {record.broker_id}
+    is_let_in = not record.is_fenced
+    judges = Judges(scope, inactive=own, active=own if is_let_in else ())
+
+    def changed(row: PartitionRecord, judge: Judge) -> PartitionRecord:
+        is_restarted = row.leader == record.broker_id
+        if record.restart_kind == RestartKind.NEW_DIRECTORY:
+            return without(row, judge, erased=own, is_restarted=is_restarted)
+        if record.restart_kind == RestartKind.POWER_LOSS and row.commit_mode != CommitMode.SYNCED:
+            return without(row, judge, dropped=own, is_restarted=is_restarted)
+        lost = () if is_let_in else own
+        return without(row, judge, lost=lost, is_restarted=is_restarted)
+
+    return changed_rows(scope.image, judges, changed, concerned=own)
+
+
+def _change(
+    broker: RegisterBrokerRecord, *, is_fenced: bool, is_shutting_down: bool = False
+) -> BrokerRegistrationChangeRecord:
+    return BrokerRegistrationChangeRecord(
+        broker.broker_id, broker.broker_epoch, is_fenced, is_shutting_down
     )

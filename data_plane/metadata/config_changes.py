@@ -1,14 +1,16 @@
 """IncrementalAlterConfigs (KIP-339) and AlterConfigs decided: a resource changes wholly or not."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from data_plane.metadata.commit_rules import KEYS, Judges
 from data_plane.metadata.config_keys import ConfigKey, ConfigType, UpdateMode, items_of
 from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
-from data_plane.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE
-from data_plane.metadata.partitions import commit_mode_changes
+from data_plane.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, preview
+from data_plane.metadata.leadership import elected, ruled_by
 from data_plane.metadata.records import ConfigRecord, MetadataRecord, PartitionRecord
 from data_plane.protocol.errors import (
     InvalidConfig,
@@ -31,7 +33,8 @@ from data_plane.protocol.messages.incremental_alter_configs import (
 )
 
 CONFIGS_PER_RESOURCE_MAX = 1_000
-ACK_DURABILITY = "ack.durability"
+# Topic keys that partitions are judged by, and the broker keys that they default to.
+RULING = frozenset({*KEYS, *(TOPIC_CONFIGS[key].broker_key for key in KEYS)})
 
 Resource = tuple[int, str]
 
@@ -142,17 +145,21 @@ def _mode_changes(
     changes: Sequence[ConfigRecord],
 ) -> list[PartitionRecord]:
     """The commit rule is in each partition's record, so it changes with the config, not after."""
-    topic = scope.image.topic(resource.resource_name)
-    is_topic = resource.resource_type == TOPIC_RESOURCE and topic is not None
-    if not (is_topic and any(change.name == ACK_DURABILITY for change in changes)):
+    if not any(change.name in RULING for change in changes):
         return []
-    assert topic is not None
-    overrides = dict(scope.image.topic_configs(topic.name))
-    for change in changes:
-        overrides.pop(change.name, None)
-        if change.value is not None:
-            overrides[change.name] = change.value
-    return commit_mode_changes(scope.image, topic, scope.topic_values(overrides))
+    after = dataclasses.replace(scope, image=preview(scope.image, changes))
+    topics = list(after.image.topics.values())
+    if resource.resource_type == TOPIC_RESOURCE:
+        topics = [after.image.topics[resource.resource_name]]
+    judges = Judges(after)
+    rows = []
+    for topic in topics:
+        judge = judges.of(topic.name)
+        for row in topic.partitions:
+            ruled = elected(ruled_by(row, judge), judge)
+            if ruled is not row:
+                rows.append(ruled)
+    return rows
 
 
 def _keys_of(

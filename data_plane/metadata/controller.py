@@ -5,16 +5,23 @@ has made safe, and is all that brokers and clients may see (durability.md 4). Bo
 same replay. Raft's Ready is handed through, so the driver may sync off the loop's thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from random import Random
+from types import MappingProxyType
 from uuid import UUID
 
 from data_plane.log.files import Files
-from data_plane.metadata.codec import decode_record, encode_record
+from data_plane.metadata.broker_sessions import BrokerSessions
+from data_plane.metadata.codec import OTTLA_VERSION, decode_record, encode_batch
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.duties import Duties
+from data_plane.metadata.effective_configs import ConfigScope
+from data_plane.metadata.heartbeats import Hearing
 from data_plane.metadata.image import ImageDelta, MetadataImage
 from data_plane.metadata.producer_ids import ProducerIds
 from data_plane.metadata.records import MetadataRecord, metadata_records
+from data_plane.metadata.replica_ends import ReplicaEnds
 from data_plane.metadata.snapshots import image_of, snapshot_of
 from data_plane.protocol.errors import NotController
 from data_plane.raft.durable import RaftDisk
@@ -27,6 +34,8 @@ from data_plane.raft.voters import VoterSet, encode_voters, voters_in
 
 CHUNK_BYTES_MAX = 256 * 1024  # of a snapshot in one message
 
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+
 
 class Controller:
     """The metadata state machine on top of one voter or observer of the quorum."""
@@ -35,7 +44,12 @@ class Controller:
         self.node = node
         self.disk = disk
         self.rng = rng
+        self.static = NO_SETTINGS  # Settings of this process, by Kafka's names.
         self.producer_ids = ProducerIds()
+        self._sessions = BrokerSessions()
+        self._ends = ReplicaEnds()
+        self._duties = Duties()
+        self._heard_in_term = -1
         self.image = MetadataImage()
         self.committed = MetadataImage()
 
@@ -96,6 +110,32 @@ class Controller:
         """Broker id of the active controller; None while there is none."""
         return self.node.leader_id
 
+    @property
+    def scope(self) -> ConfigScope:
+        """The eyes with which this node reads configs in `image`."""
+        return ConfigScope(self.image, self.node.voter_id, self.static)
+
+    def hearing(self, now_ms: int) -> Hearing:
+        """Whom this controller has heard of since it became active, which may be now."""
+        if self._heard_in_term != self.node.term:
+            self._heard_in_term = self.node.term
+            self._ends = ReplicaEnds()
+            self._sessions.begin(self.image, now_ms)
+        return Hearing(self.scope, self._sessions, self._ends, now_ms)
+
+    def lose_broker(self, broker_id: int) -> None:
+        """A broker's connection was reset and refused twice (durability.md 5)."""
+        self._sessions.lose(broker_id)
+
+    def due(self, now_ms: int) -> Iterator[Decision[None]]:
+        """What is to be decided unasked; append each before the next is drawn. Only if active."""
+        return self._duties.due(self, now_ms)
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When a session ends; None: none is watched. `due` wants to be asked twice a second."""
+        return self._sessions.next_due_ms
+
     def new_id(self) -> UUID:
         """Return a random id (version 4) for a topic or a binding, from the injected randomness."""
         return UUID(int=self.rng.getrandbits(128), version=4)
@@ -116,7 +156,8 @@ class Controller:
             raise NotController
         if records:
             typed = metadata_records(records)
-            offset = self.node.propose([encode_record(record) for record in typed])
+            level = self.image.features.get(OTTLA_VERSION, 0)
+            offset = self.node.propose(encode_batch(typed, level))
             self.image = _replayed(self.image, [typed], offset, self.node.term)
         return self.image.offset
 

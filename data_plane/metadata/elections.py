@@ -1,12 +1,14 @@
 """ElectLeaders decided (KIP-460): the preferred leader, or any eligible one where there is none."""
 
-import dataclasses
 from collections.abc import Sequence
 
+from data_plane.metadata.commit_rules import Judge, Judges
 from data_plane.metadata.decision import Decision
+from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import MetadataImage
+from data_plane.metadata.leadership import NO_LEADER, elected, led_by, led_uncleanly
 from data_plane.metadata.records import PartitionRecord
-from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.protocol.errors import ErrorCode, KafkaError, UnknownTopicOrPartition
 from data_plane.protocol.messages.elect_leaders import (
     PREFERRED,
     ElectLeadersRequestTopic,
@@ -14,22 +16,40 @@ from data_plane.protocol.messages.elect_leaders import (
     ElectLeadersResponseTopic,
 )
 
-NO_LEADER = -1
+BALANCED_AT_ONCE_MAX = 1_000
+
+
+def decide_balance(scope: ConfigScope) -> Decision[None]:
+    """Give partitions back to their preferred replicas, where those are in sync (KIP-460)."""
+    active = scope.image.active_brokers()
+    records = [
+        led_by(row, row.replicas[0])
+        for _, row in scope.image.partitions()
+        if row.leader not in (NO_LEADER, row.replicas[0])
+        and row.replicas[0] in active
+        and row.replicas[0] in row.isr
+    ]
+    return Decision(None, records[:BALANCED_AT_ONCE_MAX])
 
 
 def decide_elect_leaders(
-    image: MetadataImage, topics: Sequence[ElectLeadersRequestTopic] | None, election_type: int
+    scope: ConfigScope, topics: Sequence[ElectLeadersRequestTopic] | None, election_type: int
 ) -> Decision[list[ElectLeadersResponseTopic]]:
     """Say which partitions get a new leader; topics None: all, of which only those are listed
     that needed an election.
     """
+    image = scope.image
+    judges = Judges(scope)
     records: list[PartitionRecord] = []
     rows: list[ElectLeadersResponseTopic] = []
     for name, indexes in _asked(image, topics):
         results: list[ElectLeadersResponsePartition] = []
         for index in indexes:
             try:
-                records.append(_elected(image, image.partition(name, index), election_type))
+                row = image.partition(name, index)
+                if row is None:
+                    raise UnknownTopicOrPartition("No such partition.")
+                records.append(_elected(row, judges.of(name), election_type))
             except KafkaError as error:
                 if topics is None and error.code == ErrorCode.ELECTION_NOT_NEEDED:
                     continue
@@ -52,40 +72,29 @@ def _asked(
     return [(name, tuple(indexes)) for name, indexes in merged.items()]
 
 
-def _elected(
-    image: MetadataImage, partition: PartitionRecord | None, election_type: int
-) -> PartitionRecord:
+def _elected(row: PartitionRecord, judge: Judge, election_type: int) -> PartitionRecord:
     """The partition under its new leader. Raises KafkaError where there is none to elect."""
-    if partition is None:
-        raise KafkaError("No such partition.", code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-    live = {broker.broker_id for broker in image.live_brokers()}
     if election_type == PREFERRED:
-        return _led_by(partition, _preferred(partition, live))
-    if partition.leader != NO_LEADER:
+        return led_by(row, _preferred(row, judge))
+    if row.leader != NO_LEADER:
         raise KafkaError("There is a leader.", code=ErrorCode.ELECTION_NOT_NEEDED)
-    eligible = {*partition.isr, *partition.elr} & live
-    for replica in partition.replicas:
-        if replica in eligible:
-            return _led_by(partition, replica)
-    raise KafkaError("No eligible replica is alive.", code=ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE)
+    clean = elected(row, judge)
+    if clean is not row and clean.leader != NO_LEADER:
+        return clean
+    # Whoever asks for this says that what the missing replicas had more may be lost.
+    unclean = led_uncleanly(row, judge)
+    if unclean is row:
+        raise KafkaError("No replica is alive.", code=ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE)
+    return unclean
 
 
-def _preferred(partition: PartitionRecord, live: set[int]) -> int:
-    preferred = partition.replicas[0]
-    if partition.leader == preferred:
+def _preferred(row: PartitionRecord, judge: Judge) -> int:
+    preferred = row.replicas[0]
+    if row.leader == preferred:
         raise KafkaError("The preferred replica leads.", code=ErrorCode.ELECTION_NOT_NEEDED)
-    if preferred not in partition.isr or preferred not in live:
+    if preferred not in row.isr or preferred not in judge.active:
         raise KafkaError(
             "The preferred replica is not in sync.",
             code=ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE,
         )
     return preferred
-
-
-def _led_by(partition: PartitionRecord, leader: int) -> PartitionRecord:
-    return dataclasses.replace(
-        partition,
-        leader=leader,
-        leader_epoch=partition.leader_epoch + 1,
-        partition_epoch=partition.partition_epoch + 1,
-    )

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from data_plane.metadata.codec import OTTLA_VERSION
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage
-from data_plane.metadata.records import FeatureLevelRecord
+from data_plane.metadata.records import BrokerFeature, FeatureLevelRecord
 from data_plane.protocol.errors import ErrorCode, InvalidRequest, KafkaError
 from data_plane.protocol.messages.update_features import (
     SAFE_DOWNGRADE,
@@ -15,11 +16,22 @@ from data_plane.protocol.messages.update_features import (
     UpdateFeaturesResponseResult,
 )
 
+CLUSTER_LEVEL: Final = 1  # Of `ottla.version`: records of clusters of several brokers.
+
 # Feature -> levels that this broker implements; 0 is none. Named here only once it is true.
 SUPPORTED: Final[Mapping[str, range]] = {
     "group.version": range(1, 2),
+    OTTLA_VERSION: range(1, 2),
     "transaction.version": range(1, 3),
 }
+
+
+def supported_ranges() -> list[BrokerFeature]:
+    """What this broker registers."""
+    return [
+        BrokerFeature(name, 0 if name == OTTLA_VERSION else levels.start, levels.stop - 1)
+        for name, levels in SUPPORTED.items()
+    ]
 
 
 def initial_features() -> list[FeatureLevelRecord]:

@@ -6,13 +6,14 @@ and may compare parts by identity to learn what changed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 from uuid import UUID
 
 from data_plane.metadata.records import (
     AccessControlEntryRecord,
+    BrokerRegistrationChangeRecord,
     ClientQuotaRecord,
     ConfigRecord,
     FeatureLevelRecord,
@@ -24,6 +25,7 @@ from data_plane.metadata.records import (
     RemoveTopicRecord,
     RemoveUserScramCredentialRecord,
     TopicRecord,
+    UnregisterBrokerRecord,
     UserScramCredentialRecord,
 )
 from data_plane.security.quotas import QuotaEntity
@@ -37,7 +39,7 @@ INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state"})
 
 
 class ForeignRecord(Exception):
-    """A record speaks of a topic that the log never introduced: the log is not ours."""
+    """A record speaks of what the log never introduced: the log is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class MetadataImage:
     brokers: Mapping[int, RegisterBrokerRecord] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    retired_brokers: frozenset[int] = frozenset()  # Ids that are never used again.
     # (resource type, resource name) -> overrides; a broker resource "" is the cluster's default.
     configs: Mapping[tuple[int, str], Mapping[str, str]] = field(
         default_factory=lambda: MappingProxyType({})
@@ -100,6 +103,20 @@ class MetadataImage:
         return [
             self.brokers[key] for key in sorted(self.brokers) if not self.brokers[key].is_fenced
         ]
+
+    def active_brokers(self) -> frozenset[int]:
+        """Ids of those that may be in an ISR and lead: neither fenced nor shutting down."""
+        return frozenset(key for key, broker in self.brokers.items() if broker.is_active)
+
+    @property
+    def node_count(self) -> int:
+        """On how many machines the registered brokers are."""
+        return len({broker.node_id for broker in self.brokers.values()})
+
+    @property
+    def spec_broker_count(self) -> int:
+        """How many brokers the cluster shall have, as far as any of them was told."""
+        return max((broker.spec_broker_count for broker in self.brokers.values()), default=1)
 
     def topic_configs(self, name: str) -> Mapping[str, str]:
         """The overrides of one topic, without defaults."""
@@ -152,6 +169,7 @@ class ImageDelta:
         self._topic_names: dict[UUID, str | None] = {}
         self._partitions: dict[UUID, dict[int, PartitionRecord]] = {}
         self._brokers: dict[int, RegisterBrokerRecord | None] = {}
+        self._retired: set[int] = set()
         self._configs: dict[tuple[int, str], dict[str, str]] = {}
         self._acls: dict[UUID, AccessControlEntryRecord | None] = {}
         self._features: dict[str, int | None] = {}
@@ -164,7 +182,7 @@ class ImageDelta:
             self.replay(record)
 
     def replay(self, record: MetadataRecord) -> None:
-        """Take in one record. Raises ForeignRecord for a partition or removal of no topic."""
+        """Take in one record. Raises ForeignRecord for one of no topic or no such broker."""
         match record:
             case PartitionRecord():
                 self._partition_map(record.topic_id)[record.partition_index] = record
@@ -177,6 +195,11 @@ class ImageDelta:
                 self._replay_config(record)
             case RegisterBrokerRecord():
                 self._brokers[record.broker_id] = record
+            case BrokerRegistrationChangeRecord():
+                self._change_broker(record)
+            case UnregisterBrokerRecord():
+                self._brokers[record.broker_id] = None
+                self._retired.add(record.broker_id)
             case AccessControlEntryRecord():
                 self._acls[record.acl_id] = record
             case RemoveAccessControlEntryRecord():
@@ -201,6 +224,9 @@ class ImageDelta:
             topics=_changed(base.topics, self._changed_topics()),
             topic_names=_changed(base.topic_names, self._topic_names),
             brokers=_changed(base.brokers, self._brokers),
+            retired_brokers=(
+                base.retired_brokers | self._retired if self._retired else base.retired_brokers
+            ),
             configs=_changed(
                 base.configs,
                 {key: MappingProxyType(own) if own else None for key, own in self._configs.items()},
@@ -213,6 +239,17 @@ class ImageDelta:
                 {key: MappingProxyType(own) if own else None for key, own in self._quotas.items()},
             ),
             next_producer_id=self._next_producer_id,
+        )
+
+    def _change_broker(self, record: BrokerRegistrationChangeRecord) -> None:
+        if record.broker_id in self._brokers:
+            found = self._brokers[record.broker_id]
+        else:
+            found = self._base.brokers.get(record.broker_id)
+        if found is None or found.broker_epoch != record.broker_epoch:
+            raise ForeignRecord(f"broker {record.broker_id} of epoch {record.broker_epoch}")
+        self._brokers[record.broker_id] = replace(
+            found, is_fenced=record.is_fenced, is_shutting_down=record.is_shutting_down
         )
 
     def _name_of(self, topic_id: UUID) -> str:

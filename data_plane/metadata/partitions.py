@@ -1,10 +1,10 @@
 """New partitions: their replicas, first leader and ISR, commit mode, and CreatePartitions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from random import Random
 from uuid import UUID
 
+from data_plane.metadata.commit_rules import judge_of_values
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage, TopicImage
 from data_plane.metadata.placement import place
@@ -40,35 +40,7 @@ def commit_mode(
 
     values: the topic's configs in force.
     """
-    if values["ack.durability"] == "replicated":
-        return CommitMode.REPLICATED
-    nodes = {image.brokers[replica].node_id for replica in replicas if replica in image.brokers}
-    if (
-        len(replicas) <= 2
-        or len(nodes) <= 1
-        or int(values["min.insync.replicas"]) == 1
-        or int(values["flush.messages"]) == 1
-    ):
-        return CommitMode.SYNCED
-    return CommitMode.SPREAD
-
-
-def commit_mode_changes(
-    image: MetadataImage, topic: TopicImage, values: Mapping[str, str]
-) -> list[PartitionRecord]:
-    """Return the partitions whose mode another ack.durability changes.
-
-    values: the topic's configs in force after the change. Between `synced` and `replicated` the
-    watermark needs no barrier: it never falls, and waits until the new rule has caught up. A mode
-    that is or becomes `spread` depends on other replicas and is left to whoever changes those.
-    """
-    changed = []
-    for partition in topic.partitions:
-        mode = commit_mode(image, partition.replicas, values)
-        if mode != partition.commit_mode and CommitMode.SPREAD not in (mode, partition.commit_mode):
-            epoch = partition.partition_epoch + 1
-            changed.append(replace(partition, commit_mode=mode, partition_epoch=epoch))
-    return changed
+    return judge_of_values(image, values).wanted_mode(replicas)
 
 
 def new_partition(
@@ -82,8 +54,8 @@ def new_partition(
 
     Raises InvalidReplicaAssignment if no replica is live.
     """
-    live = {broker.broker_id for broker in image.live_brokers()}
-    isr = tuple(replica for replica in replicas if replica in live)
+    judge = judge_of_values(image, values)
+    isr = tuple(replica for replica in replicas if replica in judge.active)
     if not isr:
         raise InvalidReplicaAssignment("All brokers specified in the assignment are fenced.")
     return PartitionRecord(
@@ -94,7 +66,7 @@ def new_partition(
         leader=isr[0],
         leader_epoch=0,
         partition_epoch=0,
-        commit_mode=commit_mode(image, replicas, values),
+        commit_mode=judge.first_mode(replicas, isr),
     )
 
 

@@ -14,12 +14,17 @@ from data_plane.protocol.schema import (
     data_record,
     float64,
     int8,
+    int16,
     int32,
     int64,
+    since,
     uuid,
 )
 
-RECORD_VERSIONS: Final = range(1)  # Grows with `ottla.version` (durability.md 9).
+# What `ottla.version` gates (durability.md 9): level 0 writes version 0, which one broker alone can
+# live with; level 1 writes version 1, which a cluster needs. Every version is read at any level.
+RECORD_VERSIONS: Final = range(2)
+CLUSTER_RECORDS: Final = range(1, 2)
 
 
 class CommitMode(IntEnum):
@@ -28,6 +33,24 @@ class CommitMode(IntEnum):
     SYNCED = 0
     SPREAD = 1
     REPLICATED = 2
+
+
+class RestartKind(IntEnum):
+    """What a broker says of the stop before its registration (durability.md 3)."""
+
+    CLEAN = 0
+    PROCESS_CRASH = 1
+    POWER_LOSS = 2
+    NEW_DIRECTORY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFeature:
+    """A feature and the levels that a broker implements, both included."""
+
+    name: str
+    level_min: int16
+    level_max: int16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +75,34 @@ class RegisterBrokerRecord:
     rack: str
     listeners: Sequence[BrokerListener]
     is_fenced: boolean = False
+    is_shutting_down: boolean = since(1, default=False)
+    features: Sequence[BrokerFeature] = since(1, default=())
+    restart_kind: int8 = since(1, default=RestartKind.CLEAN)
+    spec_broker_count: int32 = since(1, default=1)  # how many the cluster shall have
+
+    @property
+    def is_active(self) -> bool:
+        """True if it may enter an ISR and be elected."""
+        return not (self.is_fenced or self.is_shutting_down)
+
+
+@data_record(versions=CLUSTER_RECORDS, flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class UnregisterBrokerRecord:
+    """A broker is gone for good; its id is never used again."""
+
+    broker_id: int32
+
+
+@data_record(versions=CLUSTER_RECORDS, flexible_from=0)
+@dataclass(frozen=True, slots=True)
+class BrokerRegistrationChangeRecord:
+    """What an incarnation may do has changed."""
+
+    broker_id: int32
+    broker_epoch: int64
+    is_fenced: boolean
+    is_shutting_down: boolean = False
 
 
 @data_record(versions=RECORD_VERSIONS, flexible_from=0)
@@ -74,7 +125,13 @@ class RemoveTopicRecord:
 @data_record(versions=RECORD_VERSIONS, flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class PartitionRecord:
-    """The whole state of one partition; replaces what was known before."""
+    """The whole state of one partition; replaces what was known before.
+
+    isr: empty while nobody leads. elr: who may lead without being in the ISR (KIP-966).
+    last_eligible: who could have led when there was a leader last, once nobody of them may any
+    more; empty otherwise. adding_replicas, removing_replicas: a move under way (KIP-455); the
+    former are among `replicas`, the latter at their end.
+    """
 
     topic_id: uuid
     partition_index: int32
@@ -86,6 +143,18 @@ class PartitionRecord:
     commit_mode: int8 = CommitMode.SYNCED
     elr: Sequence[int32] = ()
     is_recovering: boolean = False
+    last_eligible: Sequence[int32] = since(1, default=())
+    adding_replicas: Sequence[int32] = since(1, default=())
+    removing_replicas: Sequence[int32] = since(1, default=())
+
+    @property
+    def is_moving(self) -> bool:
+        return bool(self.adding_replicas or self.removing_replicas)
+
+    @property
+    def target_replicas(self) -> tuple[int, ...]:
+        """Where the partition is once its move is done."""
+        return tuple(each for each in self.replicas if each not in self.removing_replicas)
 
 
 @data_record(versions=RECORD_VERSIONS, flexible_from=0)
@@ -184,6 +253,8 @@ class ClientQuotaRecord:
 
 MetadataRecord = (
     RegisterBrokerRecord
+    | UnregisterBrokerRecord
+    | BrokerRegistrationChangeRecord
     | TopicRecord
     | RemoveTopicRecord
     | PartitionRecord

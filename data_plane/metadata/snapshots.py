@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from data_plane.metadata.codec import decode_record, encode_record
+from data_plane.metadata.codec import OTTLA_VERSION, decode_record, encode_batch
 from data_plane.metadata.image import ImageDelta, MetadataImage
 from data_plane.metadata.records import (
     ClientQuotaRecord,
@@ -12,6 +12,7 @@ from data_plane.metadata.records import (
     ProducerIdsRecord,
     QuotaEntityPart,
     TopicRecord,
+    UnregisterBrokerRecord,
 )
 from data_plane.raft.entries import is_control
 from data_plane.raft.snapshot import Snapshot
@@ -20,7 +21,7 @@ NOBODY = -1  # A snapshot does not know who drew the last block of producer ids.
 
 
 def snapshot_of(image: MetadataImage) -> Snapshot:
-    entries = tuple(encode_record(record) for record in records_of(image))
+    entries = tuple(encode_batch(records_of(image), image.features.get(OTTLA_VERSION, 0)))
     return Snapshot(image.offset, image.term, entries)
 
 
@@ -38,6 +39,7 @@ def records_of(image: MetadataImage) -> Iterator[MetadataRecord]:
     """Records that, replayed on nothing, give an equal image."""
     for feature, level in image.features.items():
         yield FeatureLevelRecord(feature, level)
+    yield from (UnregisterBrokerRecord(broker_id) for broker_id in sorted(image.retired_brokers))
     yield from image.brokers.values()
     for topic in image.topics.values():
         yield TopicRecord(topic.name, topic.topic_id)

@@ -53,6 +53,7 @@ from data_plane.protocol.messages import (
     produce,
     sync_group,
     txn_offset_commit,
+    unregister_broker,
     update_features,
     write_txn_markers,
 )
@@ -563,6 +564,13 @@ TABLE: tuple[Row, ...] = (
             [describe_producers.DescribeProducersRequestTopic(TOPIC, [0])]
         ),
         (topic(O.READ),),
+    ),
+    Row(
+        "UnregisterBroker",
+        64,
+        0,
+        lambda: unregister_broker.UnregisterBrokerRequest(99),
+        (cluster(O.ALTER),),
     ),
     Row(
         "DescribeTransactions",

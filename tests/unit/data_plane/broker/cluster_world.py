@@ -123,6 +123,7 @@ class Node:
             on_failure=self.failures.append,
             peers=MemoryPeers(self.world, self.broker_id),
         )
+        self.directory_id = self.broker.log_dir.identity.directory_id
         self.internal = Session(
             listener="INTERNAL", principal="User:broker", client_host="", is_internal=True
         )
@@ -182,7 +183,7 @@ class ClusterWorld:
             broker_id=broker_id,
             incarnation_id=UUID(int=self.epochs[broker_id]),
             broker_epoch=self.epochs[broker_id],
-            directory_id=UUID(int=broker_id + 1),
+            directory_id=self.nodes[broker_id].directory_id,
             node_id=self.node_ids[broker_id],
             rack=self.node_ids[broker_id],
             listeners=(BrokerListener("PLAINTEXT", f"broker-{broker_id}.test", 9092),),

@@ -25,7 +25,6 @@ BROKER_ONLY = {
     59: "FetchSnapshot",
     62: "BrokerRegistration",
     63: "BrokerHeartbeat",
-    64: "UnregisterBroker",
     67: "AllocateProducerIds",
     70: "ControllerRegistration",
     73: "AssignReplicasToDirs",

@@ -1,5 +1,7 @@
 """IncrementalAlterConfigs decided: the four operations, and every refusal with its code."""
 
+import dataclasses
+
 import pytest
 
 from data_plane.metadata.config_changes import decide_incremental_alter_configs
@@ -165,9 +167,40 @@ def test_ack_durability_changes_the_commit_rule_with_the_config(image: MetadataI
     assert back.topics["a"].partitions[0].commit_mode == CommitMode.SYNCED
 
 
-def test_a_spread_partition_keeps_its_rule_until_its_replicas_change() -> None:
+def test_a_spread_partition_waits_for_its_leader_before_it_is_synced() -> None:
+    """Only the leader knows when every member has synced what is committed (durability.md 1)."""
     brokers = cluster(broker(1), broker(2), broker(3))
     image = with_topics(brokers, topic("s", 1, 3, min_insync_replicas="2"))
     assert image.topics["s"].partitions[0].commit_mode == CommitMode.SPREAD
-    decision = alter(image, Change("ack.durability", SET, "replicated"), name="s")
+    decision = alter(image, Change("min.insync.replicas", SET, "1"), name="s")
     assert [type(record) for record in decision.records] == [ConfigRecord]
+
+
+def test_a_spread_partition_becomes_replicated_at_once_and_back() -> None:
+    brokers = cluster(broker(1), broker(2), broker(3))
+    image = with_topics(brokers, topic("s", 1, 3, min_insync_replicas="2"))
+    weaker = after(image, alter(image, Change("ack.durability", SET, "replicated"), name="s"))
+    assert weaker.topics["s"].partitions[0].commit_mode == CommitMode.REPLICATED
+    back = after(weaker, alter(weaker, Change("ack.durability", DELETE), name="s"))
+    assert back.topics["s"].partitions[0].commit_mode == CommitMode.SPREAD
+
+
+def test_a_lower_min_insync_lets_the_high_watermark_move_so_the_elr_goes_with_it() -> None:
+    """Else a member of E would not hold what is committed from then on."""
+    brokers = cluster(broker(1), broker(2), broker(3))
+    image = with_topics(brokers, topic("s", 1, 3, min_insync_replicas="3"))
+    row = image.topics["s"].partitions[0]
+    shrunk = dataclasses.replace(row, isr=row.replicas[:2], elr=row.replicas[2:])
+    image = after(image, Decision(None, [shrunk]))
+    decision = alter(image, Change("min.insync.replicas", SET, "2"), name="s")
+    assert not after(image, decision).topics["s"].partitions[0].elr
+
+
+def test_the_clusters_default_rules_topics_without_their_own() -> None:
+    brokers = cluster(broker(1), broker(2), broker(3))
+    image = with_topics(brokers, topic("own", 1, 3, min_insync_replicas="1"), topic("t", 1, 3))
+    assert image.topics["t"].partitions[0].commit_mode == CommitMode.SYNCED
+    change = Change("min.insync.replicas", SET, "2")
+    wide = after(image, alter(image, change, kind=BROKER, name=""))
+    modes = {name: one.partitions[0].commit_mode for name, one in wide.topics.items()}
+    assert modes == {"own": CommitMode.SYNCED, "t": CommitMode.SPREAD}

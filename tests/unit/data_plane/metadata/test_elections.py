@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from data_plane.metadata.decision import Decision
-from data_plane.metadata.elections import NO_LEADER, decide_elect_leaders
+from data_plane.metadata.elections import decide_elect_leaders
 from data_plane.metadata.image import MetadataImage
+from data_plane.metadata.leadership import NO_LEADER
 from data_plane.metadata.records import PartitionRecord
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.elect_leaders import (
@@ -14,7 +15,14 @@ from data_plane.protocol.messages.elect_leaders import (
     UNCLEAN,
     ElectLeadersRequestTopic,
 )
-from tests.unit.data_plane.metadata.worlds import after, broker, cluster, topic, with_topics
+from tests.unit.data_plane.metadata.worlds import (
+    after,
+    broker,
+    cluster,
+    scope_of,
+    topic,
+    with_topics,
+)
 
 
 def image_with(*, is_fenced: bool = False, **changes: object) -> MetadataImage:
@@ -39,14 +47,14 @@ ASKED = [ElectLeadersRequestTopic("flights", [0])]
         (UNCLEAN, {}, ErrorCode.ELECTION_NOT_NEEDED),
         (
             UNCLEAN,
-            {"leader": NO_LEADER, "isr": (1,), "is_fenced": True},
+            {"replicas": (1,), "leader": NO_LEADER, "isr": (), "elr": (1,), "is_fenced": True},
             ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE,
         ),
     ],
 )
 def test_nobody_is_elected(election_type: int, changes: dict[str, object], code: int) -> None:
     image = image_with(**changes)  # type: ignore[arg-type]
-    decision = decide_elect_leaders(image, ASKED, election_type)
+    decision = decide_elect_leaders(scope_of(image), ASKED, election_type)
     assert [row.error_code for row in decision.response[0].partition_result] == [code]
     assert not decision.records
 
@@ -65,7 +73,7 @@ def test_a_leader_is_elected_in_a_new_epoch(
 ) -> None:
     image = image_with(**changes)  # type: ignore[arg-type]
     before = image.topics["flights"].partitions[0]
-    decision = decide_elect_leaders(image, None, election_type)
+    decision = decide_elect_leaders(scope_of(image), None, election_type)
     assert [row.error_code for row in decision.response[0].partition_result] == [0]
     (record,) = decision.records
     assert isinstance(record, PartitionRecord)
@@ -75,7 +83,7 @@ def test_a_leader_is_elected_in_a_new_epoch(
 
 
 def test_all_partitions_list_only_those_that_needed_an_election() -> None:
-    decision = decide_elect_leaders(image_with(), None, PREFERRED)
+    decision = decide_elect_leaders(scope_of(image_with()), None, PREFERRED)
     assert (decision.response, decision.records) == ([], [])
 
 
@@ -84,7 +92,7 @@ def test_unknown_partitions_and_repetitions() -> None:
         ElectLeadersRequestTopic("flights", [0, 7, 7]),
         ElectLeadersRequestTopic("nothing", [0]),
     ]
-    decision = decide_elect_leaders(image_with(leader=2), [*asked, *ASKED], PREFERRED)
+    decision = decide_elect_leaders(scope_of(image_with(leader=2)), [*asked, *ASKED], PREFERRED)
     assert [
         (row.topic, [(each.partition_id, each.error_code) for each in row.partition_result])
         for row in decision.response

@@ -13,6 +13,7 @@ from data_plane.metadata.records import (
     ProducerIdsRecord,
     QuotaEntityPart,
     RemoveTopicRecord,
+    UnregisterBrokerRecord,
     UserScramCredentialRecord,
 )
 from data_plane.metadata.snapshots import image_of, snapshot_of
@@ -44,6 +45,8 @@ def full_image() -> MetadataImage:
                     6.0,
                 ),
                 FeatureLevelRecord("transaction.version", 2),
+                FeatureLevelRecord("ottla.version", 1),
+                UnregisterBrokerRecord(3),
                 ProducerIdsRecord(1, 5, 9_000),
             ],
         ),

@@ -21,7 +21,7 @@ def test_each_version_lists_what_has_a_handler(version: int) -> None:
     assert set(rows) == HANDLERS.keys() - INTERNAL_KEYS
     assert rows[0][0] == 0, "KAFKA-18659: librdkafka turns compression off without it"
     levels = [(row.name, row.max_version_level) for row in response.finalized_features]
-    everything = [("group.version", 1), ("transaction.version", 2)]
+    everything = [("group.version", 1), ("ottla.version", 1), ("transaction.version", 2)]
     assert levels == (everything if version >= 3 else [])
 
 
@@ -30,7 +30,7 @@ def test_without_finalized_features_nothing_is_told_of_them() -> None:
     world = World()
     updates = [
         UpdateFeaturesRequestFeature(name, 0, upgrade_type=SAFE_DOWNGRADE)
-        for name in ("group.version", "transaction.version")
+        for name in ("group.version", "ottla.version", "transaction.version")
     ]
     world.ask(UpdateFeaturesRequest(feature_updates=updates), 1)
     world.settle()

@@ -1,0 +1,96 @@
+"""Who has been heard of lately: soft state of the active controller (durability.md 5).
+
+A new active controller starts every session anew, so that no broker is fenced for what its
+predecessor did not hear. Fencing early is always safe; only availability is at stake.
+"""
+
+from dataclasses import dataclass, replace
+
+from data_plane.metadata.image import MetadataImage
+
+SESSION_MS = 6_000
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSession:
+    """One incarnation: when it was heard of last, and up to which offset it has replayed.
+
+    shutdown_offset: what the others must have replayed before it may stop; None: it does not wish
+    to. is_lost: its connection was reset and nobody listens there any more.
+    """
+
+    broker_epoch: int
+    heard_ms: int
+    metadata_offset: int = -1
+    shutdown_offset: int | None = None
+    is_lost: bool = False
+
+
+class BrokerSessions:
+    """Broker id -> session. Fenced brokers may have one as well, which then fences nobody."""
+
+    def __init__(self, session_ms: int = SESSION_MS) -> None:
+        self._session_ms = session_ms
+        self._sessions: dict[int, BrokerSession] = {}
+
+    def begin(self, image: MetadataImage, now_ms: int) -> None:
+        """Become active: whoever is not fenced has a whole session to be heard of."""
+        self._sessions = {
+            each.broker_id: BrokerSession(each.broker_epoch, now_ms)
+            for each in image.brokers.values()
+            if not each.is_fenced
+        }
+
+    def touch(self, broker_id: int, broker_epoch: int, metadata_offset: int, now_ms: int) -> None:
+        """A heartbeat of the registered incarnation has come."""
+        known = self._sessions.get(broker_id)
+        if known is None or known.broker_epoch != broker_epoch:
+            known = BrokerSession(broker_epoch, now_ms)
+        self._sessions[broker_id] = replace(
+            known, heard_ms=now_ms, metadata_offset=metadata_offset, is_lost=False
+        )
+
+    def lose(self, broker_id: int) -> None:
+        """Its connection was reset and refused twice in 300 ms: it is gone, not silent."""
+        known = self._sessions.get(broker_id)
+        if known is not None:
+            self._sessions[broker_id] = replace(known, is_lost=True)
+
+    def wait_for_shutdown(self, broker_id: int, offset: int) -> None:
+        """The broker may stop once all others have replayed `offset`."""
+        self._sessions[broker_id] = replace(self._sessions[broker_id], shutdown_offset=offset)
+
+    def of(self, broker_id: int) -> BrokerSession | None:
+        return self._sessions.get(broker_id)
+
+    def is_alive(self, broker_id: int, now_ms: int) -> bool:
+        """Has anything been heard of it within its session?"""
+        session = self._sessions.get(broker_id)
+        return session is not None and not self._is_over(session, now_ms)
+
+    def expired(self, image: MetadataImage, now_ms: int) -> list[int]:
+        """The brokers of `image` that are to be fenced now."""
+        return [
+            each.broker_id
+            for each in image.brokers.values()
+            if not each.is_fenced and not self.is_alive(each.broker_id, now_ms)
+        ]
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When a session ends, 0 for at once; None while there is none."""
+        ends = (
+            0 if each.is_lost else each.heard_ms + self._session_ms
+            for each in self._sessions.values()
+        )
+        return min(ends, default=None)
+
+    def drop_fenced(self, image: MetadataImage) -> None:
+        """Sessions of brokers that are fenced or gone end nothing."""
+        for broker_id in list(self._sessions):
+            known = image.brokers.get(broker_id)
+            if known is None or known.is_fenced:
+                del self._sessions[broker_id]
+
+    def _is_over(self, session: BrokerSession, now_ms: int) -> bool:
+        return session.is_lost or now_ms >= session.heard_ms + self._session_ms
