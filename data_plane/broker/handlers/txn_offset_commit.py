@@ -4,12 +4,13 @@ v4: TRANSACTION_ABORTABLE. v5: AddOffsetsToTxn is implied (KIP-890).
 The offsets are pending until the transaction's commit marker reaches the group's partition.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.gather import then
-from data_plane.broker.group_access import allows_group, allows_topic
+from data_plane.broker.group_access import allows_group
+from data_plane.broker.offset_rows import Row, decide_rows
 from data_plane.broker.transaction_access import (
     add_implicitly,
     allows_transactional_id,
@@ -22,7 +23,6 @@ from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.messages.txn_offset_commit import (
     TxnOffsetCommitRequest,
-    TxnOffsetCommitRequestPartition,
     TxnOffsetCommitResponse,
     TxnOffsetCommitResponsePartition,
     TxnOffsetCommitResponseTopic,
@@ -38,7 +38,6 @@ API_KEY, VERSIONS = 28, range(6)
 ABORTABLE_FROM = 4
 IMPLICIT_FROM = 5
 NOT_NOW = ErrorCode.COORDINATOR_NOT_AVAILABLE
-Row = tuple[str, TxnOffsetCommitRequestPartition]
 
 
 def handle(
@@ -76,59 +75,31 @@ def _commit(
     if code is not ErrorCode.NONE:
         return _refused(request, code)
     shard = broker.group_shard(request.group_id)
-    refusals = list(_refusals(broker, ctx, request))
-    accepted = [
-        row for row, code in zip(_rows(request), refusals, strict=True) if code is ErrorCode.NONE
-    ]
-    commit = OffsetsCommit(
-        group_id=request.group_id,
-        member_id=request.member_id,
-        instance_id=request.group_instance_id,
-        generation=request.generation_id,
-        api_version=ctx.api_version,
-        offsets=[_record(request, row, ctx.now_ms) for row in accepted],
-        producer=producer,
-    )
-    decision = shard.decide_offset_commit(commit, now_ms=ctx.now_ms)
-    decided = iter(decision.response)
-    codes = [next(decided) if code is ErrorCode.NONE else code for code in refusals]
-    return broker.commit(shard, Decision(_response(request, codes), decision.records))
+
+    def decide(offsets: Sequence[OffsetCommitted]) -> Decision[tuple[ErrorCode, ...]]:
+        commit = OffsetsCommit(
+            group_id=request.group_id,
+            member_id=request.member_id,
+            instance_id=request.group_instance_id,
+            generation=request.generation_id,
+            api_version=ctx.api_version,
+            offsets=offsets,
+            producer=producer,
+        )
+        return shard.decide_offset_commit(commit, now_ms=ctx.now_ms)
+
+    decision = decide_rows(broker, ctx, request.group_id, _rows(request), decide)
+    return broker.commit(shard, decision.answering(_response(request, decision.response)))
 
 
 def error_response(request: TxnOffsetCommitRequest, error: KafkaError) -> TxnOffsetCommitResponse:
     return _refused(request, error.code)
 
 
-def _rows(request: TxnOffsetCommitRequest) -> Iterator[Row]:
-    for topic in request.topics:
-        for partition in topic.partitions:
-            yield topic.name, partition
-
-
-def _refusals(
-    broker: "Broker", ctx: RequestContext, request: TxnOffsetCommitRequest
-) -> Iterator[ErrorCode]:
-    """What stands against each row, before the group is asked."""
-    for name, partition in _rows(request):
-        if not allows_topic(broker, ctx, AclOperation.READ, name):
-            yield ErrorCode.TOPIC_AUTHORIZATION_FAILED
-        elif broker.image.partition(name, partition.partition_index) is None:
-            yield ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        else:
-            yield ErrorCode.NONE
-
-
-def _record(request: TxnOffsetCommitRequest, row: Row, now_ms: int) -> OffsetCommitted:
-    topic, partition = row
-    return OffsetCommitted(
-        group_id=request.group_id,
-        topic=topic,
-        partition=partition.partition_index,
-        offset=partition.committed_offset,
-        leader_epoch=partition.committed_leader_epoch,
-        metadata=partition.committed_metadata or "",
-        commit_ms=now_ms,
-    )
+def _rows(request: TxnOffsetCommitRequest) -> list[Row]:
+    return [
+        Row(topic.name, partition) for topic in request.topics for partition in topic.partitions
+    ]
 
 
 def _refused(request: TxnOffsetCommitRequest, code: ErrorCode) -> TxnOffsetCommitResponse:

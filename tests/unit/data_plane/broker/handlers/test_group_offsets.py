@@ -1,6 +1,7 @@
 """OffsetCommit, OffsetFetch and OffsetDelete at every version."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -245,3 +246,41 @@ def test_delete_offsets_needs_delete_on_the_group_and_read_on_the_topic() -> Non
     broker.allow(AclOperation.DELETE, "g", kind=ResourceType.GROUP)
     answer = broker.send(OffsetDeleteRequest("g", topics), 0, principal=ALICE)
     assert codes(answer) == {("t", 0): ErrorCode.TOPIC_AUTHORIZATION_FAILED}
+
+
+def test_topics_by_id_are_committed_and_fetched() -> None:
+    """v10: an id that nobody knows is told so, and what is gone cannot be told."""
+    broker = GroupStandIn()
+    known, unknown = broker.image.topics["t"].topic_id, UUID(int=77)
+    rows = [OffsetCommitRequestPartition(0, 5, 3), OffsetCommitRequestPartition(9, 5, 3)]
+    commit = OffsetCommitRequest(
+        "g",
+        topics=[
+            OffsetCommitRequestTopic(topic_id=known, partitions=rows),
+            OffsetCommitRequestTopic(topic_id=unknown, partitions=rows[:1]),
+        ],
+    )
+    answer = broker.send(commit, 10)
+    assert [
+        (topic.topic_id, [row.error_code for row in topic.partitions]) for topic in answer.topics
+    ] == [
+        (known, [NONE, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]),
+        (unknown, [ErrorCode.UNKNOWN_TOPIC_ID]),
+    ]
+    wanted = [
+        OffsetFetchRequestGroupTopic(topic_id=known, partition_indexes=[0, 1]),
+        OffsetFetchRequestGroupTopic(topic_id=unknown, partition_indexes=[0]),
+    ]
+    fetch = OffsetFetchRequest(groups=[OffsetFetchRequestGroup("g", topics=wanted)])
+    (group,) = broker.send(fetch, 10).groups
+    told = [
+        (topic.topic_id, [(row.committed_offset, row.error_code) for row in topic.partitions])
+        for topic in group.topics
+    ]
+    assert told == [
+        (known, [(5, NONE), (-1, NONE)]),
+        (unknown, [(-1, ErrorCode.UNKNOWN_TOPIC_ID)]),
+    ]
+    everything = OffsetFetchRequest(groups=[OffsetFetchRequestGroup("g", topics=None)])
+    (group,) = broker.send(everything, 10).groups
+    assert [(topic.topic_id, len(topic.partitions)) for topic in group.topics] == [(known, 1)]
