@@ -103,7 +103,7 @@ class Door:
 def tune(transport: asyncio.Transport) -> None:
     """Replies are whole, so nothing is gained by waiting for more; and find dead peers."""
     sock = transport.get_extra_info("socket")
-    if sock is None:
+    if sock is None or sock.family == socket.AF_UNIX:
         return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

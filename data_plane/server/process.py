@@ -10,7 +10,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +24,12 @@ from data_plane.broker.gauges import metrics_text
 from data_plane.broker.startup import cluster_id_of, open_broker
 from data_plane.log.failures import LogFailure
 from data_plane.metadata.configs import BROKER_CONFIGS
+from data_plane.metadata.records import BrokerListener
 from data_plane.server.cleaner_process import ProcessCleaner
 from data_plane.server.executor import ThreadExecutor
 from data_plane.server.listener import Connections, Listener
 from data_plane.server.metrics_endpoint import Page, open_metrics
+from data_plane.server.peer_network import PeerNetwork
 from data_plane.server.sasl_secret import sasl_secret
 from data_plane.server.seams import Seams
 from data_plane.server.ticker import Ticker
@@ -58,6 +60,7 @@ class BrokerProcess:
         self._clock = self._seams.clock
         self._stop = asyncio.Event()
         self._listeners: list[Listener] = []
+        self._network: PeerNetwork | None = None  # None: a broker alone
         self._is_ready = False
 
     async def run(self, announce: Callable[[str, int], None]) -> None:
@@ -78,6 +81,7 @@ class BrokerProcess:
         listeners = self._listeners = [
             Listener(one, cluster_id=config.cluster_id) for one in config.listeners
         ]
+        network = self._network = self._peer_network(config, loop)
         try:
             executor = ThreadExecutor(loop)
             cleaner = ProcessCleaner(loop, cleaner_rate(config))
@@ -85,20 +89,38 @@ class BrokerProcess:
                 config,
                 self._files,
                 executor,
-                listeners=tuple(one.advertised for one in listeners),
+                listeners=advertised(listeners, network),
                 rng=self._rng,
                 now_ms=self._clock.now_ms(),
                 boot_id=boot_id(root) if self._seams.boot_id is None else self._seams.boot_id,
                 on_failure=lambda error: self._fail(broker, error),
                 cleaner=cleaner,
+                peers=None if network is None else network.peers,
             )
             broker.quotas.stopwatch_ns = time.thread_time_ns
             turns = Turns(broker, self._clock)
             executor.after = cleaner.after = turns.end
+            if network is not None:
+                network.attach(turns)
             await self._serve(broker, turns, executor, listeners, announce)
         finally:
             for one in listeners:
                 one.close()
+            if network is not None:
+                network.close()
+
+    def _peer_network(
+        self, config: BrokerConfig, loop: asyncio.AbstractEventLoop
+    ) -> PeerNetwork | None:
+        if config.internal_listener is None:
+            return None
+        return PeerNetwork(
+            config.internal_listener,
+            broker_id=config.broker_id,
+            cluster_id=config.cluster_id,
+            limits=config.limits,
+            loop=loop,
+        )
 
     def _heed_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         """SIGTERM and SIGINT stop, SIGHUP reads certificates anew.
@@ -146,6 +168,8 @@ class BrokerProcess:
         secret = b""
         if any(one.config.sasl is not None for one in listeners):
             secret = sasl_secret(self._files, self._config.data_dir, self._rng)
+        if self._network is not None:
+            await self._network.open(turns)
         for one in listeners:
             await one.open(turns, self._config.limits, self._connections, secret)
         gc.collect()
@@ -182,6 +206,8 @@ class BrokerProcess:
             await asyncio.wait_for(drained.wait(), CLOSING_SECONDS_MAX)
         turns.after = nothing
         self._connections.close_all()
+        if self._network is not None:
+            self._network.close()
         await asyncio.sleep(0)
         executor.close()
         broker.close()
@@ -217,6 +243,14 @@ class BrokerProcess:
             broker.log_dir.mark_failure(error)
         logging.shutdown()
         os._exit(EXIT_IO_FAILURE)
+
+
+def advertised(
+    listeners: Sequence[Listener], network: PeerNetwork | None
+) -> tuple[BrokerListener, ...]:
+    """What this broker's registration says: where clients find it, and where other brokers do."""
+    own = tuple(one.advertised for one in listeners)
+    return own if network is None else (*own, network.advertised)
 
 
 def cleaner_rate(config: BrokerConfig) -> float:

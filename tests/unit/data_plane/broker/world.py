@@ -49,6 +49,7 @@ from data_plane.protocol.messages.produce import (
 from data_plane.protocol.records.record import Record, encode_batch
 from data_plane.protocol.schema import decode, encode
 from data_plane.replication.executor import Done, Work
+from data_plane.replication.peers import Peers
 from data_plane.security.principals import ANONYMOUS
 from tests.factories.error_codes import check_codes
 
@@ -110,15 +111,23 @@ class World:
     """One broker of its own cluster; `restart` opens another one on the same disk."""
 
     def __init__(
-        self, *, limits: Limits | None = None, files: MemoryFiles | None = None, **static: str
+        self,
+        *,
+        limits: Limits | None = None,
+        files: MemoryFiles | None = None,
+        broker_id: int = 0,
+        peers: Peers | None = None,
+        **static: str,
     ) -> None:
         """files: a disk that another broker has left; None: an empty one."""
+        self.peers = peers
         self.files = files or MemoryFiles()
         self.executor = HeldExecutor()
         self.now_ms = NOW_MS
         self.failures: list[BaseException] = []
         self.config = BrokerConfig(
             data_dir=Path("/data"),
+            broker_id=broker_id,
             super_users=frozenset({ANONYMOUS}),
             limits=limits or Limits(),
             static_configs={name.replace("_", "."): value for name, value in static.items()},
@@ -137,6 +146,7 @@ class World:
             now_ms=self.now_ms,
             boot_id="boot",
             on_failure=self.failures.append,
+            peers=self.peers,
         )
 
     def restart(self, stop: Callable[["World"], None]) -> None:

@@ -1,0 +1,55 @@
+"""Requests to other brokers as frames, and their answers back: versions, headers, channels."""
+
+from typing import Final, NamedTuple
+
+from data_plane.protocol.api_keys import API_KEYS
+from data_plane.protocol.headers import (
+    RequestHeader,
+    encode_request_header,
+    read_response_header,
+)
+from data_plane.protocol.messages.fetch import FetchRequest
+from data_plane.protocol.primitives import INT32, DecodeError
+from data_plane.protocol.schema import decoder, encoder, info_of
+
+CLIENT_ID: Final = "ottla-broker"
+# Where brokers speak newer versions among themselves than clients are offered.
+VERSION_AMONG_BROKERS: Final = {24: 5}
+COMMON_CHANNEL: Final = "common"
+
+
+class Asked(NamedTuple):
+    """One request under way: what its answer will be read by."""
+
+    api_key: int
+    version: int
+    correlation_id: int
+
+
+def channel_of(request: object) -> str:
+    """A parked fetch holds up everything behind it, so each kind of session has its own way."""
+    if isinstance(request, FetchRequest):
+        return f"fetch {request.rack_id}"
+    return COMMON_CHANNEL
+
+
+def encode_asked(request: object, correlation_id: int) -> tuple[Asked, bytes]:
+    """Return the frame without its size, in the newest version that brokers speak."""
+    api_key = info_of(type(request)).api_key
+    version = VERSION_AMONG_BROKERS.get(api_key, API_KEYS[api_key].versions[-1])
+    head = encode_request_header(RequestHeader(api_key, version, correlation_id, CLIENT_ID))
+    body = encoder(type(request), version)(request)
+    return Asked(api_key, version, correlation_id), head + bytes(body)
+
+
+def framed(frame: bytes) -> bytes:
+    return INT32.pack(len(frame)) + frame
+
+
+def decode_answer(asked: Asked, frame: memoryview) -> object:
+    """Return the response message; its records, if any, stay in `frame`. Raises DecodeError."""
+    correlation_id, at = read_response_header(asked.api_key, asked.version, frame)
+    if correlation_id != asked.correlation_id:
+        raise DecodeError(f"answer {correlation_id} came in place of {asked.correlation_id}")
+    response, _ = decoder(API_KEYS[asked.api_key].response, asked.version)(frame, at)
+    return response
