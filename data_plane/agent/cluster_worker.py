@@ -144,6 +144,8 @@ class ClusterWorker:
             case reconcile.StartBroker(broker_id):
                 self._broker(broker_id).start(self._spec)
                 self._admin_due_s = 0.0  # what it holds is looked at as soon as it serves
+            case reconcile.ReloadBroker(broker_id):
+                self._broker(broker_id).reload(self._spec)
             case reconcile.StopBroker(broker_id):
                 self._session.reset()
                 await self._broker(broker_id).stop()

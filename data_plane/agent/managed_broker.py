@@ -9,7 +9,7 @@ from data_plane.agent.node import Node
 from data_plane.agent.ports import BrokerPorts, PortTaken, kept_ports, mark_served
 from data_plane.agent.reconcile import BrokerSeen
 from data_plane.agent.restarts import RestartPolicy
-from data_plane.agent.storage import BrokerStorage, digest_of, write_atomically
+from data_plane.agent.storage import BrokerStorage, Digests, digests_of, write_atomically
 from data_plane.agent.supervise import BrokerProcess
 from data_plane.contract.report import BrokerStatus, Phase
 from data_plane.contract.spec import BrokerSpec, ClusterSpec
@@ -39,7 +39,7 @@ class ManagedBroker:
         self.port_problem = ""  # a taken port that keeps the broker from starting
         self.death = ""  # how it died last, in words
         self._blocked_until_ms = 0
-        self._wanted: tuple[ClusterSpec, BrokerPorts, str] | None = None
+        self._wanted: tuple[ClusterSpec, BrokerPorts, Digests] | None = None
 
     @property
     def broker_id(self) -> int:
@@ -50,7 +50,7 @@ class ManagedBroker:
         return self._engine.marker(self.storage)
 
     def _adopted(self) -> BrokerProcess | None:
-        return supervise.adopt(self.storage, self._marker, self._wake)
+        return supervise.adopt(self.storage, self._marker, self._engine.reloaded, self._wake)
 
     # -- seen -----------------------------------------------------------------------------------
 
@@ -58,14 +58,15 @@ class ManagedBroker:
         """How it is now. Raises SecretUnopened where the spec's key is not for this node."""
         await self._look()
         spec = broker_spec(cluster, self.broker_id)
-        wanted = self._wanted_digest(cluster, spec) if spec else ""
+        wanted = self._wanted_digests(cluster, spec) if spec else Digests()
+        is_known = wanted != Digests()
         return BrokerSeen(
             is_running=self.process is not None,
             is_ready=self.is_ready,
             may_start=self.policy.may_start(self._node.now_ms())
             and self._node.now_ms() >= self._blocked_until_ms,
-            started_with=self.process.started_with if self.process else "",
-            on_disk=self._digest_on_disk(cluster) if spec and wanted and check_files else wanted,
+            has_read=self.process.has_read if self.process else Digests(),
+            on_disk=self._digests_on_disk(cluster) if is_known and check_files else wanted,
             wanted=wanted,
         )
 
@@ -92,25 +93,26 @@ class ManagedBroker:
             f"; it said: {said}" if said else ""
         )
 
-    def _wanted_digest(self, cluster: ClusterSpec, spec: BrokerSpec) -> str:
+    def _wanted_digests(self, cluster: ClusterSpec, spec: BrokerSpec) -> Digests:
         """Remembered per spec and ports, so that the key is opened only when something changed."""
         if self.ports is None:
-            return ""
+            return Digests()
         held = self._wanted
         if held is None or held[0] is not cluster or held[1] != self.ports:
-            digest = digest_of(self._files(cluster, spec, self.ports))
-            held = self._wanted = (cluster, self.ports, digest)
+            digests = digests_of(self._files(cluster, spec, self.ports), self._engine.reloaded)
+            held = self._wanted = (cluster, self.ports, digests)
         return held[2]
 
-    def _digest_on_disk(self, cluster: ClusterSpec) -> str:
+    def _digests_on_disk(self, cluster: ClusterSpec) -> Digests:
         spec = broker_spec(cluster, self.broker_id)
         if spec is None or self.ports is None:
-            return ""
+            return Digests()
         names = self._files(cluster, spec, self.ports).keys()
         try:
-            return digest_of({name: (self.storage.config / name).read_bytes() for name in names})
+            files = {name: (self.storage.config / name).read_bytes() for name in names}
         except OSError:
-            return ""
+            return Digests()
+        return digests_of(files, self._engine.reloaded)
 
     def _files(
         self, cluster: ClusterSpec, spec: BrokerSpec, ports: BrokerPorts
@@ -163,7 +165,7 @@ class ManagedBroker:
             self.storage,
             self._engine.argv(self._place(self.ports)),
             self._marker,
-            self._wanted_digest(cluster, spec),
+            self._wanted_digests(cluster, spec),
             self._wake,
         )
         self.policy.started()
@@ -172,6 +174,12 @@ class ManagedBroker:
         if self.process is None:
             self.policy.died(self._node.now_ms())
             self.death = f"broker {self.broker_id} ended as soon as it was started"
+
+    def reload(self, cluster: ClusterSpec) -> None:
+        """Have the process read its certificates anew; `write_files` has written them."""
+        spec = broker_spec(cluster, self.broker_id)
+        if spec is not None and self.process is not None:
+            self.process.reload(self.storage, self._wanted_digests(cluster, spec))
 
     def bound_log(self) -> None:
         supervise.bound_log(self.storage, self._node.config.limits.log_bytes_max)

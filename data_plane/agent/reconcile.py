@@ -5,6 +5,7 @@ A running cluster is brought about in this order, each step only where it is nee
     stop and remove brokers that the spec no longer lists
     -> stop brokers whose files changed (a restart: they start again below)
     -> prepare ports -> write files -> start        (each broker that is not running)
+    -> write certificates anew and have them reloaded       (no restart: clients stay)
     -> repair files of brokers that run             (someone else changed them)
     -> wait until all serve
     -> apply topics, configs and ACLs               (new generation, or a look for drift is due)
@@ -16,7 +17,10 @@ The same spec twice gives no step at all: every step is a difference between wis
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from data_plane.agent.storage import Digests
 from data_plane.contract.spec import ClusterSpec
+
+UNKNOWN = Digests()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,11 @@ class WriteFiles:
 
 @dataclass(frozen=True, slots=True)
 class StartBroker:
+    broker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadBroker:
     broker_id: int
 
 
@@ -56,21 +65,21 @@ class RemoveCluster:
 
 
 Step = (
-    PreparePorts | WriteFiles | StartBroker | StopBroker | RemoveBroker | ApplyAdminState
-    | RemoveCluster
+    PreparePorts | WriteFiles | StartBroker | ReloadBroker | StopBroker | RemoveBroker
+    | ApplyAdminState | RemoveCluster
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerSeen:
-    """One broker as it is. Digests are of the files' names and bytes; "" where there are none."""
+    """One broker as it is. Digests are of the files' names and bytes."""
 
     is_running: bool = False
     is_ready: bool = False
     may_start: bool = True  # the restart policy's word
-    started_with: str = ""  # digest of what its process read at its start
-    on_disk: str = ""
-    wanted: str = ""  # digest of what the spec asks for; "" until ports are known
+    has_read: Digests = UNKNOWN  # what its process has read, at its start or since
+    on_disk: Digests = UNKNOWN
+    wanted: Digests = UNKNOWN  # what the spec asks for; unknown until ports are
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,7 @@ def steps(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[Step]:
         *_unlisted_brokers(spec, seen),
         *_changed_brokers(spec, seen),
         *_missing_brokers(spec, seen),
+        *_changed_certificates(spec, seen),
         *_drifted_files(spec, seen),
         *_admin_state(spec, seen),
     )
@@ -114,7 +124,8 @@ def _unlisted_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
 
 def _changed_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
     for broker_id, broker in _listed(spec, seen):
-        if broker.is_running and broker.wanted and broker.wanted != broker.started_with:
+        wanted, has_read = broker.wanted.at_start, broker.has_read.at_start
+        if broker.is_running and wanted and wanted != has_read:
             yield StopBroker(broker_id, "its files changed")
             yield from _start(broker_id)
 
@@ -131,16 +142,26 @@ def _start(broker_id: int) -> Iterator[Step]:
     yield StartBroker(broker_id)
 
 
+def _changed_certificates(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
+    """Once it serves: a process that is starting may not heed the signal yet."""
+    for broker_id, broker in _listed(spec, seen):
+        wanted, has_read = broker.wanted, broker.has_read
+        is_same_process = broker.is_ready and wanted.at_start == has_read.at_start
+        if is_same_process and wanted.reloaded != has_read.reloaded:
+            yield WriteFiles(broker_id)
+            yield ReloadBroker(broker_id)
+
+
 def _drifted_files(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
     for broker_id, broker in _listed(spec, seen):
-        is_current = broker.is_running and broker.wanted == broker.started_with
+        is_current = broker.is_running and broker.wanted == broker.has_read
         if is_current and broker.on_disk != broker.wanted:
             yield WriteFiles(broker_id)
 
 
 def _admin_state(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
     brokers = [broker for _, broker in _listed(spec, seen)]
-    is_serving = all(b.is_ready and b.wanted == b.started_with for b in brokers)
+    is_serving = all(b.is_ready and b.wanted == b.has_read for b in brokers)
     if brokers and is_serving and seen.is_admin_due:
         yield ApplyAdminState(spec.generation)
 

@@ -24,7 +24,8 @@ async def stop_all(storage: Storage) -> int:
 
 
 async def _stop(broker: BrokerStorage) -> bool:
-    process = supervise.adopt(broker, EmbeddedEngine().marker(broker), lambda: None)
+    engine = EmbeddedEngine()
+    process = supervise.adopt(broker, engine.marker(broker), engine.reloaded, lambda: None)
     if process is None:
         return False
     await process.stop(Limits().stop_s_max)

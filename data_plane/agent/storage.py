@@ -20,9 +20,9 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 PRIVATE_FILE, PRIVATE_DIRECTORY = 0o600, 0o700
 
@@ -144,6 +144,24 @@ def remove_tree(path: Path) -> None:
     """Remove a directory and all below; gone already is fine. Raises OSError for anything else."""
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(path)
+
+
+class Digests(NamedTuple):
+    """What a broker's files say, in two parts: one it reads at its start, one whenever it is told.
+
+    Equal digests, equal names and bytes. Both are "" where nothing is known.
+    """
+
+    at_start: str = ""
+    reloaded: str = ""
+
+
+def digests_of(files: Mapping[PurePath, bytes], reloaded: Collection[PurePath]) -> Digests:
+    """reloaded: the names of those that a running process reads anew."""
+    parts: tuple[dict[PurePath, bytes], dict[PurePath, bytes]] = ({}, {})
+    for name, content in files.items():
+        parts[name in reloaded][name] = content
+    return Digests(*map(digest_of, parts))
 
 
 def digest_of(files: Mapping[PurePath, bytes]) -> str:

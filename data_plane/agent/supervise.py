@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from data_plane.agent.processes import (
@@ -22,7 +22,7 @@ from data_plane.agent.processes import (
     start_mark,
     watch,
 )
-from data_plane.agent.storage import BrokerStorage, digest_of, read_json, write_json
+from data_plane.agent.storage import BrokerStorage, Digests, digests_of, read_json, write_json
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 STOP_POLL_S = 0.02
@@ -38,10 +38,10 @@ class BrokerProcess:
     """One broker's process, ours or adopted."""
 
     def __init__(
-        self, identity: ProcessIdentity, started_with: str, on_death: Callable[[], None]
+        self, identity: ProcessIdentity, has_read: Digests, on_death: Callable[[], None]
     ) -> None:
         self.identity = identity
-        self.started_with = started_with  # digest of the files it read at its start
+        self.has_read = has_read  # digests of the files, as they were when it read them
         self.exit_status: int | None = None
         self._stop_watching = watch(identity.pid, on_death)
 
@@ -57,6 +57,12 @@ class BrokerProcess:
     def forget(self) -> None:
         """Let go of it, dead or alive."""
         self._stop_watching()
+
+    def reload(self, storage: BrokerStorage, has_read: Digests) -> None:
+        """Have it read again what a running process reads; noted after, so that it is repeated."""
+        send(self.identity, signal.SIGHUP)
+        self.has_read = has_read
+        _note(storage, self.identity, has_read)
 
     async def stop(self, seconds_max: float) -> bool:
         """SIGTERM, wait, SIGKILL. Returns whether it ended by itself in time."""
@@ -83,7 +89,7 @@ def start(
     storage: BrokerStorage,
     argv: Sequence[str],
     marker: str,
-    digest: str,
+    digests: Digests,
     on_death: Callable[[], None],
 ) -> BrokerProcess | None:
     """Start a broker, its output appended to its log, and write down who it is.
@@ -115,14 +121,20 @@ def start(
         reap(pid)
         return None
     identity = ProcessIdentity(pid, started, marker)
-    _note(storage, identity, digest)
-    return BrokerProcess(identity, digest, on_death)
+    _note(storage, identity, digests)
+    return BrokerProcess(identity, digests, on_death)
 
 
 def adopt(
-    storage: BrokerStorage, marker: str, on_death: Callable[[], None]
+    storage: BrokerStorage,
+    marker: str,
+    reloaded: Collection[PurePath],
+    on_death: Callable[[], None],
 ) -> BrokerProcess | None:
-    """The broker's living process, started by a former agent, or None."""
+    """The broker's living process, started by a former agent, or None.
+
+    reloaded: the engine's files that a running process reads anew.
+    """
     noted = read_json(storage.process) or {}
     identity = identity_of(noted["pid"], marker) if isinstance(noted.get("pid"), int) else None
     if identity is None or identity.started != noted.get("started"):
@@ -131,26 +143,29 @@ def adopt(
         identity = find_by_marker({marker}).get(marker)
         if identity is None:
             return None
-        noted = {"digest": _digest_of_config(storage)}
-        _note(storage, identity, noted["digest"])
-    return BrokerProcess(identity, str(noted.get("digest", "")), on_death)
+        digests = _digests_of_config(storage, reloaded)
+        _note(storage, identity, digests)
+        return BrokerProcess(identity, digests, on_death)
+    digests = Digests(str(noted.get("digest", "")), str(noted.get("reloaded", "")))
+    return BrokerProcess(identity, digests, on_death)
 
 
-def _note(storage: BrokerStorage, identity: ProcessIdentity, digest: str) -> None:
+def _note(storage: BrokerStorage, identity: ProcessIdentity, digests: Digests) -> None:
     write_json(
         storage.process,
         {
             "pid": identity.pid,
             "started": identity.started,
             "marker": identity.marker,
-            "digest": digest,
+            "digest": digests.at_start,
+            "reloaded": digests.reloaded,
         },
     )
 
 
-def _digest_of_config(storage: BrokerStorage) -> str:
+def _digests_of_config(storage: BrokerStorage, reloaded: Collection[PurePath]) -> Digests:
     files = [path for path in storage.config.glob("*") if not path.name.startswith(".")]
-    return digest_of({PurePath(path.name): path.read_bytes() for path in files})
+    return digests_of({PurePath(path.name): path.read_bytes() for path in files}, reloaded)
 
 
 def environment(own: Mapping[str, str]) -> dict[str, str]:

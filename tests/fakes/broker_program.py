@@ -1,7 +1,8 @@
 """A scripted broker process: reads a broker's configuration, serves /ready and /metrics.
 
 Script, through the cluster's broker_configs: `script.crash` makes it say that line and exit 3;
-`script.deaf` makes it ignore SIGTERM. It binds its client port as a broker would.
+`script.deaf` makes it ignore SIGTERM. It binds its client port as a broker would, and says
+`reloaded` at SIGHUP.
 """
 
 import json
@@ -23,6 +24,7 @@ def main() -> None:
         print(line, file=sys.stderr)
         raise SystemExit(3)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if "script.deaf" in script else _leave)
+    signal.signal(signal.SIGHUP, lambda *_: print("reloaded", flush=True))
     listeners = [
         socket.create_server((listener["bind"], listener["port"]))
         for listener in config["listeners"]

@@ -31,9 +31,10 @@ class CertificateAuthority:
         )
         self.certificate_pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def server(self) -> Pair:
-        """For localhost, 127.0.0.1 and ::1."""
+    def server(self, *hosts: str) -> Pair:
+        """For `hosts`, localhost, 127.0.0.1 and ::1."""
         names: list[x509.GeneralName] = [
+            *map(x509.DNSName, hosts),
             x509.DNSName("localhost"),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
             x509.IPAddress(ipaddress.ip_address("::1")),

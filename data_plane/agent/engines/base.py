@@ -29,12 +29,16 @@ class Reading:
 
 
 class Engine(Protocol):
+    @property
+    def reloaded(self) -> frozenset[PurePath]:
+        """The files that a running process reads anew at SIGHUP; the others need a restart."""
+
     def files(
         self, cluster: ClusterSpec, broker: BrokerSpec, key_pem: bytes, place: BrokerPlace
     ) -> Mapping[PurePath, bytes]:
         """Every file the process needs, by path under its config directory, in full.
 
-        Same arguments, same bytes: a difference is what restarts a broker.
+        Same arguments, same bytes: a difference is what restarts a broker, or has it reload.
         """
 
     def argv(self, place: BrokerPlace) -> Sequence[str]:

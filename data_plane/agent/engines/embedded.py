@@ -23,6 +23,8 @@ CLIENT_CA = PurePath("client_ca.crt")
 class EmbeddedEngine:
     """Runs `data_plane.server.main run --config FILE`; asks it over loopback HTTP."""
 
+    reloaded = frozenset({CERTIFICATE, KEY, CLIENT_CA})
+
     def files(
         self, cluster: ClusterSpec, broker: BrokerSpec, key_pem: bytes, place: BrokerPlace
     ) -> Mapping[PurePath, bytes]:

@@ -4,6 +4,8 @@ import asyncio
 import gc
 import os
 import signal
+import socket
+import ssl
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import confluent_kafka
 import pytest
+from cryptography import x509
 
 from data_plane.agent.admin_state import ObservedTopic
 from data_plane.agent.engines.embedded import EmbeddedEngine
@@ -251,6 +254,72 @@ def test_drift_made_by_hand_is_repaired(real: RealCluster) -> None:
             await asyncio.to_thread(admin.close)
 
     real.run(scenario)
+
+
+def test_a_reissued_certificate_is_served_without_a_restart(real: RealCluster) -> None:
+    """Durability.md 8: names change, the certificate is reissued and reloaded.
+
+    A client that is connected stays so: what it asks for afterwards comes by the same connection.
+    """
+    app = real.authority.client("app", real.cluster_id)
+    reissued = real.authority.server("broker.example")
+    topics = [TopicSpec(name="t", partition_count=1, replication_factor=1)]
+    principals = [real.grants("app")]
+
+    async def scenario(agent: NodeAgent) -> None:
+        agent.accept(real.spec(real.cluster(topics=topics, principals=principals)))
+        await until(lambda: is_applied(agent, 1))
+        port, pid = port_of(agent), only_cluster(agent).brokers[0].pid
+        assert "broker.example" not in await asyncio.to_thread(served_names, real, port)
+        connected = await asyncio.to_thread(tls_connection, real, app, port)
+        broker = real.broker().model_copy(
+            update={
+                "certificate_pem": reissued.certificate_pem,
+                "key": real.sealed(reissued.key_pem.encode()),
+            }
+        )
+        second = real.cluster(2, topics=topics, principals=principals, brokers=[broker])
+        agent.accept(real.spec(second))
+        await until(lambda: is_applied(agent, 2))
+        with connected:
+            await until(
+                lambda: "broker.example" in served_names(real, port), seconds_max=SECONDS_MAX
+            )
+            assert await asyncio.to_thread(answers, connected)
+        assert only_cluster(agent).brokers[0].pid == pid
+        assert only_cluster(agent).brokers[0].restarts == 0
+        assert await asyncio.to_thread(produce, real.client(app, port), "t", [b"1"]) == []
+
+    real.run(scenario)
+
+
+def served_names(real: RealCluster, port: int) -> list[str]:
+    """The host names in the certificate that a new connection is shown."""
+    context = ssl.create_default_context(cadata=real.authority.certificate_pem)
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=SECONDS_MAX) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as secured,
+    ):
+        shown = secured.getpeercert(binary_form=True)
+    assert shown is not None
+    certificate = x509.load_der_x509_certificate(shown)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    return names.value.get_values_for_type(x509.DNSName)
+
+
+def tls_connection(real: RealCluster, pair: Pair, port: int) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cadata=real.authority.certificate_pem)
+    file = real.storage.root / "client.pem"
+    file.write_text(pair.certificate_pem + pair.key_pem)
+    context.load_cert_chain(file)
+    plain = socket.create_connection(("127.0.0.1", port), timeout=SECONDS_MAX)
+    return context.wrap_socket(plain, server_hostname="localhost")
+
+
+def answers(connection: ssl.SSLSocket) -> bool:
+    """Whether ApiVersions v0 is answered on it."""
+    connection.sendall(bytes.fromhex("0000000a00120000000000010000"))
+    return connection.recv(8)[4:] == bytes.fromhex("00000001")
 
 
 # kafka-python 3.0.12 leaves a socket that failed to connect, or to shake hands, to the garbage

@@ -130,6 +130,12 @@ def test_changed_files_restart_and_changed_topics_do_not(node: TestNode) -> None
         assert pid_of(agent) == first
         agent.accept(node.spec(node.cluster(generation=3, trusted_ca_pem="another")))
         await until(lambda: is_applied(agent, 3))
+        assert pid_of(agent) == first, "certificates are reloaded"
+        (broker,) = node.storage.brokers()
+        await until(lambda: broker.log.read_text().count("reloaded") == 1)
+        configs = {"script.count": "1"}
+        agent.accept(node.spec(node.cluster(generation=4, broker_configs=configs)))
+        await until(lambda: is_applied(agent, 4))
         assert pid_of(agent) != first
         assert only_cluster(agent).brokers[0].restarts == 0  # asked for, not a death
 
@@ -327,7 +333,7 @@ def test_each_start_makes_one_process(node: TestNode) -> None:
         agent.accept(node.spec(node.cluster()))
         await until(lambda: is_applied(agent, 1))
         for generation in range(2, 12):
-            spec = node.cluster(generation, trusted_ca_pem=f"ca {generation}")
+            spec = node.cluster(generation, broker_configs={"script.count": str(generation)})
             agent.accept(node.spec(spec))
             await until(lambda wanted=generation: is_applied(agent, wanted))  # type: ignore[misc]
         marker = str(next(node.storage.brokers()).config / "broker.json")

@@ -7,6 +7,7 @@ from data_plane.agent.reconcile import (
     BrokerSeen,
     ClusterSeen,
     PreparePorts,
+    ReloadBroker,
     RemoveBroker,
     RemoveCluster,
     StartBroker,
@@ -14,12 +15,26 @@ from data_plane.agent.reconcile import (
     WriteFiles,
     steps,
 )
+from data_plane.agent.storage import Digests
 from data_plane.contract.spec import BrokerSpec, ClusterSpec, SealedSecret
 
 KEY = SealedSecret(ephemeral_public_key="", nonce="", ciphertext="")
-SERVING = BrokerSeen(
-    is_running=True, is_ready=True, started_with="d", on_disk="d", wanted="d", may_start=True
-)
+FILES, OTHERS, REISSUED = Digests("d", "c"), Digests("e", "c"), Digests("d", "c2")
+
+
+def running(
+    *,
+    has_read: Digests = FILES,
+    on_disk: Digests = FILES,
+    wanted: Digests = FILES,
+    is_ready: bool = True,
+) -> BrokerSeen:
+    return BrokerSeen(
+        is_running=True, is_ready=is_ready, has_read=has_read, on_disk=on_disk, wanted=wanted
+    )
+
+
+SERVING = running()
 
 
 def spec(*broker_ids: int, desired: str = "running") -> ClusterSpec:
@@ -51,24 +66,47 @@ def test_new_brokers_are_started_in_order() -> None:
 
 
 def test_a_broker_that_must_wait_is_left_alone() -> None:
-    assert steps(spec(0), seen({0: BrokerSeen(may_start=False, wanted="d")})) == ()
+    assert steps(spec(0), seen({0: BrokerSeen(may_start=False, wanted=FILES)})) == ()
 
 
 def test_changed_files_restart_the_broker() -> None:
-    changed = BrokerSeen(is_running=True, is_ready=True, started_with="d", on_disk="d", wanted="e")
+    changed = running(wanted=OTHERS)
     assert steps(spec(0), seen({0: changed}, is_admin_due=True)) == (
         StopBroker(0, "its files changed"),
         *start(0),
     )
 
 
+def test_reissued_certificates_are_reloaded_without_a_restart() -> None:
+    assert steps(spec(0), seen({0: running(wanted=REISSUED)}, is_admin_due=True)) == (
+        WriteFiles(0),
+        ReloadBroker(0),
+    )
+
+
+def test_a_broker_that_is_starting_is_not_told_yet() -> None:
+    """Before it has its handlers the signal would end it."""
+    assert steps(spec(0), seen({0: running(wanted=REISSUED, is_ready=False)})) == ()
+
+
+def test_written_but_not_told_is_told_again() -> None:
+    """The agent died between both steps."""
+    half = running(wanted=REISSUED, on_disk=REISSUED)
+    assert steps(spec(0), seen({0: half})) == (WriteFiles(0), ReloadBroker(0))
+
+
+def test_a_restart_reads_certificates_too() -> None:
+    both = running(wanted=Digests("e", "c2"))
+    assert steps(spec(0), seen({0: both})) == (StopBroker(0, "its files changed"), *start(0))
+
+
 def test_files_changed_by_hand_are_written_again_without_a_restart() -> None:
-    drifted = BrokerSeen(is_running=True, is_ready=True, started_with="d", on_disk="x", wanted="d")
+    drifted = running(on_disk=OTHERS)
     assert steps(spec(0), seen({0: drifted})) == (WriteFiles(0),)
 
 
 def test_admin_state_waits_for_all_brokers() -> None:
-    starting = BrokerSeen(is_running=True, started_with="d", on_disk="d", wanted="d")
+    starting = running(is_ready=False)
     assert steps(spec(0, 1), seen({0: SERVING, 1: starting}, is_admin_due=True)) == ()
     assert steps(spec(0, 1), seen({0: SERVING, 1: SERVING}, is_admin_due=True)) == (
         ApplyAdminState(4),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from data_plane.agent import processes, supervise
-from data_plane.agent.storage import BrokerStorage
+from data_plane.agent.storage import BrokerStorage, Digests
 from data_plane.agent.supervise import PACKAGE_ROOT, bound_log, environment, last_log_line
 
 
@@ -69,7 +69,7 @@ def test_a_child_without_a_command_line_yet_is_alive(
 
     async def scenario() -> None:
         argv = [sys.executable, "-c", "import time; time.sleep(60)", "marker"]
-        process = supervise.start(storage(tmp_path, ""), argv, "marker", "digest", lambda: None)
+        process = supervise.start(storage(tmp_path, ""), argv, "marker", Digests(), lambda: None)
         assert process is not None
         assert process.is_alive()
         assert await process.stop(5.0)
@@ -82,7 +82,7 @@ def test_a_death_wakes_the_watcher(tmp_path: Path) -> None:
     async def scenario() -> None:
         died = asyncio.Event()
         argv = [sys.executable, "-c", "import time; time.sleep(60)"]
-        process = supervise.start(storage(tmp_path, ""), argv, "-c", "digest", died.set)
+        process = supervise.start(storage(tmp_path, ""), argv, "-c", Digests(), died.set)
         assert process is not None
         processes.send(process.identity, signal.SIGKILL)
         await asyncio.wait_for(died.wait(), 10)
