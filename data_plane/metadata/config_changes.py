@@ -9,14 +9,9 @@ from data_plane.metadata.config_keys import ConfigKey, ConfigType, UpdateMode, i
 from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
-<<<<<<< HEAD
-from data_plane.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, preview
-from data_plane.metadata.leadership import elected, ruled_by
-=======
 from data_plane.metadata.group_configs import GROUP_CONFIGS
-from data_plane.metadata.image import BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE
-from data_plane.metadata.partitions import commit_mode_changes
->>>>>>> caa3034 (Let consumer groups and the broker's loggers have configs (KIP-848, KIP-412))
+from data_plane.metadata.image import BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE, preview
+from data_plane.metadata.leadership import elected, ruled_by
 from data_plane.metadata.records import ConfigRecord, MetadataRecord, PartitionRecord
 from data_plane.protocol.errors import (
     InvalidConfig,

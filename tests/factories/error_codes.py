@@ -24,7 +24,7 @@ def codes_of(message: Any) -> Iterator[int]:
 
 
 def check_codes(api_key: int, response: object) -> None:
-    """Fail on a code that clients of this API do not know. Brokers' own APIs are not judged."""
+    """Fail on a code that clients of this API do not know."""
     known = CODES.get(api_key)
     if known is None:
         return

@@ -37,7 +37,7 @@ FATAL_TO_FETCH = {
 
 @pytest.mark.semantics("40a")
 def test_every_api_that_is_served_has_its_list() -> None:
-    assert set(CODES) == set(HANDLERS) - INTERNAL_KEYS
+    assert set(HANDLERS) - INTERNAL_KEYS <= set(CODES)
 
 
 @pytest.mark.semantics("40a")
@@ -82,7 +82,7 @@ def test_no_frame_brings_out_a_foreign_code(seed: int) -> None:
         _, body_at = read_response_header(header.api_key, version, answer)
         check_codes(spec.key, decode(spec.response, version, answer[body_at:]))
         seen[spec.key] += 1
-    assert len(seen) >= len(CODES) - 2, "almost every API was answered"
+    assert len(seen) >= len(HANDLERS.keys() - INTERNAL_KEYS) - 2, "almost every API was answered"
 
 
 @pytest.mark.semantics("40a", "61b")
