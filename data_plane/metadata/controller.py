@@ -30,7 +30,7 @@ from data_plane.raft.failures import DiskFull
 from data_plane.raft.messages import Message, SnapshotChunk
 from data_plane.raft.node import RaftNode
 from data_plane.raft.snapshot import Snapshot, SnapshotDraft
-from data_plane.raft.voters import VoterSet, encode_voters, voters_in
+from data_plane.raft.voters import Voter, VoterKey, VoterSet, encode_voters, voters_in
 
 CHUNK_BYTES_MAX = 256 * 1024  # of a snapshot in one message
 
@@ -211,6 +211,18 @@ class Controller:
         """
         self.node.resign()
         self.image = self.committed
+
+    def add_voter(self, voter: Voter) -> None:
+        """Begin to let an observer vote. Raises NotLeader or ChangeRefused."""
+        self._changed(self.node.add_voter(voter))
+
+    def remove_voter(self, key: VoterKey) -> None:
+        """Begin to let a voter go. Raises NotLeader or ChangeRefused."""
+        self._changed(self.node.remove_voter(key))
+
+    def _changed(self, offset: int) -> None:
+        """The entry is the quorum's own; the image moves past it all the same."""
+        self.image = _replayed(self.image, [], offset, self.node.term)
 
     def wants_snapshot(self, log_bytes_max: int) -> bool:
         """True if the log is longer than that and than the last snapshot, so that the cost of

@@ -111,6 +111,7 @@ def run(
 def serve(config: BrokerConfig, fault_seams: Path | None = None) -> None:
     """Run the process; a refusal ends it with one line on stderr and its own exit code."""
     from data_plane.log.failures import DamagedLog, DirectoryRefused, LogFailure
+    from data_plane.peers.addresses import AddressRefused
     from data_plane.protocol.errors import InvalidConfig
     from data_plane.server.listener import ListenerRefused
     from data_plane.server.process import BrokerProcess
@@ -123,7 +124,7 @@ def serve(config: BrokerConfig, fault_seams: Path | None = None) -> None:
 
     try:
         run_loop(whole)
-    except ListenerRefused as error:
+    except (ListenerRefused, AddressRefused) as error:
         refuse(str(error), EXIT_UNAVAILABLE)
     except DirectoryRefused as error:
         refuse(str(error), EXIT_DIRECTORY_REFUSED)
