@@ -131,10 +131,10 @@ class Controller:
         """What is to be decided unasked; append each before the next is drawn. Only if active."""
         return self._duties.due(self, now_ms)
 
-    @property
-    def next_due_ms(self) -> int | None:
-        """When a session ends; None: none is watched. `due` wants to be asked twice a second."""
-        return self._sessions.next_due_ms
+    def is_urgent(self, now_ms: int) -> bool:
+        """A session is over: `due` should be asked at once, else twice a second."""
+        due_ms = self._sessions.next_due_ms
+        return due_ms is not None and now_ms >= due_ms
 
     def new_id(self) -> UUID:
         """Return a random id (version 4) for a topic or a binding, from the injected randomness."""
