@@ -9,7 +9,7 @@ from data_plane.metadata.config_keys import ConfigKey, ConfigType, UpdateMode, i
 from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
-from data_plane.metadata.group_configs import GROUP_CONFIGS
+from data_plane.metadata.group_configs import BOUNDS, GROUP_CONFIGS
 from data_plane.metadata.image import BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE, preview
 from data_plane.metadata.leadership import elected, ruled_by
 from data_plane.metadata.records import ConfigRecord, MetadataRecord, PartitionRecord
@@ -217,7 +217,20 @@ def _new_value(
             raise
         # Kafka answers for brokers with 42, for all else with 40 (KAFKA-13609).
         raise InvalidRequest(error.message) from error
+    if resource.resource_type == GROUP_RESOURCE:
+        _check_bounds(scope, key.name, int(value))
     return value
+
+
+def _check_bounds(scope: ConfigScope, name: str, value: int) -> None:
+    lowest, highest = (
+        int(scope.broker_candidates(BROKER_CONFIGS[bound])[0].value or 0) for bound in BOUNDS[name]
+    )
+    if not lowest <= value <= highest:
+        raise InvalidConfig(
+            f"Invalid value {value} for configuration {name}:"
+            f" Value must be between {lowest} and {highest}"
+        )
 
 
 def _combined(

@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from data_plane.metadata.config_keys import ConfigKey, ConfigType, between, catalogue
+from data_plane.metadata.config_keys import ConfigKey, ConfigType, at_least, catalogue
 
 HEARTBEAT_INTERVAL: Final = "consumer.heartbeat.interval.ms"
 SESSION_TIMEOUT: Final = "consumer.session.timeout.ms"
 
-# Bounds are Kafka's: group.consumer.{min,max}.heartbeat.interval.ms and ...session.timeout.ms.
 GROUP_CONFIGS: Final = catalogue(
     (
         ConfigKey(
@@ -15,7 +14,7 @@ GROUP_CONFIGS: Final = catalogue(
             ConfigType.INT,
             "5000",
             "How often members of this group are told to send heartbeats",
-            between(5_000, 15_000),
+            at_least(1),
             broker_key="group.consumer.heartbeat.interval.ms",
         ),
         ConfigKey(
@@ -23,8 +22,20 @@ GROUP_CONFIGS: Final = catalogue(
             ConfigType.INT,
             "45000",
             "How long a member of this group may be silent",
-            between(45_000, 60_000),
+            at_least(1),
             broker_key="group.consumer.session.timeout.ms",
         ),
     )
 )
+
+# Keys of the broker between which a group may choose, the lowest and the highest.
+BOUNDS: Final = {
+    HEARTBEAT_INTERVAL: (
+        "group.consumer.min.heartbeat.interval.ms",
+        "group.consumer.max.heartbeat.interval.ms",
+    ),
+    SESSION_TIMEOUT: (
+        "group.consumer.min.session.timeout.ms",
+        "group.consumer.max.session.timeout.ms",
+    ),
+}
