@@ -263,7 +263,8 @@ class Broker:
             self.coordinators.flush(now_ms)  # A write may have let a coordinator go on.
         self.metadata.pump()
         self._syncs.start()
-        self._run_woken()
+        if self._woken:
+            self._run_woken()
         self._isr_changes.step(now_ms)
         self._fetchers.step(now_ms)
 

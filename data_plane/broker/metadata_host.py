@@ -9,7 +9,6 @@ from data_plane.broker.outcomes import Outcomes
 from data_plane.broker.snapshot_cycle import SnapshotCycle
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
-from data_plane.metadata.duties import WATCH_INTERVAL_MS
 from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import NotController
 from data_plane.raft.entries import Ready
@@ -55,10 +54,10 @@ class MetadataHost:
         self._has_failed = False
         self._outcomes = Outcomes()
         self._has_stepped_down = False
+        self._has_moved = True  # The controller was asked or told something since the last pump.
         self._is_persisting = False
         self._held: Ready | None = None  # a leader's snapshot that waits for an own one's files
         self._now_ms = 0
-        self._duties_due_ms = 0
 
     def attach(self, on_image: OnImage, on_committed: Callable[[], None]) -> None:
         """As Metadata.attach: until then nobody is told."""
@@ -83,6 +82,7 @@ class MetadataHost:
             raise NotController
         decision = choose(self.controller)
         offset = self.controller.append(decision.records)
+        self._has_moved = True
         if self.controller.committed.offset >= offset:
             return decision.response
         term = self.controller.image.term
@@ -92,7 +92,7 @@ class MetadataHost:
 
     def step(self, message: Message, now_ms: int) -> None:
         """A message came from another voter or observer; `pump` follows at the end of the turn."""
-        self._now_ms = now_ms
+        self._now_ms, self._has_moved = now_ms, True
         if isinstance(message, Ask | Answer):
             self.line.step(message)
             return
@@ -101,26 +101,15 @@ class MetadataHost:
 
     def tick(self, now_ms: int) -> None:
         """Do what is due by the clock; `pump` follows."""
-        self._now_ms = now_ms
+        self._now_ms, self._has_moved = now_ms, True
         self.controller.node.tick(now_ms)
         self.line.tick(now_ms)
         self.controller.forget_unless_leader()
         self._outcomes.expire(now_ms)
-        self._do_duties(now_ms)
-
-    def _do_duties(self, now_ms: int) -> None:
-        """What the active controller of a cluster decides unasked, each on what came before."""
-        controller = self.controller
-        if self.send is None or not controller.is_active:
-            return
-        if now_ms < self._duties_due_ms and not controller.is_urgent(now_ms):
-            return
-        self._duties_due_ms = now_ms + WATCH_INTERVAL_MS
-        for decision in controller.due(now_ms):
-            controller.append(decision.records)
 
     def hand_over(self, now_ms: int) -> bool:
         """Before a clean stop: let another voter lead; False if there is nothing to wait for."""
+        self._has_moved = True
         return self.controller.node.transfer(now_ms)
 
     @property
@@ -129,7 +118,12 @@ class MetadataHost:
         return None if self.send is None else self.controller.node.next_due_ms
 
     def pump(self) -> None:
-        """Start what the controller has ready; at the end of each turn, and after each persist."""
+        """Start what the controller has ready, if anything; at the end of each turn."""
+        if self._has_moved:
+            self._pump()
+
+    def _pump(self) -> None:
+        self._has_moved = False
         while not self._has_failed and (ready := self._next_ready()) is not None:
             if ready.must_persist:
                 if ready.snapshot is not None and self._snapshots.is_busy:
@@ -166,6 +160,7 @@ class MetadataHost:
         """Stand for election again after a full disk; now and then, since each try writes."""
         if self._has_stepped_down:
             self._has_stepped_down = False
+            self._has_moved = True
             self.controller.resume()
 
     def _on_failure(self, error: BaseException) -> None:
@@ -177,7 +172,7 @@ class MetadataHost:
         if error is not None:
             self._on_failure(error)
             return
-        self.pump()
+        self._pump()
         self._on_committed()
 
     def _cut_done(self, error: BaseException | None) -> None:
@@ -194,6 +189,7 @@ class MetadataHost:
         self._is_persisting = False
         if isinstance(error, DiskFull):
             self.controller.step_down()
+            self._has_moved = True
             if self.send is None:
                 self._outcomes.lost()
             self._has_stepped_down = True
@@ -202,7 +198,7 @@ class MetadataHost:
             self._on_failure(error)
             return
         self._advance(ready)
-        self.pump()  # What this persist committed is applied at once.
+        self._pump()  # What this persist committed is applied at once.
         self._on_committed()
 
     def _advance(self, ready: Ready) -> None:

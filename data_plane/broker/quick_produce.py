@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from data_plane.broker.reply import Parts, Reply
 from data_plane.log.partition_log import StagedAppend
 from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.protocol.framing import SIZE_BYTES
 from data_plane.protocol.hot.fields import TopicKey
 from data_plane.protocol.hot.produce import (
     FLEXIBLE_FROM,
@@ -52,11 +53,11 @@ class QuickProduce:
 
     __slots__ = (
         "_answer_end",
+        "_answer_size",
         "_answer_start",
         "_authorizer",
         "_end",
         "_ends",
-        "_is_all_replicas",
         "_kind",
         "_partitions",
         "_principal",
@@ -65,6 +66,7 @@ class QuickProduce:
         "_topic",
         "_topic_key",
         "_version",
+        "is_all_replicas",
     )
 
     def __init__(self, frame: bytes, end: int, version: int, topic: str, key: TopicKey) -> None:
@@ -79,10 +81,13 @@ class QuickProduce:
         self._answer_start, self._answer_end = answer_around_result(version, key)
         if is_flexible:
             self._answer_start = b"\0" + self._answer_start  # the response header's tags
+        self._answer_size = b""
+        unsized = self.frame(bytes(CORRELATION_END - KEY_AND_VERSION_BYTES), (0, 0, 0, 0, 0))
+        self._answer_size = INT32.pack(len(unsized))  # It is the same for all.
         self._partitions: dict[int, Partition] = {}
         self._authorizer: AclAuthorizer | None = None  # whose permission is known
         self._principal = ""
-        self._is_all_replicas = False
+        self.is_all_replicas = False
         self._timeout_ms = 0
 
     def take(
@@ -119,7 +124,7 @@ class QuickProduce:
             session.is_authenticated
             and broker.takes_plain_produces
             and self._is_allowed(broker, session)
-            and (partition.has_enough_replicas or not self._is_all_replicas)
+            and (partition.has_enough_replicas or not self.is_all_replicas)
         ):
             return None
         batch = frame[at : at + size]
@@ -134,7 +139,7 @@ class QuickProduce:
             counters.bytes_in += size
             counters.messages_in += staged.record_count
         broker.mark_dirty(partition)
-        deadline_ms = now_ms + self._timeout_ms if self._is_all_replicas else None
+        deadline_ms = now_ms + self._timeout_ms if self.is_all_replicas else None
         reply = ProduceReply(broker, partition, self, head[4:8], index, staged, deadline_ms)
         partition.when_written(staged.last_offset + 1, reply.written)
         return reply
@@ -162,17 +167,19 @@ class QuickProduce:
 
     def wait_as_asked(self, acks: int, timeout_ms: int) -> None:
         """What the request said about its answer."""
-        self._is_all_replicas = acks == ALL_REPLICAS
+        self.is_all_replicas = acks == ALL_REPLICAS
         self._timeout_ms = timeout_ms
 
-    @property
-    def is_all_replicas(self) -> bool:
-        return self._is_all_replicas
-
-    def body(self, correlation_id: bytes, result: tuple[int, int, int, int, int]) -> bytes:
-        """Header and body of the answer that tells of success."""
+    def frame(self, correlation_id: bytes, result: tuple[int, int, int, int, int]) -> bytes:
+        """The whole answer that tells of success."""
         return b"".join(
-            (correlation_id, self._answer_start, RESULT_PACK(*result), self._answer_end)
+            (
+                self._answer_size,
+                correlation_id,
+                self._answer_start,
+                RESULT_PACK(*result),
+                self._answer_end,
+            )
         )
 
     def failed(self, correlation_id: bytes, index: int, code: ErrorCode) -> bytes:
@@ -194,11 +201,13 @@ class ProduceReply(Reply):
         "_deadline_ms",
         "_end_offset",
         "_error",
-        "_is_done",
         "_partition",
         "_quick",
         "_result",
+        "is_ready",
     )
+    is_ready: bool
+    mutes = False
 
     def __init__(
         self,
@@ -213,7 +222,7 @@ class ProduceReply(Reply):
         self.parked = None
         self.size_bytes = 0
         self.is_last = False
-        self._is_done = False
+        self.is_ready = False
         self._broker = broker
         self._partition = partition
         self._quick = quick
@@ -231,21 +240,13 @@ class ProduceReply(Reply):
         self._error: ErrorCode | None = None
         self._callback: Callable[[object], None] | None = None
 
-    @property
-    def is_ready(self) -> bool:
-        return self._is_done
-
-    @property
-    def mutes(self) -> bool:
-        return False
-
     def written(self, is_kept: bool) -> None:
         """The turn's write is over."""
         if not (is_kept and self._quick.is_all_replicas):
             self._settle(is_kept)
             return
         self._partition.when_committed(self._end_offset, self._settle)
-        if not self._is_done and self._deadline_ms is not None:
+        if not self.is_ready and self._deadline_ms is not None:
             self._deadline = Parked(self._deadline_ms, self._time_out)
             self._broker.park(self._deadline)
 
@@ -261,22 +262,27 @@ class ProduceReply(Reply):
         if self._error is not None:
             index = self._result[0]
             return (self._quick.failed(self._correlation_id, index, self._error),)
-        return (self._quick.body(self._correlation_id, self._result),)
+        return (self._quick.frame(self._correlation_id, self._result)[SIZE_BYTES:],)
+
+    def frame(self) -> Parts:
+        if self._error is not None:
+            return super().frame()
+        return (self._quick.frame(self._correlation_id, self._result),)
 
     def _settle(self, is_kept: bool) -> None:
-        if self._is_done:
+        if self.is_ready:
             return
         if self._error is None:
             code = self._partition.outcome(is_kept=is_kept, is_all=self._quick.is_all_replicas)
             self._error = code or None
-        self._is_done = True
+        self.is_ready = True
         if self._deadline is not None:
             self._deadline.abandon()
         if self._callback is not None:
             self._callback(None)
 
     def _time_out(self) -> None:
-        if not self._is_done:
+        if not self.is_ready:
             is_short = not self._partition.has_enough_replicas
             code = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
             self._error = code if is_short else ErrorCode.REQUEST_TIMED_OUT

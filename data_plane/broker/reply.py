@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from data_plane.broker.records_part import RecordsPart
+from data_plane.protocol.framing import frame_size
 from data_plane.protocol.primitives import Buffer
 from data_plane.replication.waiting import Parked
 
@@ -51,3 +52,8 @@ class Reply:
             assert self._encode is not None, "a parked reply knows its encoding"
             self._parts = self._encode(self.parked.response)
         return self._parts
+
+    def frame(self) -> Parts:
+        """As `take`, with the size of it all in front: what goes over the wire."""
+        parts = self.take()
+        return (frame_size(parts), *parts)

@@ -50,7 +50,7 @@ class ShardTable(Generic[S]):
         self._host_of: dict[int, ShardHost[S]] = {}  # by id of the shard
         self._loading: dict[int, ShardHost[S]] = {}
         self._broken: dict[int, str] = {}  # partition -> why its records cannot be replayed
-        self._unflushed: dict[ShardHost[S], None] = {}
+        self.unflushed: dict[ShardHost[S], None] = {}  # have records of this turn
         self._due_ms: int | None = None
         self._is_due_known = False
 
@@ -109,9 +109,7 @@ class ShardTable(Generic[S]):
 
     def flush(self, now_ms: int) -> None:
         """Append each shard's records of this turn."""
-        if not self._unflushed:
-            return
-        unflushed, self._unflushed = self._unflushed, {}
+        unflushed, self.unflushed = self.unflushed, {}
         for host in unflushed:
             try:
                 host.flush(now_ms)
@@ -196,12 +194,12 @@ class ShardTable(Generic[S]):
         return host
 
     def _mark_unflushed(self, host: ShardHost[S]) -> None:
-        self._unflushed[host] = None
+        self.unflushed[host] = None
 
     def _drop(self, host: ShardHost[S]) -> None:
         index = host.partition.index
         self._hosts.pop(index, None)
         self._loading.pop(index, None)
-        self._unflushed.pop(host, None)
+        self.unflushed.pop(host, None)
         self._host_of.pop(id(host.shard), None)
         host.fail()

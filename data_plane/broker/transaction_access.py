@@ -61,21 +61,17 @@ def verification_code(
     *,
     is_abortable_known: bool,
     not_now: ErrorCode,
-) -> ErrorCode | KafkaError | Parked:
+) -> ErrorCode:
     """Ask the coordinator whether a partition is in the producer's transaction (KIP-890, part 1).
 
     is_abortable_known: the client knows TRANSACTION_ABORTABLE. not_now: what its API calls a
-    failure that passes. Parked, with an ErrorCode, where another broker is asked.
+    failure that passes.
     """
-
-    def translated(code: ErrorCode) -> ErrorCode:
-        return _for_client(code, is_abortable_known=is_abortable_known, not_now=not_now)
-
     try:
-        checked = broker.coordinators.check_in_transaction(transactional_id, who, at)
+        code = broker.coordinators.check_in_transaction(transactional_id, who, at)
     except KafkaError as error:
-        return translated(error.code)
-    return then(checked, translated)
+        code = error.code
+    return _for_client(code, is_abortable_known=is_abortable_known, not_now=not_now)
 
 
 def add_implicitly(

@@ -20,16 +20,12 @@ class EpochEnd(NamedTuple):
 class LeaderEpochs:
     """Growing epochs with growing start offsets."""
 
-    __slots__ = ("_epochs", "_starts")
+    __slots__ = ("_epochs", "_starts", "latest")
 
     def __init__(self) -> None:
         self._epochs: list[int] = []
         self._starts: list[int] = []
-
-    @property
-    def latest(self) -> int:
-        """The epoch of the last record, -1 before the first."""
-        return self._epochs[-1] if self._epochs else UNKNOWN
+        self.latest = UNKNOWN  # the epoch of the last record; before the first there is none
 
     @property
     def entries(self) -> list[tuple[int, int]]:
@@ -40,6 +36,7 @@ class LeaderEpochs:
         if leader_epoch > self.latest:
             self._epochs.append(leader_epoch)
             self._starts.append(start_offset)
+            self.latest = leader_epoch
 
     def epoch_at(self, offset: int) -> int:
         """Return the epoch that wrote an offset, -1 if it lies before the first known one."""
@@ -63,6 +60,7 @@ class LeaderEpochs:
         while self._starts and self._starts[-1] >= offset:
             self._starts.pop()
             self._epochs.pop()
+        self.latest = self._epochs[-1] if self._epochs else UNKNOWN
 
     def truncate_start(self, offset: int) -> None:
         """Forget what lies before `offset`; the epoch that covers it now starts there."""

@@ -1,7 +1,7 @@
 """The settings of one log, from a topic's configs; units in the names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from data_plane.protocol.records import compression as codecs
 
@@ -34,17 +34,17 @@ class LogConfig:
     max_compaction_lag_ms: int = NEVER_MS
     min_cleanable_dirty_ratio: float = 0.5
 
-    @property
-    def takes_any_records(self) -> bool:
-        """Nothing is asked of single records, so nobody has to look at them."""
-        return not self.is_compacted and self.timestamp_before_max_ms == NEVER_MS
+    # Nothing is asked of single records, so nobody has to look at them.
+    takes_any_records: bool = field(init=False)
+    # Age at which a segment ends: a compacted one early enough to be cleaned in time.
+    roll_ms: int = field(init=False)
 
-    @property
-    def roll_ms(self) -> int:
-        """Age at which a segment ends: a compacted one early enough to be cleaned in time."""
-        if self.is_compacted:
-            return min(self.segment_ms, self.max_compaction_lag_ms)
-        return self.segment_ms
+    def __post_init__(self) -> None:
+        """Each append asks for what follows from the settings."""
+        takes_any = not self.is_compacted and self.timestamp_before_max_ms == NEVER_MS
+        object.__setattr__(self, "takes_any_records", takes_any)
+        lag_ms = self.max_compaction_lag_ms if self.is_compacted else NEVER_MS
+        object.__setattr__(self, "roll_ms", min(self.segment_ms, lag_ms))
 
 
 def log_config_from_topic(

@@ -17,18 +17,15 @@ RELATIVE_OFFSET_MAX = 2**31 - 1
 class OffsetIndex:
     """Relative last offsets and positions of some batches, in order."""
 
-    __slots__ = ("_offsets", "_positions")
+    __slots__ = ("_offsets", "_positions", "size_bytes")
 
     def __init__(self, offsets: "array[int] | None" = None, positions: "array[int] | None" = None):
         self._offsets = array("i") if offsets is None else offsets
         self._positions = array("i") if positions is None else positions
+        self.size_bytes = len(self._offsets) * ENTRY_BYTES  # of its file
 
     def __len__(self) -> int:
         return len(self._offsets)
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self._offsets) * ENTRY_BYTES
 
     @property
     def last(self) -> tuple[int, int] | None:
@@ -38,6 +35,7 @@ class OffsetIndex:
     def append(self, relative_offset: int, position: int) -> None:
         self._offsets.append(relative_offset)
         self._positions.append(position)
+        self.size_bytes += ENTRY_BYTES
 
     def floor_offset(self, relative_offset: int) -> tuple[int, int]:
         """Return the last entry at or before an offset, (-1, 0) if there is none.
@@ -57,6 +55,7 @@ class OffsetIndex:
         """Drop the entries of batches that start at or after `size_bytes` of the log file."""
         kept = bisect_right(self._positions, size_bytes - 1)
         del self._offsets[kept:], self._positions[kept:]
+        self.size_bytes = kept * ENTRY_BYTES
 
     def encode(self) -> bytes:
         both = array("i", bytes(self.size_bytes))

@@ -114,6 +114,7 @@ class PartitionLog:
         self.size_bytes = sum(segment.size_bytes for segment in loaded.segments)
         self.garbage: list[PurePath] = []  # renamed files, to be unlinked off the loop
         self._staged: list[StagedBatch] = []
+        self._staged_bytes = 0
         self._staged_end = self.log_end_offset
         self._staged_epoch = self._epochs.latest
         self._undo: list[tuple[int, int, Producer | None]] = []  # base offset, producer id, before
@@ -276,6 +277,7 @@ class PartitionLog:
         self._staged.append(
             StagedBatch(batch, size_bytes, base_offset, last_offset, leader_epoch, max_timestamp_ms)
         )
+        self._staged_bytes += size_bytes
         self._staged_end = last_offset + 1
         self._staged_epoch = leader_epoch
         return StagedAppend(
@@ -311,6 +313,7 @@ class PartitionLog:
                     header.max_timestamp,
                 )
             )
+            self._staged_bytes += header.size_bytes
             self._staged_end = header.next_offset
             self._staged_epoch = header.partition_leader_epoch
 
@@ -334,39 +337,41 @@ class PartitionLog:
         if not self._staged:
             return
         staged, self._staged = self._staged, []
+        size_bytes, self._staged_bytes = self._staged_bytes, 0
         try:
-            if self._fits(staged):
-                self._append(staged)
-            else:
-                for batch in staged:
-                    if not self._fits([batch]):
-                        self._roll()
-                    self._append([batch])
+            if self._fits(size_bytes, self._staged_end):
+                self._append(staged, size_bytes)
+                return
+            for batch in staged:
+                # A batch larger than a segment gets one of its own.
+                if self._segments[-1].size_bytes and not self._fits(
+                    batch.size_bytes, batch.last_offset + 1
+                ):
+                    self._roll()
+                self._append([batch], batch.size_bytes)
         finally:
             self._settle()
 
-    def _fits(self, batches: Sequence[StagedBatch]) -> bool:
-        """Say whether batches may join the active segment."""
-        active, config = self._active, self.config
-        size_bytes = active.size_bytes + sum([batch[1] for batch in batches])
-        if not active.size_bytes and len(batches) == 1:
-            size_bytes = 0  # A batch larger than a segment gets one of its own.
-        is_due = active.size_bytes and self._now_ms - active.created_ms >= config.roll_ms
-        return not is_due and active.has_room(
-            batches[-1].last_offset, size_bytes, config.segment_bytes, config.index_bytes_max
+    def _fits(self, size_bytes: int, end_offset: int) -> bool:
+        """Say whether so many bytes, up to an offset, may join the active segment."""
+        active, config = self._segments[-1], self.config
+        return self._now_ms - active.created_ms < config.roll_ms and active.has_room(
+            end_offset - 1,
+            active.size_bytes + size_bytes,
+            config.segment_bytes,
+            config.index_bytes_max,
         )
 
-    def _append(self, batches: Sequence[StagedBatch]) -> None:
-        active = self._active
+    def _append(self, batches: Sequence[StagedBatch], size_bytes: int) -> None:
+        active = self._segments[-1]
         if not active.size_bytes:
             active.created_ms = self._now_ms
-        before_bytes = active.size_bytes
-        active.append(batches)
+        active.append(batches, size_bytes)
         if batches[-1].leader_epoch > self._epochs.latest:
             for batch in batches:
                 self._epochs.assign(batch.leader_epoch, batch.base_offset)
-        self.size_bytes += active.size_bytes - before_bytes
-        self._bytes_since_checkpoint += active.size_bytes - before_bytes
+        self.size_bytes += size_bytes
+        self._bytes_since_checkpoint += size_bytes
         self.log_end_offset = batches[-1].last_offset + 1
         self._sync.mark_file(active.log_path)
         if self._has_marker:

@@ -136,12 +136,16 @@ class Segment:
         """Say whether it may grow to an offset and a size."""
         if last_offset - self.base_offset > RELATIVE_OFFSET_MAX:
             return False
-        index_bytes = self.offset_index.size_bytes + ENTRY_BYTES
-        return size_bytes <= segment_bytes and index_bytes <= index_bytes_max
+        index = self._offset_index
+        if index is None:
+            index = self.offset_index
+        return size_bytes <= segment_bytes and index.size_bytes + ENTRY_BYTES <= index_bytes_max
 
-    def append(self, batches: Sequence[StagedBatch]) -> None:
-        """Write batches with one call. Raises DiskFull, the file then as before, or LogFailure."""
-        size_bytes = sum([batch[1] for batch in batches])
+    def append(self, batches: Sequence[StagedBatch], size_bytes: int) -> None:
+        """Write batches, `size_bytes` together, with one call.
+
+        Raises DiskFull, the file then as before, or LogFailure.
+        """
         try:
             self.file().append([batch[0] for batch in batches], size_bytes)
         except OSError as error:

@@ -27,6 +27,7 @@ from data_plane.protocol.records.batch import (
     NO_PRODUCER_ID,
     BatchHeader,
     check_crc,
+    header_from_fields,
 )
 from data_plane.protocol.records.record import Record, iter_records
 
@@ -64,7 +65,7 @@ def check_whole_client_batch(view: memoryview, config: LogConfig, now_ms: int) -
             and (config.is_log_append_time or latest_ms <= now_ms + config.timestamp_after_max_ms)
             and crc32c.crc32c(view[ATTRIBUTES_AT:]) == crc
         ):
-            return BatchHeader._make(fields)
+            return header_from_fields(fields)
     header = header_of_client_batch(view)
     check_client_batch(view, header, config, now_ms)
     return header
@@ -82,7 +83,7 @@ def header_of_client_batch(view: memoryview) -> BatchHeader:
         raise InvalidRecord(f"record batches must have magic 2, not {view[16]}")
     if len(view) < BATCH_HEADER_BYTES:
         raise CorruptBatch(f"{len(view)} bytes are too few for a batch header")
-    header = BatchHeader._make(BATCH_HEADER.unpack_from(view))
+    header = header_from_fields(BATCH_HEADER.unpack_from(view))
     size_bytes = header.size_bytes
     if not BATCH_HEADER_BYTES <= size_bytes <= len(view):
         raise CorruptBatch(f"a batch claims {size_bytes} of {len(view)} bytes")

@@ -48,7 +48,6 @@ class Partition:
         "_brokers",
         "_counted",
         "_is_frozen",
-        "_is_gone",
         "_progress",
         "_replica_progress",
         "_written",
@@ -61,6 +60,7 @@ class Partition:
         "has_enough_replicas",
         "high_watermark",
         "index",
+        "is_gone",
         "isr",
         "isr_pending",
         "leader_epoch",
@@ -109,7 +109,7 @@ class Partition:
         self._written: list[tuple[int, Written]] = []  # wait for this turn's write
         self._progress: dict[Woken, None] = {}  # parked fetches, in order of arrival
         self._replica_progress: dict[Woken, Woken] = {}  # followers' sessions; see below
-        self._is_gone = False
+        self.is_gone = False  # deleted or given up; whoever waited has been told
         self.gone_code = ErrorCode.KAFKA_STORAGE_ERROR  # what those are told who wait then
         self.has_enough_replicas = False
         if self.isr == (broker_id,):
@@ -164,11 +164,6 @@ class Partition:
         """The high watermark may still be below what a former leader had told (KIP-207)."""
         return self.high_watermark < self.epoch_start_offset
 
-    @property
-    def is_gone(self) -> bool:
-        """Deleted or given up; whoever waited has been told."""
-        return self._is_gone
-
     def check_epoch(self, leader_epoch: int) -> None:
         """Refuse a client whose view is older (74) or newer (75) than ours; -1 is unchecked."""
         if leader_epoch in (UNCHECKED_EPOCH, self.leader_epoch):
@@ -190,7 +185,7 @@ class Partition:
         is_verified: the coordinator knows that this partition is in the batch's transaction.
         Raises KafkaError with the code the client gets, the log then unchanged.
         """
-        if self._is_gone:
+        if self.is_gone:
             raise self._refusal()
         return self.log.stage(
             batches,
@@ -275,8 +270,8 @@ class Partition:
 
     def when_committed(self, offset: int, callback: Committed) -> None:
         """Call back True once the high watermark is at least `offset`, False if it never will."""
-        if self._is_gone or self.high_watermark >= offset:
-            callback(not self._is_gone)
+        if self.is_gone or self.high_watermark >= offset:
+            callback(not self.is_gone)
         else:
             self.committed.add(offset, callback)
 
@@ -321,7 +316,7 @@ class Partition:
 
     def complete_sync(self, ticket: SyncTicket) -> None:
         """A sync ended well; a stale ticket changes nothing (durability.md 2)."""
-        if not self._is_gone and self.log.complete_sync(ticket):
+        if not self.is_gone and self.log.complete_sync(ticket):
             self._advance()
 
     # What followers ask, and what is concluded from it.
@@ -388,7 +383,7 @@ class Partition:
         Out go those that have been behind for longer than `lag_ms_max`; in come those that hold
         all below the high watermark and all from before this leader epoch (durability.md 1).
         """
-        if self.isr_pending is not None or self._is_gone or self._is_frozen:
+        if self.isr_pending is not None or self.is_gone or self._is_frozen:
             return None
         end, isr = self.log.log_end_offset, self.isr
         wanted = [
@@ -407,7 +402,7 @@ class Partition:
         is_synced = self.commit_mode == CommitMode.SYNCED
         reached = replica.synced_offset if is_synced else replica.end_offset
         known_as = self._brokers.get(replica.broker_id)
-        if known_as is None or not known_as.is_active:
+        if known_as is None or known_as.is_fenced:
             return False
         return reached >= max(self.high_watermark, self.epoch_start_offset)
 
@@ -433,7 +428,7 @@ class Partition:
 
     def leave(self, code: ErrorCode = ErrorCode.KAFKA_STORAGE_ERROR) -> None:
         """The partition is deleted or led elsewhere: everyone who waits learns it now."""
-        self._is_gone = True
+        self.is_gone = True
         self.gone_code = code
         written, self._written = self._written, []
         for _, callback in written:
@@ -475,7 +470,8 @@ class Partition:
             self.high_watermark = reached
             log.forget_decided(reached)
             self.committed.advance(reached)
-            self.tell_progress()
+            if self._progress or self._replica_progress:
+                self.tell_progress()
 
     def tell_progress(self) -> None:
         """Something that readers are told of has moved: wake them, mark it in their sessions."""

@@ -9,7 +9,7 @@ from data_plane.broker.config import Limits
 from data_plane.broker.dispatch import CloseConnection, Session, dispatch
 from data_plane.broker.reply import Reply
 from data_plane.log.failures import DamagedLog
-from data_plane.protocol.framing import SIZE_BYTES, FrameTooLarge, frame_size, frames
+from data_plane.protocol.framing import SIZE_BYTES, FrameTooLarge, frames
 from data_plane.protocol.primitives import INT32, Buffer
 from data_plane.server.outbox import Outbox
 from data_plane.server.receive_buffer import ReceiveBuffer
@@ -109,7 +109,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._session is not None:
             self._gate.leave(self)
             self._gate.budget.forget(self)
-            self._gate.budget.wake()
         for timer in (self._authentication_timer, self._throttle_timer):
             if timer is not None:
                 timer.cancel()
@@ -135,7 +134,7 @@ class Connection(asyncio.BufferedProtocol):
             not self._is_muted
             and not self._is_closing
             and not self._is_write_blocked
-            and not self._outbox
+            and not self._outbox.parts
             and self._throttle_timer is None
             and len(self._queue) < self._inflight_max
             and self._inflight_bytes <= self._inflight_bytes_max
@@ -147,7 +146,10 @@ class Connection(asyncio.BufferedProtocol):
         assert session is not None, "a closed connection parses nothing"
         guard = session.guard
         view, first = buffer.view, buffer.start
-        limit = self._frame_bytes_max(session)
+        limits = self._limits
+        limit = limits.frame_bytes_max
+        if not session.is_authenticated:
+            limit = limits.unauthenticated_frame_bytes_max
         now_ms = self._turns.clock.now_ms()
         at = first
         self._turns.has_asked = True
@@ -163,7 +165,7 @@ class Connection(asyncio.BufferedProtocol):
                     self._mute_until(session.throttle.until_ms, now_ms)
                 if not self._can_parse:
                     break
-                if end - first >= self._limits.turn_bytes_max:
+                if end - first >= limits.turn_bytes_max:
                     self._go_on_later()
                     break
         except (CloseConnection, FrameTooLarge) as error:
@@ -173,12 +175,6 @@ class Connection(asyncio.BufferedProtocol):
         if buffer.filled - buffer.start >= SIZE_BYTES:
             size = INT32.unpack_from(buffer.view, buffer.start)[0]
             buffer.expect(size + SIZE_BYTES)
-
-    def _frame_bytes_max(self, session: Session) -> int:
-        limits = self._limits
-        if session.is_authenticated:
-            return limits.frame_bytes_max
-        return limits.unauthenticated_frame_bytes_max
 
     def _enqueue(self, reply: Reply, size_bytes: int) -> None:
         self._queue.append(reply)
@@ -204,8 +200,7 @@ class Connection(asyncio.BufferedProtocol):
             while queue and queue[0].is_ready:
                 reply = queue.popleft()
                 self._inflight_bytes -= reply.size_bytes
-                parts = reply.take()
-                self._outbox.put((frame_size(parts), *parts))
+                self._outbox.put(reply.frame())
                 if reply.is_last:
                     self._is_closing = True  # Who sent it has logged why.
                     break
@@ -228,12 +223,13 @@ class Connection(asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None:
             return
-        if self._outbox and not self._is_write_blocked and not self._is_sending:
-            started_ns = self._turns.broker.quotas.started_ns()
+        if self._outbox.parts and not self._is_write_blocked and not self._is_sending:
+            quotas = self._turns.broker.quotas
+            started_ns = quotas.started_ns() if quotas.times_requests else 0
             self._send_slice(transport)
             if started_ns:
                 self._took(started_ns)
-        if self._is_closing and not self._outbox:
+        if self._is_closing and not self._outbox.parts:
             transport.close()
 
     def _took(self, started_ns: int) -> None:
@@ -256,13 +252,12 @@ class Connection(asyncio.BufferedProtocol):
             self._outbox.clear()
             self._close(error)
         self._tell_budget(transport)
-        if self._outbox and not self._is_write_blocked:
+        if self._outbox.parts and not self._is_write_blocked:
             self._send_later()
 
     def _tell_budget(self, transport: asyncio.Transport) -> None:
-        budget = self._gate.budget
-        budget.hold(self, self._outbox.memory_bytes + transport.get_write_buffer_size())
-        budget.wake()
+        unsent_bytes = self._outbox.memory_bytes + transport.get_write_buffer_size()
+        self._gate.budget.hold(self, unsent_bytes)
 
     def _send_later(self) -> None:
         """The next slice is for the next turn: others send theirs in between."""

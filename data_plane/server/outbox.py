@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 from data_plane.broker.records_part import RecordsPart
 from data_plane.protocol.primitives import Buffer
@@ -10,23 +11,30 @@ Part = Buffer | RecordsPart
 
 
 class Outbox:
-    """Parts of replies in order. Only what is in memory counts in `memory_bytes`."""
+    """Parts of replies in order. Only what is in memory counts in `memory_bytes`.
 
-    __slots__ = ("_parts", "memory_bytes")
+    parts: to be read only; empty while nothing waits.
+    """
+
+    __slots__ = ("_file_parts", "memory_bytes", "parts")
 
     def __init__(self) -> None:
-        self._parts: deque[Part] = deque()
+        self.parts: deque[Part] = deque()
+        self._file_parts = 0
         self.memory_bytes = 0
 
     def __bool__(self) -> bool:
-        return bool(self._parts)
+        return bool(self.parts)
 
     def put(self, parts: Iterable[Part]) -> None:
         for part in parts:
-            if len(part):
-                self._parts.append(part)
-                if not isinstance(part, RecordsPart):
-                    self.memory_bytes += len(part)
+            size_bytes = len(part)
+            if size_bytes:
+                self.parts.append(part)
+                if isinstance(part, RecordsPart):
+                    self._file_parts += 1
+                else:
+                    self.memory_bytes += size_bytes
 
     def take(self, bytes_max: int, *, may_read: bool = True) -> list[Buffer]:
         """The next slice: `bytes_max` bytes together, or all there is.
@@ -34,16 +42,22 @@ class Outbox:
         may_read: False ends the slice before the next file, so that it may be empty.
         Raises DamagedLog: what was promised of a file cannot be read.
         """
+        if not self._file_parts and self.memory_bytes <= bytes_max:
+            whole: list[Any] = list(self.parts)
+            self.clear()
+            return whole
         taken: list[Buffer] = []
         left = bytes_max
-        while self._parts and left > 0:
-            if not may_read and isinstance(self._parts[0], RecordsPart):
+        while self.parts and left > 0:
+            if not may_read and isinstance(self.parts[0], RecordsPart):
                 break
-            part = self._parts.popleft()
+            part = self.parts.popleft()
             if isinstance(part, RecordsPart):
                 piece: Buffer = part.read(left)
                 if len(part):
-                    self._parts.appendleft(part)
+                    self.parts.appendleft(part)
+                else:
+                    self._file_parts -= 1
             else:
                 piece = self._piece(part, left)
             taken.append(piece)
@@ -51,13 +65,13 @@ class Outbox:
         return taken
 
     def clear(self) -> None:
-        self._parts.clear()
-        self.memory_bytes = 0
+        self.parts.clear()
+        self._file_parts = self.memory_bytes = 0
 
     def _piece(self, part: Buffer, left: int) -> Buffer:
         if len(part) > left:
             view = memoryview(part)
-            self._parts.appendleft(view[left:])
+            self.parts.appendleft(view[left:])
             part = view[:left]
         self.memory_bytes -= len(part)
         return part

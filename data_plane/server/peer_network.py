@@ -1,6 +1,7 @@
 """One broker's part in the network of brokers: the listener for the others, the way to them."""
 
 import asyncio
+from collections.abc import Callable
 
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import Limits, PeerListenerConfig
@@ -30,7 +31,7 @@ class PeerNetwork:
         self._limits = limits
         self._connections = Connections(limits, loop)  # Clients' limits are not the brokers'.
         self._broker: Broker | None = None
-        self._end_turn = nothing
+        self._end_turn: Callable[[], None] = nothing
         self.peers = PeerClient(
             broker_id,
             loop=loop,

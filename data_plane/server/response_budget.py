@@ -22,10 +22,16 @@ class ResponseBudget:
 
     def hold(self, owner: object, size_bytes: int) -> None:
         """This is what `owner` holds now; 0 when it has sent all or is gone."""
-        before = self._held.pop(owner, 0)
+        before = self._held.get(owner, 0)
+        if size_bytes == before:
+            return
         if size_bytes:
             self._held[owner] = size_bytes
+        else:
+            del self._held[owner]
         self.held_bytes += size_bytes - before
+        if self._waiting:
+            self._wake()
 
     def wait(self, owner: object, retry: Callable[[], None]) -> None:
         self._waiting[owner] = retry
@@ -34,7 +40,7 @@ class ResponseBudget:
         self._waiting.pop(owner, None)
         self.hold(owner, 0)
 
-    def wake(self) -> None:
+    def _wake(self) -> None:
         """Let go on who waits, first come first served, as long as there is room."""
         while self._waiting and not self.is_full:
             owner = next(iter(self._waiting))

@@ -22,12 +22,11 @@ class Ticker:
         self._looked_ms = 0
         self._look_again: asyncio.TimerHandle | None = None
 
-    def after_turn(self) -> None:
+    def after_turn(self, now_ms: int) -> None:
         """Arm once in a millisecond: the first turn in it at once, all others together behind it.
 
         Asking everybody when they are due costs as much as a small request.
         """
-        now_ms = self._turns.clock.now_ms()
         if now_ms != self._looked_ms:
             self._looked_ms = now_ms
             self.arm(now_ms)

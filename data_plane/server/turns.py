@@ -18,7 +18,8 @@ class Turns:
     def __init__(self, broker: Broker, clock: Clock) -> None:
         self.broker = broker
         self.clock = clock
-        self.after: Callable[[], None] = nothing  # behind each turn: the ticker looks at its timer
+        # Behind each turn, with the time it ended at: the ticker looks at its timer.
+        self.after: Callable[[int], None] = nothing
         self.has_asked = False  # the broker was asked something since its turn ended
         self._ready: dict[Flushable, None] = {}
         self._is_ending = False
@@ -35,20 +36,22 @@ class Turns:
         if self._is_ending:
             return
         self._is_ending = True
+        now_ms = self.clock.now_ms()
         try:
-            self.broker.end_turn(self.clock.now_ms())
+            self.broker.end_turn(now_ms)
             self.has_asked = False
             while self._ready:
                 ready, self._ready = self._ready, {}
                 for connection in ready:
                     connection.flush()
                 if self.has_asked:  # What waited behind those replies has been taken up.
-                    self.broker.end_turn(self.clock.now_ms())
+                    now_ms = self.clock.now_ms()
+                    self.broker.end_turn(now_ms)
                     self.has_asked = False
         finally:
             self._is_ending = False
-        self.after()
+        self.after(now_ms)
 
 
-def nothing() -> None:
+def nothing(_now_ms: int = 0) -> None:
     """Until a ticker is there."""

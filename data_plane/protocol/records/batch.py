@@ -5,8 +5,9 @@ checksummed range, and never looks at the records on the ordinary path.
 """
 
 import struct
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, NamedTuple, cast
 
 import crc32c
 
@@ -99,6 +100,12 @@ class BatchHeader(NamedTuple):
         return (self.base_sequence + self.last_offset_delta) & 0x7FFF_FFFF
 
 
+# From what BATCH_HEADER unpacks; the class itself would call back into Python for each batch.
+header_from_fields: Final = cast(
+    Callable[[tuple[int, ...]], BatchHeader], partial(tuple.__new__, BatchHeader)
+)
+
+
 def read_header(view: Buffer, at: int = 0) -> BatchHeader:
     """Return the header of the batch at `at`, which lies wholly within `view`.
 
@@ -106,7 +113,7 @@ def read_header(view: Buffer, at: int = 0) -> BatchHeader:
     check_crc's affair, so that a reader of our own synced bytes need not pay for it.
     """
     try:
-        header = BatchHeader._make(BATCH_HEADER.unpack_from(view, at))
+        header = header_from_fields(BATCH_HEADER.unpack_from(view, at))
     except struct.error:
         raise CorruptBatch(f"{len(view) - at} bytes are too few for a batch header") from None
     if header.magic != MAGIC:

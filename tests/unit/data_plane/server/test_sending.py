@@ -122,7 +122,6 @@ def test_a_full_budget_holds_files_back_and_lets_small_replies_pass(soon: Soon) 
     soon.run()
     assert len(wire.transport.written) < 1_000, "the head and no records"
     wire.budget.hold("somebody", 0)
-    wire.budget.wake()
     while soon.calls:
         soon.run()
     assert wire.answered() == [1, 2]
