@@ -119,7 +119,7 @@ def _form(
 
 
 @router.get("/sign-in")
-def show_sign_in(request: Request, context: ContextDep, next: str = "/") -> Response:  # noqa: A002
+def show_sign_in(request: Request, context: ContextDep, next: str = "/") -> Response:  # noqa: A002 - the field's name in the form
     return _form(request, context, next_=next if is_local_path(next) else "/", status=200)
 
 
@@ -130,7 +130,7 @@ def sign_in(
     context: ContextDep,
     email: Annotated[str, Form(max_length=FIELD_CHARS_MAX)] = "",
     password: Annotated[str, Form(max_length=FIELD_CHARS_MAX)] = "",
-    next: Annotated[str, Form(max_length=FIELD_CHARS_MAX)] = "/",  # noqa: A002
+    next: Annotated[str, Form(max_length=FIELD_CHARS_MAX)] = "/",  # noqa: A002 - the field's name in the form
     csrf: CsrfField = "",
 ) -> Response:
     gate = request.cookies.get(GATE_COOKIE, "")

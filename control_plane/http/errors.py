@@ -73,7 +73,7 @@ class BareError(Exception):
     `message`; with one, their `wait` never ends on 404 and 410.
     """
 
-    def __init__(self, id: str) -> None:  # noqa: A002
+    def __init__(self, id: str) -> None:  # noqa: A002 - the word of the wire
         super().__init__(id)
         self.status, self.id = ERRORS[id][0], id
 

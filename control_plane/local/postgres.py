@@ -59,7 +59,7 @@ def find_install(wanted_major: int | None, account: Account | None, private_copy
         if wanted_major is not None and major != wanted_major:
             continue
         if account is not None and not account.can_run(folder / "postgres"):
-            folder = copy_install(folder, private_copy)  # noqa: PLW2901
+            folder = copy_install(folder, private_copy)  # noqa: PLW2901 - from here on the copy is the folder
             if not account.can_run(folder / "postgres"):
                 continue
         return Install(folder, major)

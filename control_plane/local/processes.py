@@ -54,7 +54,7 @@ def start(program: Program) -> subprocess.Popen[bytes]:
             cwd=program.directory,
             start_new_session=True,
             # Runs after the change of account, which would clear the setting.
-            preexec_fn=die_with_parent,  # noqa: PLW1509
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - the child has one thread, and calls prctl alone
             **identity,
         )
 

@@ -61,11 +61,6 @@ def mint_cluster_ca(cluster_id: str, *, now: dt.datetime) -> CertificateAuthorit
     return mint("Ottla cluster CA", cluster_id, now=now)
 
 
-def mint_service_ca(*, now: dt.datetime) -> CertificateAuthority:
-    """Make the CA of the control plane's own HTTPS endpoints."""
-    return mint("Ottla service CA", "Ottla", now=now)
-
-
 def builder(
     subject: x509.Name,
     issuer: x509.Name,

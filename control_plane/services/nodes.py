@@ -177,9 +177,3 @@ def _check(registration: NodeRegistration) -> None:
         raise Invalid("The port range must lie within 1 to 65535.", field="port_first")
     if not registration.name or not registration.advertised_host:
         raise Invalid("A node has a name and an advertised host.", field="name")
-
-
-def clusters_on(session: Session, node: Node) -> int:
-    """Count the clusters with brokers on a node."""
-    found = select(ClusterBroker.cluster_id).where(ClusterBroker.node_id == node.id).distinct()
-    return len(session.scalars(found).all())

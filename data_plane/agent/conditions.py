@@ -9,7 +9,7 @@ TOPICS_APPLIED = "TopicsApplied"
 ACLS_APPLIED = "AclsApplied"
 PORT_TAKEN = "PortTaken"
 CRASH_LOOP = "CrashLoop"
-SECRET_UNOPENED = "SecretUnopened"  # noqa: S105
+SECRET_UNOPENED = "SecretUnopened"  # noqa: S105 - a reason's name, not a secret
 SPEC_REFUSED = "SpecRefused"
 
 

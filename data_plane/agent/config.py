@@ -74,7 +74,7 @@ class AgentConfig:
     @property
     def bind_host(self) -> str:
         """Where client listeners bind: loopback stays loopback, any other name means all."""
-        return self.bind or ("127.0.0.1" if is_loopback(self.advertised_host) else "0.0.0.0")  # noqa: S104
+        return self.bind or ("127.0.0.1" if is_loopback(self.advertised_host) else "0.0.0.0")  # noqa: S104 - TLS listeners are for other machines
 
 
 def is_loopback(host: str) -> bool:

@@ -31,7 +31,7 @@ def gather(
             whole.complete(combine(answers))  # type: ignore[arg-type]  # the last one has arrived
 
     for at, parked in list(waiting.items()):
-        parked.when_done(lambda answer, at=at: arrived(at, answer))  # type: ignore[misc]
+        parked.when_done(lambda answer, at=at: arrived(at, answer))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
     return whole
 
 
@@ -47,7 +47,7 @@ def then(
 
     def arrived(part: object) -> None:
         try:
-            got = part if isinstance(part, KafkaError) else go_on(part)  # type: ignore[arg-type]
+            got = part if isinstance(part, KafkaError) else go_on(part)  # type: ignore[arg-type]  # no Parked is left among the parts
         except KafkaError as error:
             got = error
         if isinstance(got, Parked):

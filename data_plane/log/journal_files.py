@@ -102,7 +102,7 @@ class JournalFiles(DiskFiles):
         super().__init__()
         self._journal = journal
 
-    def open(self, path: PurePath, *, create: bool = False) -> File:  # type: ignore[override]
+    def open(self, path: PurePath, *, create: bool = False) -> File:  # type: ignore[override]  # the journal's file is its own
         is_new = create and not os.path.exists(path)
         file = JournalFile(super().open(path, create=create), self._journal)
         if is_new:

@@ -273,7 +273,7 @@ class MemoryFiles:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._allocated[path] = size_bytes
 
-    def space(self, directory: PurePath) -> DiskSpace:  # noqa: ARG002
+    def space(self, directory: PurePath) -> DiskSpace:  # noqa: ARG002 - one disk for all directories
         return DiskSpace(self.free_bytes(), self.capacity_bytes)
 
     def lock(self, path: PurePath) -> MemoryLock:

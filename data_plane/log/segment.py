@@ -122,7 +122,7 @@ class Segment:
 
     @property
     def time_index(self) -> TimeIndex:
-        self.offset_index  # noqa: B018
+        self.offset_index  # noqa: B018 - reading it loads it
         return self._time_index
 
     def file(self) -> File:

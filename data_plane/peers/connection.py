@@ -69,7 +69,7 @@ class PeerConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def get_buffer(self, sizehint: int) -> Any:  # noqa: ARG002
+    def get_buffer(self, sizehint: int) -> Any:  # noqa: ARG002 - asyncio's signature
         if self._frame is not None:
             return memoryview(self._frame)[self._frame_filled :]
         return memoryview(self._scratch)[self._filled :]

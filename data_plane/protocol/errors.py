@@ -286,10 +286,6 @@ class NotLeaderOrFollower(KafkaError):
     default_code = ErrorCode.NOT_LEADER_OR_FOLLOWER
 
 
-class RequestTimedOut(KafkaError):
-    default_code = ErrorCode.REQUEST_TIMED_OUT
-
-
 class MessageTooLarge(KafkaError):
     default_code = ErrorCode.MESSAGE_TOO_LARGE
 
@@ -348,10 +344,6 @@ class UnacceptableCredential(KafkaError):
 
 class UnsupportedSaslMechanism(KafkaError):
     default_code = ErrorCode.UNSUPPORTED_SASL_MECHANISM
-
-
-class IllegalSaslState(KafkaError):
-    default_code = ErrorCode.ILLEGAL_SASL_STATE
 
 
 class InvalidRequest(KafkaError):

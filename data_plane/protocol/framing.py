@@ -38,17 +38,6 @@ def frames(
         yield start, at
 
 
-def missing_bytes(buffer: memoryview, start: int, filled: int) -> int:
-    """Return how many bytes the frame that begins at `start` still lacks; 0 if it is whole.
-
-    Before its size is known, the size itself is what lacks: so a caller can size its buffer.
-    """
-    if filled - start < SIZE_BYTES:
-        return SIZE_BYTES - (filled - start)
-    (size,) = INT32.unpack_from(buffer, start)
-    return max(0, int(size) + SIZE_BYTES - (filled - start))
-
-
 def frame(*parts: Buffer) -> bytes:
     """Return one frame of header and body parts, joined."""
     return b"".join((frame_size(parts), *parts))

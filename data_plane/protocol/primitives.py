@@ -11,7 +11,6 @@ from uuid import UUID
 
 Buffer = bytes | bytearray | memoryview
 
-INT8 = struct.Struct(">b")
 INT16 = struct.Struct(">h")
 INT32 = struct.Struct(">i")
 INT64 = struct.Struct(">q")

@@ -31,5 +31,5 @@ class Source:
         """Compile the lines as the body of `def <signature>:` and return the function."""
         text = f"def {signature}:\n" + "\n".join(self.lines) + "\n"
         # The text comes from our own declarations alone; nothing from outside reaches it.
-        exec(compile(text, f"<{signature}>", "exec"), self.constants)  # noqa: S102
-        return self.constants[signature.partition("(")[0]]  # type: ignore[no-any-return]
+        exec(compile(text, f"<{signature}>", "exec"), self.constants)  # noqa: S102 - code of our own making alone
+        return self.constants[signature.partition("(")[0]]  # type: ignore[no-any-return]  # of the type its caller asked to be made

@@ -83,7 +83,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._limits.authentication_ms_max / 1000, self._close_unauthenticated
             )
 
-    def get_buffer(self, sizehint: int) -> Any:  # noqa: ARG002
+    def get_buffer(self, sizehint: int) -> Any:  # noqa: ARG002 - asyncio's signature
         return self._buffer.space()
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -100,7 +100,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         for reply in self._queue:
             reply.abandon()
         self._queue.clear()

@@ -63,7 +63,7 @@ def problems() -> list[str]:
 
 @pytest.fixture
 def page(browser: Browser, furnished: Furnished, problems: list[str]) -> Iterator[Page]:
-    context = browser.new_context(base_url=furnished.service.url, viewport=DESK)  # type: ignore[arg-type]
+    context = browser.new_context(base_url=furnished.service.url, viewport=DESK)  # type: ignore[arg-type]  # made up by the test
     opened = context.new_page()
     opened.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
     opened.on("pageerror", lambda error: problems.append(str(error)))
@@ -192,7 +192,7 @@ def test_a_topic_is_created_without_leaving_the_page(page: Page, problems: list[
 
 @pytest.mark.parametrize("path", ["/sign-in", *PATHS])
 def test_a_phone_needs_no_sideways_scroll(page: Page, path: str) -> None:
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # made up by the test
     if path != "/sign-in":
         sign_in(page)
     page.goto(path)

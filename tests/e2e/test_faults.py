@@ -129,7 +129,7 @@ def test_kills_at_random_moments_leave_one_of_everything(shared: ServiceUnderTes
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         wait_for(
-            lambda name=name, restarts=restarts: (  # type: ignore[misc]
+            lambda name=name, restarts=restarts: (  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 shared.state.programs[name].restarts > restarts
             ),
             f"{name} again",

@@ -34,7 +34,7 @@ def test_each_killed_program_comes_back(service: ServiceUnderTest) -> None:
         assert before.pid is not None
         os.kill(before.pid, signal.SIGKILL)
         wait_for(
-            lambda name=name, before=before: (  # type: ignore[misc]
+            lambda name=name, before=before: (  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 service.state.programs[name].restarts == before.restarts + 1
             ),
             f"{name} again",

@@ -34,7 +34,7 @@ def run(*words: str | Path, **more: object) -> None:
         text=True,
         timeout=240,
         check=False,
-        **more,  # type: ignore[call-overload]
+        **more,  # type: ignore[call-overload]  # options are passed through
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -21,7 +21,7 @@ def command(cli: Cli, topic: str, addon: str | None, app: str | None) -> None:
     reply = cli.platform.get(f"/data/kafka/v0/clusters/{found['id']}/topics")
     for each in reply["topics"]:
         if each["name"] == topic:
-            cli.show(each, lambda each=each: _print(each))  # type: ignore[misc]
+            cli.show(each, lambda each=each: _print(each))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             return
     raise CliError(
         f"{found['name']} has no topic {topic}", code=ExitCode.NOT_FOUND, identifier="not_found"

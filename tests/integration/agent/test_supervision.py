@@ -335,7 +335,7 @@ def test_each_start_makes_one_process(node: TestNode) -> None:
         for generation in range(2, 12):
             spec = node.cluster(generation, broker_configs={"script.count": str(generation)})
             agent.accept(node.spec(spec))
-            await until(lambda wanted=generation: is_applied(agent, wanted))  # type: ignore[misc]
+            await until(lambda wanted=generation: is_applied(agent, wanted))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         marker = str(next(node.storage.brokers()).config / "broker.json")
         running = [each.pid for each in psutil.process_iter() if marker in words_of(each)]
         assert running == [pid_of(agent)]

@@ -106,7 +106,7 @@ def test_a_key_is_forgotten_after_a_day(world: World) -> None:
     assert world.anna.post("/apps", json={"name": "old-app"}, headers=headers).status_code == 201
     with world.service.sessions.begin() as session:
         session.execute(
-            IdempotencyRecord.__table__.update().values(  # type: ignore[attr-defined]
+            IdempotencyRecord.__table__.update().values(  # type: ignore[attr-defined]  # seen from inside
                 created_at=func.now() - text("interval '25 hours'")
             )
         )

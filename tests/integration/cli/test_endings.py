@@ -16,7 +16,7 @@ NOBODY_LISTENS = "http://127.0.0.1:1"
 
 
 def ottla(*words: str, **more: object) -> "subprocess.CompletedProcess[str]":
-    done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
+    done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]  # options are passed through
         [*OTTLA, *words],
         **{
             "text": True,

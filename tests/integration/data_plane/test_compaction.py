@@ -146,7 +146,7 @@ def test_46_compaction_beside_a_producer_and_a_consumer(tmp_path: Path) -> None:
         assert len(offsets) < writer.count / 3
         wait_until(lambda: child_of(broker) is None, "the end of the idle process")
         admin = AdminClient({"bootstrap.servers": broker.address})
-        latest = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
+        latest = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]  # the client has no types
         newest = admin.list_offsets({TopicPartition("t", 0): latest})
         (found,) = [future.result(10) for future in newest.values()]
         assert found.offset in offsets
@@ -176,7 +176,7 @@ def test_d11_kill_9_in_the_middle_of_a_compaction(seed: int, tmp_path: Path) -> 
             if rng.random() < 0.5:
                 wait_until(partial(has_drafts, tmp_path), "a draft")
             broker.kill()
-            wait_until(lambda: not psutil.pid_exists(child.pid), "the child's end")  # noqa: B023
+            wait_until(lambda: not psutil.pid_exists(child.pid), "the child's end")  # noqa: B023 - called within the round
     with running(path) as broker:
         found, offsets = read_keys(broker, "t", count)
         assert found == last

@@ -77,7 +77,7 @@ def test_a_lost_answer_is_asked_again_and_written_once(tmp_path: Path) -> None:
         "super_users": ["User:ANONYMOUS"],
     }
     (tmp_path / "broker.json").write_text(json.dumps(config))
-    proxy.upstream = ("127.0.0.1", config["listeners"][1]["port"])  # type: ignore[index]
+    proxy.upstream = ("127.0.0.1", config["listeners"][1]["port"])  # type: ignore[index]  # parsed from JSON
     broker = BrokerProcess("--config", str(tmp_path / "broker.json"), port=None)
     try:
         create_topic(broker.address, "once")

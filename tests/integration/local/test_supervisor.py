@@ -38,7 +38,7 @@ def program(folder: Path, name: str, code: str, **more: object) -> Program:
         environment={"PATH": os.environ["PATH"]},
         directory=folder,
         log=folder / f"{name}.log",
-        **more,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]  # made up by the test
     )
 
 

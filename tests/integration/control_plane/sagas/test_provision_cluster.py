@@ -55,7 +55,7 @@ def test_the_spec_is_the_same_bytes_for_the_same_rows(world: World) -> None:
         assert specs.latest_generation(session, node_id) == before
 
 
-def _node(session, cluster_id):  # type: ignore[no-untyped-def]
+def _node(session, cluster_id):  # type: ignore[no-untyped-def]  # a fixture's shape
     return (
         session.query(ClusterBroker.node_id).where(ClusterBroker.cluster_id == cluster_id).scalar()
     )

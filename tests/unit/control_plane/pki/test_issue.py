@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from control_plane.pki import issue
-from control_plane.pki.ca import CertificateAuthority, mint_cluster_ca, mint_service_ca
+from control_plane.pki.ca import CertificateAuthority, mint_cluster_ca
 from control_plane.pki.issue import Issued
 
 NOW = dt.datetime.now(dt.UTC)
@@ -135,10 +135,7 @@ def test_a_ca_signs_ends_only_and_nothing_outlives_it(ca: CertificateAuthority) 
     assert issued.not_after == ca.certificate.not_valid_after_utc
 
 
-def test_two_cas_differ_and_the_service_has_its_own() -> None:
+def test_two_cas_differ() -> None:
     one, other = mint_cluster_ca(CLUSTER, now=NOW), mint_cluster_ca(CLUSTER, now=NOW)
     assert one.key_pem != other.key_pem
     assert one.certificate.serial_number != other.certificate.serial_number
-    service = mint_service_ca(now=NOW).certificate
-    (name,) = service.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    assert name.value == "Ottla service CA"

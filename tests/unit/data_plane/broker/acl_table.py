@@ -66,7 +66,7 @@ from data_plane.security.acls import CLUSTER_NAME, AclOperation, ResourceType
 from tests.unit.data_plane.broker.world import batch_of
 
 TOPIC, GROUP, PAYER = "orders", "billing", "payer"
-O, R = AclOperation, ResourceType  # noqa: E741
+O, R = AclOperation, ResourceType  # noqa: E741 - Kafka's word is Operation
 
 
 @dataclass(frozen=True, slots=True)

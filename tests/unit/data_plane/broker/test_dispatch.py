@@ -78,7 +78,7 @@ def test_a_failure_of_a_parked_request_is_that_requests_own(
     assert first.reply is not None
     assert first.reply.parked is not None
     calls: list[int] = []
-    whole = type(first.reply.parked)._read  # type: ignore[attr-defined]
+    whole = type(first.reply.parked)._read  # type: ignore[attr-defined]  # seen from inside
 
     def read_once_broken(self: object) -> Any:
         calls.append(1)

@@ -302,7 +302,7 @@ def test_an_incremental_fetch_costs_what_changed(
 
     def counted(self: Partition, *args: int, **more: int) -> object:
         reads.append(self.index)
-        return whole(self, *args, **more)  # type: ignore[arg-type]
+        return whole(self, *args, **more)  # type: ignore[arg-type]  # made up by the test
 
     monkeypatch.setattr(Partition, "read", counted)
     assert reader.rows(reader.ask()) == {}

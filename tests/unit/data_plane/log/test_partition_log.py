@@ -287,7 +287,7 @@ def test_truncation_leaves_whole_batches_and_takes_appends_again(cut: int) -> No
     assert len(read_all(log)) == cut // 3 + 1
     assert log.epoch_end(0).end_offset == (cut // 3 * 3 if cut >= 3 else 0)
     sync(log)
-    assert read_all(reopen(log._files, SMALL)) == read_all(log)  # type: ignore[arg-type]
+    assert read_all(reopen(log._files, SMALL)) == read_all(log)  # type: ignore[arg-type]  # made up by the test
 
 
 @pytest.mark.semantics("23c", "34b")
@@ -317,7 +317,7 @@ def test_reset_begins_anew_at_an_offset() -> None:
     assert append(log, client_batch()) == [100]
     sync(log)
     assert log.synced_offset == 101
-    assert reopen(log._files, SMALL).log_start_offset == 100  # type: ignore[arg-type]
+    assert reopen(log._files, SMALL).log_start_offset == 100  # type: ignore[arg-type]  # made up by the test
 
 
 def test_delete_records_moves_the_start_and_drops_whole_segments() -> None:
@@ -331,5 +331,5 @@ def test_delete_records_moves_the_start_and_drops_whole_segments() -> None:
     with pytest.raises(OffsetOutOfRange):
         log.delete_records_before(121)
     sync(log)
-    again = reopen(log._files, SMALL)  # type: ignore[arg-type]
+    again = reopen(log._files, SMALL)  # type: ignore[arg-type]  # made up by the test
     assert (again.log_start_offset, again.log_end_offset) == (bases[2] + 1, 120)

@@ -54,7 +54,7 @@ def test_a_binding_is_added_once() -> None:
     ],
 )
 def test_bindings_that_name_nothing_are_refused(changes: dict[str, object]) -> None:
-    bad = dataclasses.replace(GOOD, **changes)  # type: ignore[arg-type]
+    bad = dataclasses.replace(GOOD, **changes)  # type: ignore[arg-type]  # made up by the test
     decision = decide_create_acls(cluster(), [bad, GOOD], new_id=Ids())
     assert codes(decision.response) == [ErrorCode.INVALID_REQUEST, 0]
     assert decision.response[0].error_message

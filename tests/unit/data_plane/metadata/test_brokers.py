@@ -20,7 +20,7 @@ from tests.unit.data_plane.metadata.worlds import (
 def incarnation(broker_id: int, number: int = 1, **changes: object) -> RegisterBrokerRecord:
     """A later incarnation of a broker, with the same directory."""
     changes["incarnation_id"] = UUID(int=1_000 * number + broker_id)
-    return dataclasses.replace(broker(broker_id), **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(broker(broker_id), **changes)  # type: ignore[arg-type]  # made up by the test
 
 
 @pytest.mark.semantics("77c")

@@ -30,7 +30,7 @@ def image_with(*, is_fenced: bool = False, **changes: object) -> MetadataImage:
     image = with_topics(cluster(broker(1), broker(2)), topic("flights", 1, 2))
     (row,) = image.topics["flights"].partitions
     whole = {"replicas": (1, 2), "isr": (1, 2), "leader": 1, **changes}
-    record = dataclasses.replace(row, **whole)  # type: ignore[arg-type]
+    record = dataclasses.replace(row, **whole)  # type: ignore[arg-type]  # made up by the test
     return after(image, Decision(None, [record, broker(1, is_fenced=is_fenced)]))
 
 
@@ -53,7 +53,7 @@ ASKED = [ElectLeadersRequestTopic("flights", [0])]
     ],
 )
 def test_nobody_is_elected(election_type: int, changes: dict[str, object], code: int) -> None:
-    image = image_with(**changes)  # type: ignore[arg-type]
+    image = image_with(**changes)  # type: ignore[arg-type]  # made up by the test
     decision = decide_elect_leaders(scope_of(image), ASKED, election_type)
     assert [row.error_code for row in decision.response[0].partition_result] == [code]
     assert not decision.records
@@ -71,7 +71,7 @@ def test_nobody_is_elected(election_type: int, changes: dict[str, object], code:
 def test_a_leader_is_elected_in_a_new_epoch(
     election_type: int, changes: dict[str, object], leader: int
 ) -> None:
-    image = image_with(**changes)  # type: ignore[arg-type]
+    image = image_with(**changes)  # type: ignore[arg-type]  # made up by the test
     before = image.topics["flights"].partitions[0]
     decision = decide_elect_leaders(scope_of(image), None, election_type)
     assert [row.error_code for row in decision.response[0].partition_result] == [0]

@@ -33,7 +33,7 @@ def upsertion(name: str = "alice", mechanism: Mechanism = SHA_256, **more: objec
         "salted_password": SALTED[mechanism],
         **more,
     }
-    return Upsertion(name, mechanism, **values)  # type: ignore[arg-type]
+    return Upsertion(name, mechanism, **values)  # type: ignore[arg-type]  # made up by the test
 
 
 def asked(*changes: Deletion | Upsertion) -> AlterUserScramCredentialsRequest:

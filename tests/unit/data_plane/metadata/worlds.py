@@ -64,7 +64,7 @@ def rules_for(image: MetadataImage, **changes: object) -> CreateRules:
         "scope": scope_of(image),
         **changes,
     }
-    return CreateRules(**values)  # type: ignore[arg-type]
+    return CreateRules(**values)  # type: ignore[arg-type]  # made up by the test
 
 
 def topic(
@@ -98,9 +98,9 @@ def applied(controller: Controller, decision: Decision[object]) -> None:
 
 def refusal(code: int) -> KafkaError:
     error = KafkaError("not for you")
-    error.code = code  # type: ignore[assignment]
+    error.code = code  # type: ignore[assignment]  # seen from inside
     return error
 
 
 def codes(rows: Sequence[object]) -> list[int]:
-    return [row.error_code for row in rows]  # type: ignore[attr-defined]
+    return [row.error_code for row in rows]  # type: ignore[attr-defined]  # seen from inside

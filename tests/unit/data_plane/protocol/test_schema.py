@@ -73,7 +73,7 @@ def full(**changes: object) -> Sample:
         "flag": True,
         "identity": UUID(int=77),
     }
-    return Sample(**{**values, **changes})  # type: ignore[arg-type]
+    return Sample(**{**values, **changes})  # type: ignore[arg-type]  # made up by the test
 
 
 def test_fields_of_other_versions_are_left_out_and_default() -> None:

@@ -56,7 +56,7 @@ def test_offsets_are_told_once_reached_lowest_first() -> None:
     told: list[tuple[str, bool]] = []
     waiters = OffsetWaiters()
     for name, offset in [("far", 9), ("near", 3), ("also near", 3)]:
-        waiters.add(offset, lambda is_kept, name=name: told.append((name, is_kept)))  # type: ignore[misc]
+        waiters.add(offset, lambda is_kept, name=name: told.append((name, is_kept)))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
     waiters.advance(2)
     assert told == []
     waiters.advance(3)

@@ -39,7 +39,7 @@ class Bench:
         self.loop = Loop()
         self.begun = 0
         self.queue = HandshakeQueue(
-            self.loop,  # type: ignore[arg-type]
+            self.loop,  # type: ignore[arg-type]  # made up by the test
             under_way_max=under_way_max,
             waiting_max=waiting_max,
             thread_ms=lambda: self.loop.thread_ms,

@@ -56,11 +56,11 @@ def test_connections_are_counted_against_a_limit() -> None:
         loop.close()
     first, second, third = (object() for _ in range(3))
     assert connections.reserve()
-    assert connections.add(first)  # type: ignore[arg-type]
+    assert connections.add(first)  # type: ignore[arg-type]  # made up by the test
     assert not connections.reserve(), "one is open and one on its way"
     connections.release()
-    assert connections.add(second)  # type: ignore[arg-type]
-    assert not connections.add(third)  # type: ignore[arg-type]
-    connections.remove(first)  # type: ignore[arg-type]
-    assert connections.add(third)  # type: ignore[arg-type]
+    assert connections.add(second)  # type: ignore[arg-type]  # made up by the test
+    assert not connections.add(third)  # type: ignore[arg-type]  # made up by the test
+    connections.remove(first)  # type: ignore[arg-type]  # made up by the test
+    assert connections.add(third)  # type: ignore[arg-type]  # made up by the test
     assert len(connections) == 2
