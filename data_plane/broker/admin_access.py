@@ -12,7 +12,7 @@ from data_plane.metadata.configs import BROKER_CONFIGS
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
-from data_plane.metadata.image import TOPIC_RESOURCE, MetadataImage
+from data_plane.metadata.image import GROUP_RESOURCE, TOPIC_RESOURCE, MetadataImage
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclAuthorizer, AclOperation, ResourceType
@@ -75,11 +75,23 @@ class ClusterAuthorizationFailed(KafkaError):
     default_code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
 
 
+class GroupAuthorizationFailed(KafkaError):
+    default_code = ErrorCode.GROUP_AUTHORIZATION_FAILED
+
+
 def allows_topic(
     broker: AdminBroker, ctx: RequestContext, operation: AclOperation, topic: str
 ) -> bool:
     return broker.authorizer.allows(
         ctx.principal, operation, ResourceType.TOPIC, topic, ctx.client_host
+    )
+
+
+def allows_group_configs(
+    broker: AdminBroker, ctx: RequestContext, operation: AclOperation, group_id: str
+) -> bool:
+    return broker.authorizer.allows(
+        ctx.principal, operation, ResourceType.GROUP, group_id, ctx.client_host
     )
 
 
@@ -117,6 +129,9 @@ def refused_resources(
         if kind == TOPIC_RESOURCE:
             if not allows_topic(broker, ctx, AclOperation.ALTER_CONFIGS, name):
                 refused[kind, name] = AuthorizationFailed()
+        elif kind == GROUP_RESOURCE:
+            if not allows_group_configs(broker, ctx, AclOperation.ALTER_CONFIGS, name):
+                refused[kind, name] = GroupAuthorizationFailed()
         elif not may_alter_brokers:
             refused[kind, name] = ClusterAuthorizationFailed()
     return refused

@@ -9,6 +9,7 @@ from data_plane.broker.group_access import CoordinatorNode
 from data_plane.broker.group_coordinators import GroupCoordinators
 from data_plane.broker.internal_topics import decide_internal_topic
 from data_plane.broker.marker_writer import MarkerWriter
+from data_plane.broker.remote_transactions import ask_coordinator
 from data_plane.broker.transaction_coordinators import TransactionCoordinators
 from data_plane.coordinator.group_config import GroupConfig, MigrationPolicy
 from data_plane.coordinator.group_partition import OFFSETS_TOPIC, partition_for
@@ -23,6 +24,7 @@ from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import MetadataImage, TopicImage
 from data_plane.protocol.errors import CoordinatorNotAvailable, ErrorCode
 from data_plane.replication.partition import Partition
+from data_plane.replication.peers import Peers
 from data_plane.replication.waiting import Parked
 
 R = TypeVar("R")
@@ -32,6 +34,7 @@ class CoordinatingBroker(Protocol):
     """The part of the broker that its coordinators use."""
 
     now_ms: int
+    peers: Peers
 
     @property
     def image(self) -> MetadataImage: ...
@@ -65,7 +68,13 @@ class Coordinators:
             lambda: broker.now_ms,
             lambda: broker.image,
         )
-        self.markers = MarkerWriter(self.groups, broker.partition, broker.mark_dirty)
+        self.markers = MarkerWriter(
+            self.groups,
+            broker.partition,
+            broker.mark_dirty,
+            self._leader_elsewhere,
+            broker.peers,
+        )
         self.transactions = TransactionCoordinators(
             transaction_config(scope),
             self.markers,
@@ -141,10 +150,33 @@ class Coordinators:
         topic = self._internal_topic(OFFSETS_TOPIC)
         return OFFSETS_TOPIC, partition_for(group_id, len(topic.partitions))
 
+    def _leader_elsewhere(self, at: TopicPartition) -> int | None:
+        """The other broker that leads a partition; None if this one does, or nobody."""
+        row = self._broker.image.partition(*at)
+        return None if row is None or row.leader in (-1, self._broker_id) else row.leader
+
+    def _coordinator_elsewhere(self, transactional_id: str) -> int | None:
+        topic = self._broker.image.topic(TRANSACTIONS_TOPIC)
+        if topic is None:
+            return None
+        index = partition_for(transactional_id, len(topic.partitions))
+        return self._leader_elsewhere((TRANSACTIONS_TOPIC, index))
+
     def check_in_transaction(
         self, transactional_id: str, who: ProducerIdAndEpoch, at: TopicPartition
-    ) -> ErrorCode:
+    ) -> ErrorCode | Parked:
         """May the producer write to a partition in its transaction? Raises as `group_shard`."""
+        elsewhere = self._coordinator_elsewhere(transactional_id)
+        if elsewhere is not None:
+            return ask_coordinator(
+                self._broker.peers, elsewhere, transactional_id, who, at, verify_only=True
+            )
+        return self.check_in_transaction_here(transactional_id, who, at)
+
+    def check_in_transaction_here(
+        self, transactional_id: str, who: ProducerIdAndEpoch, at: TopicPartition
+    ) -> ErrorCode:
+        """As `check_in_transaction`, of an id that must be coordinated here."""
         shard = self.transaction_shard(transactional_id)
         return self.transactions.check_in_transaction(shard, transactional_id, who, at)
 
@@ -155,6 +187,17 @@ class Coordinators:
 
         Raises as `group_shard`.
         """
+        elsewhere = self._coordinator_elsewhere(transactional_id)
+        if elsewhere is not None:
+            return ask_coordinator(
+                self._broker.peers, elsewhere, transactional_id, who, at, verify_only=False
+            )
+        return self.add_partition_here(transactional_id, who, at)
+
+    def add_partition_here(
+        self, transactional_id: str, who: ProducerIdAndEpoch, at: TopicPartition
+    ) -> ErrorCode | Parked:
+        """As `add_partition`, to an id that must be coordinated here."""
         shard = self.transaction_shard(transactional_id)
         decision = shard.decide_add_partitions(
             transactional_id, who, [at], now_ms=self._broker.now_ms
@@ -162,7 +205,7 @@ class Coordinators:
         if decision.response is not ErrorCode.CONCURRENT_TRANSACTIONS:
             return self.transactions.commit(shard, decision)
         return self.transactions.after_end(
-            transactional_id, lambda: self.add_partition(transactional_id, who, at)
+            transactional_id, lambda: self.add_partition_here(transactional_id, who, at)
         )
 
     # --- shards --------------------------------------------------------------------------------

@@ -11,7 +11,12 @@ from data_plane.broker.quick_produce import MISSES_MAX, PRODUCE, QuickProduce, l
 from data_plane.broker.reply import Parts, Reply
 from data_plane.log.failures import LogFailure
 from data_plane.protocol.answers import told_by
-from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS, INTERNAL_KEYS
+from data_plane.protocol.api_keys import (
+    API_KEYS,
+    API_VERSIONS,
+    INTERNAL_KEYS,
+    VERSIONS_AMONG_BROKERS,
+)
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.headers import (
     RequestHeader,
@@ -118,7 +123,7 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
         session.is_internal,
     )
     module = handler(header.api_key)
-    if header.api_version not in spec.versions:
+    if header.api_version not in spec.versions and not _is_among_brokers(session, header):
         if header.api_key != API_VERSIONS:
             raise CloseConnection(_refusal(session, header))
         return _unknown_api_versions(header, module)
@@ -237,6 +242,12 @@ def software_of(request: object) -> str:
 
 def _is_for_brokers(session: Session, header: RequestHeader) -> bool:
     return header.api_key in INTERNAL_KEYS and not session.is_internal
+
+
+def _is_among_brokers(session: Session, header: RequestHeader) -> bool:
+    return session.is_internal and header.api_version in VERSIONS_AMONG_BROKERS.get(
+        header.api_key, ()
+    )
 
 
 def _unknown_api_versions(header: RequestHeader, module: ModuleType) -> Reply:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from data_plane.broker.group_coordinators import GroupCoordinators
+from data_plane.broker.remote_transactions import send_marker
 from data_plane.broker.shard_table import OpenPartition
 from data_plane.coordinator.group_partition import OFFSETS_TOPIC
 from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartition
 from data_plane.protocol.errors import KafkaError, StorageError
 from data_plane.protocol.records.control import Marker
 from data_plane.replication.partition import Partition
+from data_plane.replication.peers import Peers
 from data_plane.replication.waiting import Parked
 
 Done = Callable[[KafkaError | None], None]
@@ -25,8 +27,13 @@ class MarkerWriter:
         groups: GroupCoordinators,
         open_partition: OpenPartition,
         mark_dirty: Callable[[Partition], None],
+        leader_elsewhere: Callable[[TopicPartition], int | None],
+        peers: Peers,
     ) -> None:
+        """leader_elsewhere: the other broker that leads a partition; None: this one, or none."""
         self._groups = groups
+        self._leader_elsewhere = leader_elsewhere
+        self._peers = peers
         self._open_partition = open_partition
         self._mark_dirty = mark_dirty
 
@@ -40,6 +47,22 @@ class MarkerWriter:
         done: Done,
     ) -> None:
         """Call `done` with None once the marker is committed, else with why it is not; once."""
+        leader_id = self._leader_elsewhere(at)
+        if leader_id is not None:
+            send_marker(self._peers, leader_id, at, producer, marker, done)
+        else:
+            self.write_here(at, producer, marker, now_ms=now_ms, done=done)
+
+    def write_here(
+        self,
+        at: TopicPartition,
+        producer: ProducerIdAndEpoch,
+        marker: Marker,
+        *,
+        now_ms: int,
+        done: Done,
+    ) -> None:
+        """As `write`, for a partition that must be led here."""
         try:
             if at[0] == OFFSETS_TOPIC:
                 self._write_to_shard(at[1], producer, marker, done)

@@ -9,6 +9,7 @@ from data_plane.broker.outcomes import Outcomes
 from data_plane.broker.snapshot_cycle import SnapshotCycle
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
+from data_plane.metadata.duties import WATCH_INTERVAL_MS
 from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import NotController
 from data_plane.raft.entries import Ready
@@ -58,6 +59,7 @@ class MetadataHost:
         self._is_persisting = False
         self._held: Ready | None = None  # a leader's snapshot that waits for an own one's files
         self._now_ms = 0
+        self._duties_due_ms = 0
 
     def attach(self, on_image: OnImage, on_committed: Callable[[], None]) -> None:
         """As Metadata.attach: until then nobody is told."""
@@ -106,6 +108,18 @@ class MetadataHost:
         self.line.tick(now_ms)
         self.controller.forget_unless_leader()
         self._outcomes.expire(now_ms)
+        self._do_duties(now_ms)
+
+    def _do_duties(self, now_ms: int) -> None:
+        """What the active controller of a cluster decides unasked, each on what came before."""
+        controller = self.controller
+        if self.send is None or not controller.is_active:
+            return
+        if now_ms < self._duties_due_ms and not controller.is_urgent(now_ms):
+            return
+        self._duties_due_ms = now_ms + WATCH_INTERVAL_MS
+        for decision in controller.due(now_ms):
+            controller.append(decision.records)
 
     def hand_over(self, now_ms: int) -> bool:
         """Before a clean stop: let another voter lead; False if there is nothing to wait for."""

@@ -1,5 +1,7 @@
 """How a broker among others becomes known: it asks the active controller until that has said so."""
 
+import logging
+
 from data_plane.broker.controller_line import OnAnswer
 from data_plane.broker.metadata_host import MetadataHost
 from data_plane.metadata.brokers import decide_register_broker
@@ -7,9 +9,11 @@ from data_plane.metadata.codec import decode_record, encode_record
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.records import RegisterBrokerRecord
-from data_plane.protocol.errors import NotController
+from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.schema import DecodeError
 from data_plane.replication.waiting import Parked
+
+log = logging.getLogger(__name__)
 
 RETRY_MS = 200
 ANSWER_MS_MAX = 2_000
@@ -66,7 +70,8 @@ class Registration:
 
         try:
             found = self._metadata.decide(choose)
-        except NotController:
+        except KafkaError as error:
+            log.warning("broker %d cannot register: %s", record.broker_id, error)
             answer(None)
             return
         if isinstance(found, Parked):

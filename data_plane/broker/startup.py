@@ -9,6 +9,7 @@ from uuid import UUID
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.metadata_host import MetadataHost
+from data_plane.broker.metadata_port import Metadata
 from data_plane.broker.static_configs import static_configs
 from data_plane.log import restart
 from data_plane.log.failures import DirectoryRefused
@@ -19,6 +20,8 @@ from data_plane.metadata.brokers import decide_register_broker
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.features import supported_ranges
 from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord, RestartKind
+from data_plane.raft.durable import RaftDisk
+from data_plane.raft.voters import Voter, VoterKey, VoterSet
 from data_plane.replication.cleaners import Cleaner
 from data_plane.replication.executor import Executor
 from data_plane.replication.peers import Peers
@@ -72,7 +75,7 @@ def open_broker(
             on_failure=on_failure,
             log_bytes_max=config.limits.metadata_log_bytes_max,
         )
-        broker = Broker(
+        return recovered(
             config,
             log_dir,
             metadata,
@@ -83,12 +86,77 @@ def open_broker(
             cleaner=cleaner,
             peers=peers,
         )
-        for _ in broker.recover():
-            pass
     except BaseException:
         log_dir.close(is_clean=False)
         raise
+
+
+def recovered(
+    config: BrokerConfig,
+    log_dir: LogDir,
+    metadata: Metadata,
+    executor: Executor,
+    *,
+    rng: Random,
+    now_ms: int,
+    on_failure: Callable[[BaseException], None],
+    cleaner: Cleaner | None,
+    peers: Peers | None,
+) -> Broker:
+    """A broker on what the metadata say now, its logs reopened. Blocks.
+
+    The image must hold this incarnation's registration: partitions that it does not know are
+    deleted. Raises DamagedLog or LogFailure.
+    """
+    broker = Broker(
+        config,
+        log_dir,
+        metadata,
+        executor,
+        rng=rng,
+        now_ms=now_ms,
+        on_failure=on_failure,
+        cleaner=cleaner,
+        peers=peers,
+    )
+    for _ in broker.recover():
+        pass
     return broker
+
+
+def open_controller(
+    config: BrokerConfig, files: Files, log_dir: LogDir, *, rng: Random
+) -> Controller:
+    """The quorum's node of a broker among others: voter or observer, as its log says.
+
+    An empty directory becomes a voter if the configuration names it as one of the initial voters,
+    an observer if it names others, and a quorum of its own if it names nobody. Blocks.
+    Raises DirectoryRefused, DamagedLog or LogFailure.
+    """
+    assert config.quorum_listener is not None, "a broker alone opens its own quorum"
+    directory = log_dir.root / METADATA_DIRECTORY
+    directory_id = log_dir.identity.directory_id
+    if log_dir.partitions() and RaftDisk(files, directory).is_empty:
+        raise metadata_is_missing(log_dir.root)
+    named = VoterSet(
+        tuple(
+            Voter(VoterKey(one.broker_id, one.directory_id), one.quorum_address)
+            for one in sorted(config.initial_voters, key=lambda one: one.broker_id)
+        )
+    )
+    initial = named if (config.broker_id, directory_id) in named else VoterSet()
+    controller = Controller.open(
+        files,
+        directory,
+        voter_id=config.broker_id,
+        directory_id=directory_id,
+        cluster_id=config.cluster_id,
+        address=config.quorum_listener.reached_at,
+        initial_voters=initial if config.initial_voters or config.join else None,
+        rng=rng,
+    )
+    controller.static = static_configs(config)
+    return controller
 
 
 def open_log_dir(

@@ -61,17 +61,21 @@ def verification_code(
     *,
     is_abortable_known: bool,
     not_now: ErrorCode,
-) -> ErrorCode:
+) -> ErrorCode | KafkaError | Parked:
     """Ask the coordinator whether a partition is in the producer's transaction (KIP-890, part 1).
 
     is_abortable_known: the client knows TRANSACTION_ABORTABLE. not_now: what its API calls a
-    failure that passes.
+    failure that passes. Parked, with an ErrorCode, where another broker is asked.
     """
+
+    def translated(code: ErrorCode) -> ErrorCode:
+        return _for_client(code, is_abortable_known=is_abortable_known, not_now=not_now)
+
     try:
-        code = broker.coordinators.check_in_transaction(transactional_id, who, at)
+        checked = broker.coordinators.check_in_transaction(transactional_id, who, at)
     except KafkaError as error:
-        code = error.code
-    return _for_client(code, is_abortable_known=is_abortable_known, not_now=not_now)
+        return translated(error.code)
+    return then(checked, translated)
 
 
 def add_implicitly(

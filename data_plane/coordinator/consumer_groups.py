@@ -1,6 +1,6 @@
 """The KIP-848 groups of one shard: found, made, replayed and taken back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from data_plane.coordinator.consumer_group import ConsumerGroup
 from data_plane.coordinator.consumer_group_records import (
@@ -15,8 +15,9 @@ from data_plane.protocol.errors import ErrorCode
 class ConsumerGroups:
     """group id -> group; each is here from the replay of its first record to that of its last."""
 
-    def __init__(self, config: GroupConfig) -> None:
-        self._config = config
+    def __init__(self, config_of: Callable[[str], GroupConfig]) -> None:
+        """config_of: a group's settings as they are now; groups may have some of their own."""
+        self._config_of = config_of
         self._groups: dict[str, ConsumerGroup] = {}
 
     def __iter__(self) -> Iterator[ConsumerGroup]:
@@ -26,11 +27,14 @@ class ConsumerGroups:
         return group_id in self._groups
 
     def get(self, group_id: str) -> ConsumerGroup | None:
-        return self._groups.get(group_id)
+        group = self._groups.get(group_id)
+        if group is not None:
+            group.config = self._config_of(group_id)
+        return group
 
     def new(self, group_id: str) -> ConsumerGroup:
         """A group that is nowhere yet: its first records bring it in."""
-        return ConsumerGroup(group_id, self._config)
+        return ConsumerGroup(group_id, self._config_of(group_id))
 
     def add(self, group: ConsumerGroup) -> None:
         """Keep the soft state of a group whose first records are about to be replayed."""

@@ -1,7 +1,10 @@
 """Limits and times of the group coordinator, under Kafka's names."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from data_plane.metadata.group_configs import HEARTBEAT_INTERVAL, SESSION_TIMEOUT
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -45,3 +48,15 @@ class GroupConfig:
     offsets_retention_ms: int = 7 * DAY_MS  # offsets.retention.minutes, KIP-211
     offsets_check_interval_ms: int = 600_000  # offsets.retention.check.interval.ms
     expired_records_max: int = 5_000  # tombstones per turn: a long list must not stop the loop
+
+    def under(self, overrides: Mapping[str, str]) -> "GroupConfig":
+        """The same with what one group has set for itself (metadata/group_configs.py)."""
+        if not overrides:
+            return self
+        interval_ms = overrides.get(HEARTBEAT_INTERVAL, self.consumer_heartbeat_interval_ms)
+        session_ms = overrides.get(SESSION_TIMEOUT, self.consumer_session_timeout_ms)
+        return replace(
+            self,
+            consumer_heartbeat_interval_ms=int(interval_ms),
+            consumer_session_timeout_ms=int(session_ms),
+        )

@@ -53,8 +53,8 @@ class GroupMembers:
         image_of: Callable[[], MetadataImage],
     ) -> None:
         self.config = config
-        self._table = GroupTable(config)
         self._image_of = image_of
+        self._table = GroupTable(config, self._config_of)
         self._rng = rng
 
     @property
@@ -65,6 +65,10 @@ class GroupMembers:
     @property
     def consumer_groups(self) -> ConsumerGroups:
         return self._table.consumers
+
+    def _config_of(self, group_id: str) -> GroupConfig:
+        """The settings of one group, those that it has of its own over the broker's."""
+        return self.config.under(self._image_of().group_configs(group_id))
 
     # --- members that speak the classic protocol ---------------------------------------------
 

@@ -1,5 +1,7 @@
 """The groups of one partition of `__consumer_offsets`, of both kinds, as its records made them."""
 
+from collections.abc import Callable
+
 from data_plane.coordinator import classic_journal
 from data_plane.coordinator.classic_answers import Outcome, refuse_parked
 from data_plane.coordinator.classic_group import ClassicGroup
@@ -26,10 +28,10 @@ class GroupTable:
     A classic group is here for offsets alone, too; `settle` drops it once nothing is left of it.
     """
 
-    def __init__(self, config: GroupConfig) -> None:
+    def __init__(self, config: GroupConfig, config_of: Callable[[str], GroupConfig]) -> None:
         self.config = config
         self.classic: dict[str, ClassicGroup] = {}
-        self.consumers = ConsumerGroups(config)
+        self.consumers = ConsumerGroups(config_of)
         self.offsets = Offsets()
         self.timers = Timers()  # by group id
         self.is_loaded = False

@@ -9,7 +9,8 @@ from data_plane.metadata.config_keys import ConfigKey, ConfigType, UpdateMode, i
 from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
-from data_plane.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, preview
+from data_plane.metadata.group_configs import BOUNDS, GROUP_CONFIGS
+from data_plane.metadata.image import BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE, preview
 from data_plane.metadata.leadership import elected, ruled_by
 from data_plane.metadata.records import ConfigRecord, MetadataRecord, PartitionRecord
 from data_plane.protocol.errors import (
@@ -171,6 +172,10 @@ def _keys_of(
         if scope.image.topic(name) is None:
             raise UnknownTopicOrPartition(f"The topic '{name}' does not exist.")
         return TOPIC_CONFIGS
+    if resource.resource_type == GROUP_RESOURCE:
+        if not name:
+            raise InvalidRequest("Group name cannot be empty.")
+        return GROUP_CONFIGS
     if resource.resource_type != BROKER_RESOURCE:
         raise InvalidRequest(
             f"Resource type {resource.resource_type} has no configs that can be altered."
@@ -184,6 +189,8 @@ def _keys_of(
 
 
 def _unknown_key(resource_type: int, name: str) -> KafkaError:
+    if resource_type == GROUP_RESOURCE:
+        return InvalidConfig(f"Unknown group config name: {name}")
     if resource_type == TOPIC_RESOURCE:
         return InvalidConfig(f"Unknown topic config name: {name}")
     return InvalidRequest(f"Unknown broker config name: {name}")
@@ -206,11 +213,24 @@ def _new_value(
     try:
         key.parse(value)
     except InvalidConfig as error:
-        if resource.resource_type == TOPIC_RESOURCE:
+        if resource.resource_type != BROKER_RESOURCE:
             raise
-        # Kafka answers for brokers with 42, for topics with 40 (KAFKA-13609).
+        # Kafka answers for brokers with 42, for all else with 40 (KAFKA-13609).
         raise InvalidRequest(error.message) from error
+    if resource.resource_type == GROUP_RESOURCE:
+        _check_bounds(scope, key.name, int(value))
     return value
+
+
+def _check_bounds(scope: ConfigScope, name: str, value: int) -> None:
+    lowest, highest = (
+        int(scope.broker_candidates(BROKER_CONFIGS[bound])[0].value or 0) for bound in BOUNDS[name]
+    )
+    if not lowest <= value <= highest:
+        raise InvalidConfig(
+            f"Invalid value {value} for configuration {name}:"
+            f" Value must be between {lowest} and {highest}"
+        )
 
 
 def _combined(
@@ -241,5 +261,8 @@ def _in_force(
     if resource.resource_type == TOPIC_RESOURCE:
         overrides = scope.image.topic_configs(resource.resource_name)
         return scope.topic_candidates(key, overrides)[0].value or ""
+    if resource.resource_type == GROUP_RESOURCE:
+        overrides = scope.image.group_configs(resource.resource_name)
+        return scope.group_candidates(key, overrides)[0].value or ""
     own = scope.image.configs.get((BROKER_RESOURCE, resource.resource_name), {})
     return own.get(key.name) or scope.broker_candidates(key)[0].value or ""

@@ -13,6 +13,7 @@ Check = Callable[[ConfigValue], bool]
 class ConfigType(IntEnum):
     """Kafka's numbers in DescribeConfigs v3 and up."""
 
+    UNKNOWN = 0
     BOOLEAN = 1
     STRING = 2
     INT = 3
@@ -32,6 +33,8 @@ class ConfigSource(IntEnum):
     DYNAMIC_DEFAULT_BROKER = 3
     STATIC_BROKER = 4
     DEFAULT = 5
+    BROKER_LOGGER = 6
+    GROUP = 8
 
 
 class UpdateMode(IntEnum):
@@ -61,7 +64,7 @@ class Limit:
 class ConfigKey:
     """One known key. `default` is text as DescribeConfigs shows it; None: not set.
 
-    broker_key: for a topic key, the broker key that gives the default of all topics.
+    broker_key: for a key of a topic or group, the broker key that gives the default of all.
     """
 
     name: str

@@ -30,7 +30,7 @@ from data_plane.raft.failures import DiskFull
 from data_plane.raft.messages import Message, SnapshotChunk
 from data_plane.raft.node import RaftNode
 from data_plane.raft.snapshot import Snapshot, SnapshotDraft
-from data_plane.raft.voters import VoterSet, encode_voters, voters_in
+from data_plane.raft.voters import Voter, VoterKey, VoterSet, encode_voters, voters_in
 
 CHUNK_BYTES_MAX = 256 * 1024  # of a snapshot in one message
 
@@ -131,10 +131,10 @@ class Controller:
         """What is to be decided unasked; append each before the next is drawn. Only if active."""
         return self._duties.due(self, now_ms)
 
-    @property
-    def next_due_ms(self) -> int | None:
-        """When a session ends; None: none is watched. `due` wants to be asked twice a second."""
-        return self._sessions.next_due_ms
+    def is_urgent(self, now_ms: int) -> bool:
+        """A session is over: `due` should be asked at once, else twice a second."""
+        due_ms = self._sessions.next_due_ms
+        return due_ms is not None and now_ms >= due_ms
 
     def new_id(self) -> UUID:
         """Return a random id (version 4) for a topic or a binding, from the injected randomness."""
@@ -211,6 +211,18 @@ class Controller:
         """
         self.node.resign()
         self.image = self.committed
+
+    def add_voter(self, voter: Voter) -> None:
+        """Begin to let an observer vote. Raises NotLeader or ChangeRefused."""
+        self._changed(self.node.add_voter(voter))
+
+    def remove_voter(self, key: VoterKey) -> None:
+        """Begin to let a voter go. Raises NotLeader or ChangeRefused."""
+        self._changed(self.node.remove_voter(key))
+
+    def _changed(self, offset: int) -> None:
+        """The entry is the quorum's own; the image moves past it all the same."""
+        self.image = _replayed(self.image, [], offset, self.node.term)
 
     def wants_snapshot(self, log_bytes_max: int) -> bool:
         """True if the log is longer than that and than the last snapshot, so that the cost of

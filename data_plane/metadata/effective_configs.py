@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from data_plane.metadata.config_keys import ConfigKey, ConfigSource, UpdateMode
 from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
+from data_plane.metadata.group_configs import GROUP_CONFIGS
 from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import InvalidConfig
 
@@ -65,11 +66,18 @@ class ConfigScope:
         self, key: ConfigKey, overrides: Mapping[str, str]
     ) -> tuple[Candidate, ...]:
         """Return all values of a topic key, the one in force first."""
-        own = (
-            (Candidate(key.name, overrides[key.name], ConfigSource.TOPIC),)
-            if key.name in overrides
-            else ()
-        )
+        return self._under_brokers(key, overrides, ConfigSource.TOPIC)
+
+    def group_candidates(
+        self, key: ConfigKey, overrides: Mapping[str, str]
+    ) -> tuple[Candidate, ...]:
+        """Return all values of a consumer group's key, the one in force first."""
+        return self._under_brokers(key, overrides, ConfigSource.GROUP)
+
+    def _under_brokers(
+        self, key: ConfigKey, overrides: Mapping[str, str], source: ConfigSource
+    ) -> tuple[Candidate, ...]:
+        own = (Candidate(key.name, overrides[key.name], source),) if key.name in overrides else ()
         if key.broker_key is None:
             return (*own, Candidate(key.name, key.default, ConfigSource.DEFAULT))
         return own + self.broker_candidates(BROKER_CONFIGS[key.broker_key])
@@ -77,6 +85,11 @@ class ConfigScope:
     def topic_rows(self, overrides: Mapping[str, str]) -> list[ConfigRow]:
         return [
             ConfigRow(key, self.topic_candidates(key, overrides)) for key in TOPIC_CONFIGS.values()
+        ]
+
+    def group_rows(self, overrides: Mapping[str, str]) -> list[ConfigRow]:
+        return [
+            ConfigRow(key, self.group_candidates(key, overrides)) for key in GROUP_CONFIGS.values()
         ]
 
     def broker_rows(self) -> list[ConfigRow]:

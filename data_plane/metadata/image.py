@@ -35,6 +35,8 @@ Value = TypeVar("Value")
 
 TOPIC_RESOURCE = 2  # Kafka's ConfigResource types.
 BROKER_RESOURCE = 4
+LOGGER_RESOURCE = 8
+GROUP_RESOURCE = 32
 INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state"})
 
 
@@ -126,6 +128,10 @@ class MetadataImage:
         """The dynamic overrides of one broker, or with None those for all of the cluster."""
         name = "" if broker_id is None else str(broker_id)
         return self.configs.get((BROKER_RESOURCE, name), MappingProxyType({}))
+
+    def group_configs(self, group_id: str) -> Mapping[str, str]:
+        """The overrides of one consumer group."""
+        return self.configs.get((GROUP_RESOURCE, group_id), MappingProxyType({}))
 
     def partitions(self) -> Iterator[tuple[TopicImage, PartitionRecord]]:
         for topic in self.topics.values():

@@ -120,8 +120,8 @@ class QuorumLinks:
                 self._on_message(message)
         except (ForeignPeer, ForeignCertificate, BadMessage) as error:
             log.warning("a quorum connection was refused: %s", error)
-        except (OSError, EOFError, TimeoutError):
-            pass  # It comes again.
+        except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
+            pass  # It comes again; or the loop ends, and there is nothing to say about that.
         finally:
             self._incoming.discard(writer)
             writer.close()

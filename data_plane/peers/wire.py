@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from data_plane.protocol.api_keys import API_KEYS
+from data_plane.protocol.api_keys import API_KEYS, VERSIONS_AMONG_BROKERS
 from data_plane.protocol.headers import (
     RequestHeader,
     encode_request_header,
@@ -13,8 +13,6 @@ from data_plane.protocol.primitives import INT32, DecodeError
 from data_plane.protocol.schema import decoder, encoder, info_of
 
 CLIENT_ID: Final = "ottla-broker"
-# Where brokers speak newer versions among themselves than clients are offered.
-VERSION_AMONG_BROKERS: Final = {24: 5}
 COMMON_CHANNEL: Final = "common"
 
 
@@ -36,7 +34,7 @@ def channel_of(request: object) -> str:
 def encode_asked(request: object, correlation_id: int) -> tuple[Asked, bytes]:
     """Return the frame without its size, in the newest version that brokers speak."""
     api_key = info_of(type(request)).api_key
-    version = VERSION_AMONG_BROKERS.get(api_key, API_KEYS[api_key].versions[-1])
+    version = VERSIONS_AMONG_BROKERS.get(api_key, API_KEYS[api_key].versions)[-1]
     head = encode_request_header(RequestHeader(api_key, version, correlation_id, CLIENT_ID))
     body = encoder(type(request), version)(request)
     return Asked(api_key, version, correlation_id), head + bytes(body)

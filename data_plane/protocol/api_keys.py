@@ -108,4 +108,7 @@ _TABLE: tuple[tuple[int, str, range, int, str], ...] = (
 # Between brokers: neither advertised nor answered where clients come in.
 INTERNAL_KEYS: Final = frozenset({56, 58, 62, 63, 67})
 
+# Versions that are spoken between brokers alone, beside those that clients are offered.
+VERSIONS_AMONG_BROKERS: Final = {24: range(4, 6)}
+
 API_KEYS: Final[dict[int, ApiSpec]] = {row[0]: ApiSpec(*row) for row in _TABLE}

@@ -402,7 +402,7 @@ class Partition:
         is_synced = self.commit_mode == CommitMode.SYNCED
         reached = replica.synced_offset if is_synced else replica.end_offset
         known_as = self._brokers.get(replica.broker_id)
-        if known_as is None or known_as.is_fenced:
+        if known_as is None or not known_as.is_active:
             return False
         return reached >= max(self.high_watermark, self.epoch_start_offset)
 

@@ -13,6 +13,7 @@ import click
 from data_plane.broker.config import BrokerConfig, ListenerConfig
 from data_plane.security.principals import ANONYMOUS
 from data_plane.server.config_file import ConfigRefused, read_config
+from data_plane.server.people import PEOPLE_CONFIGS
 
 EXIT_UNAVAILABLE = 69  # a port is taken, a listener cannot be had
 EXIT_DAMAGED = 65
@@ -21,13 +22,8 @@ EXIT_IO_FAILURE = 74
 EXIT_DIRECTORY_REFUSED = 75
 EXIT_CONFIG = 78
 
-# A person at work starts a group's members together and waits for them. Kafka's 3 s are long; its
-# quick start's 0 is longer still for two members, as the first hears of the second only by its next
-# heartbeat. A moment gathers both into the first generation.
-PEOPLE_CONFIGS = {"group.initial.rebalance.delay.ms": "200"}
-
-
-LOOKING_ON = {  # Imported when they are called: a broker's start needs none of them.
+OTHERS = {  # Imported when they are called: a broker's start needs none of them.
+    "cluster": ("cluster", "cluster"),
     "dump-log": ("dump_log", "dump_log"),
     "group-offsets": ("group_offsets", "group_offsets"),
     "verify-log-dir": ("verify_log_dir", "verify_log_dir"),
@@ -35,15 +31,15 @@ LOOKING_ON = {  # Imported when they are called: a broker's start needs none of 
 
 
 class Commands(click.Group):
-    """`run`, and what looks at a data directory."""
+    """`run`, `cluster`, and what looks at a data directory."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *LOOKING_ON])
+        return sorted([*super().list_commands(ctx), *OTHERS])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in LOOKING_ON:
+        if cmd_name not in OTHERS:
             return super().get_command(ctx, cmd_name)
-        module, name = LOOKING_ON[cmd_name]
+        module, name = OTHERS[cmd_name]
         command: click.Command = getattr(
             import_module(f"data_plane.server.commands.{module}"), name
         )
@@ -111,6 +107,7 @@ def run(
 def serve(config: BrokerConfig, fault_seams: Path | None = None) -> None:
     """Run the process; a refusal ends it with one line on stderr and its own exit code."""
     from data_plane.log.failures import DamagedLog, DirectoryRefused, LogFailure
+    from data_plane.peers.addresses import AddressRefused
     from data_plane.protocol.errors import InvalidConfig
     from data_plane.server.listener import ListenerRefused
     from data_plane.server.process import BrokerProcess
@@ -123,7 +120,7 @@ def serve(config: BrokerConfig, fault_seams: Path | None = None) -> None:
 
     try:
         run_loop(whole)
-    except ListenerRefused as error:
+    except (ListenerRefused, AddressRefused) as error:
         refuse(str(error), EXIT_UNAVAILABLE)
     except DirectoryRefused as error:
         refuse(str(error), EXIT_DIRECTORY_REFUSED)

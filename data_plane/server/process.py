@@ -21,15 +21,18 @@ from data_plane.broker.admin_access import broker_number, config_scope
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.gauges import metrics_text
-from data_plane.broker.startup import cluster_id_of, open_broker
+from data_plane.broker.startup import cluster_id_of, open_broker, open_log_dir, recovered
 from data_plane.log.failures import LogFailure
+from data_plane.log.log_dir import LogDir
 from data_plane.metadata.configs import BROKER_CONFIGS
 from data_plane.metadata.records import BrokerListener
 from data_plane.server.cleaner_process import ProcessCleaner
 from data_plane.server.executor import ThreadExecutor
+from data_plane.server.joining import join_cluster
 from data_plane.server.listener import Connections, Listener
 from data_plane.server.metrics_endpoint import Page, open_metrics
 from data_plane.server.peer_network import PeerNetwork
+from data_plane.server.quorum_thread import QuorumThread
 from data_plane.server.sasl_secret import sasl_secret
 from data_plane.server.seams import Seams
 from data_plane.server.ticker import Ticker
@@ -61,6 +64,7 @@ class BrokerProcess:
         self._stop = asyncio.Event()
         self._listeners: list[Listener] = []
         self._network: PeerNetwork | None = None  # None: a broker alone
+        self._quorum: QuorumThread | None = None  # None: the quorum is this broker alone
         self._is_ready = False
 
     async def run(self, announce: Callable[[str, int], None]) -> None:
@@ -81,37 +85,28 @@ class BrokerProcess:
         listeners = self._listeners = [
             Listener(one, cluster_id=config.cluster_id) for one in config.listeners
         ]
-        network = self._network = self._peer_network(config, loop)
         try:
             executor = ThreadExecutor(loop)
             cleaner = ProcessCleaner(loop, cleaner_rate(config))
-            broker = open_broker(
-                config,
-                self._files,
-                executor,
-                listeners=advertised(listeners, network),
-                rng=self._rng,
-                now_ms=self._clock.now_ms(),
-                boot_id=boot_id(root) if self._seams.boot_id is None else self._seams.boot_id,
-                on_failure=lambda error: self._fail(broker, error),
-                cleaner=cleaner,
-                peers=None if network is None else network.peers,
-            )
+            open_it = self._join if config.is_clustered else self._open_alone
+            broker = await open_it(config, executor, cleaner, listeners)
+            if broker is None:
+                return
             broker.quotas.stopwatch_ns = time.thread_time_ns
             turns = Turns(broker, self._clock)
             executor.after = cleaner.after = turns.end
-            if network is not None:
-                network.attach(turns)
+            if self._quorum is not None:
+                self._quorum.front.after = turns.end
+            if self._network is not None:
+                self._network.attach(turns)
             await self._serve(broker, turns, executor, listeners, announce)
         finally:
             for one in listeners:
                 one.close()
-            if network is not None:
-                network.close()
+            if self._network is not None:
+                self._network.close()
 
-    def _peer_network(
-        self, config: BrokerConfig, loop: asyncio.AbstractEventLoop
-    ) -> PeerNetwork | None:
+    def _peer_network(self, config: BrokerConfig) -> PeerNetwork | None:
         if config.internal_listener is None:
             return None
         return PeerNetwork(
@@ -119,8 +114,73 @@ class BrokerProcess:
             broker_id=config.broker_id,
             cluster_id=config.cluster_id,
             limits=config.limits,
-            loop=loop,
+            loop=asyncio.get_running_loop(),
         )
+
+    async def _open_alone(
+        self,
+        config: BrokerConfig,
+        executor: ThreadExecutor,
+        cleaner: ProcessCleaner,
+        listeners: Sequence[Listener],
+    ) -> Broker:
+        """A broker that is its own quorum, on this loop."""
+        broker = open_broker(
+            config,
+            self._files,
+            executor,
+            listeners=tuple(one.advertised for one in listeners),
+            rng=self._rng,
+            now_ms=self._clock.now_ms(),
+            boot_id=self._boot_id,
+            on_failure=lambda error: self._fail(broker.log_dir, error),
+            cleaner=cleaner,
+        )
+        return broker
+
+    async def _join(
+        self,
+        config: BrokerConfig,
+        executor: ThreadExecutor,
+        cleaner: ProcessCleaner,
+        listeners: Sequence[Listener],
+    ) -> Broker | None:
+        """A broker among others; None if it was told to stop before it was registered."""
+        config, log_dir = open_log_dir(config, self._files, rng=self._rng, boot_id=self._boot_id)
+        try:
+            # Behind the directory's lock: a second copy must not take over the first one's sockets.
+            self._network = self._peer_network(config)
+            self._quorum = await join_cluster(
+                config,
+                self._files,
+                log_dir,
+                listeners=advertised(listeners, self._network),
+                rng=self._rng,
+                stop=self._stop,
+                on_failure=lambda error: self._fail(log_dir, error),
+            )
+            if self._quorum is None:
+                log_dir.close(is_clean=False)
+                return None
+            return recovered(
+                config,
+                log_dir,
+                self._quorum.front,
+                executor,
+                rng=self._rng,
+                now_ms=self._clock.now_ms(),
+                on_failure=lambda error: self._fail(log_dir, error),
+                cleaner=cleaner,
+                peers=None if self._network is None else self._network.peers,
+            )
+        except BaseException:
+            log_dir.close(is_clean=False)
+            raise
+
+    @property
+    def _boot_id(self) -> str:
+        given = self._seams.boot_id
+        return boot_id(self._config.data_dir) if given is None else given
 
     def _heed_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         """SIGTERM and SIGINT stop, SIGHUP reads certificates anew.
@@ -209,6 +269,8 @@ class BrokerProcess:
         if self._network is not None:
             self._network.close()
         await asyncio.sleep(0)
+        if self._quorum is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._quorum.stop)
         executor.close()
         broker.close()
         log.info("stopped cleanly")
@@ -236,11 +298,11 @@ class BrokerProcess:
 
         return {"/metrics": metrics, "/ready": ready}
 
-    def _fail(self, broker: Broker, error: BaseException) -> None:
+    def _fail(self, log_dir: LogDir, error: BaseException) -> None:
         """Storage broke its promise: mark it and end at once, before anything is acknowledged."""
         log.critical("storage failed, ending: %s", error)
         if isinstance(error, LogFailure):
-            broker.log_dir.mark_failure(error)
+            log_dir.mark_failure(error)
         logging.shutdown()
         os._exit(EXIT_IO_FAILURE)
 

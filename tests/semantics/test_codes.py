@@ -9,7 +9,7 @@ from data_plane.broker.dispatch import CloseConnection, dispatch
 from data_plane.broker.handlers import HANDLERS
 from data_plane.broker.metadata_host import MetadataHost
 from data_plane.protocol.answers import CODES, in_words_of
-from data_plane.protocol.api_keys import API_KEYS
+from data_plane.protocol.api_keys import API_KEYS, INTERNAL_KEYS
 from data_plane.protocol.errors import CoordinatorLoadInProgress, ErrorCode
 from data_plane.protocol.headers import read_request_header, read_response_header
 from data_plane.protocol.messages.delete_topics import DeleteTopicsRequest
@@ -37,7 +37,7 @@ FATAL_TO_FETCH = {
 
 @pytest.mark.semantics("40a")
 def test_every_api_that_is_served_has_its_list() -> None:
-    assert set(CODES) == set(HANDLERS)
+    assert set(HANDLERS) - INTERNAL_KEYS <= set(CODES)
 
 
 @pytest.mark.semantics("40a")
@@ -82,7 +82,7 @@ def test_no_frame_brings_out_a_foreign_code(seed: int) -> None:
         _, body_at = read_response_header(header.api_key, version, answer)
         check_codes(spec.key, decode(spec.response, version, answer[body_at:]))
         seen[spec.key] += 1
-    assert len(seen) >= len(HANDLERS) - 2, "almost every API was answered"
+    assert len(seen) >= len(HANDLERS.keys() - INTERNAL_KEYS) - 2, "almost every API was answered"
 
 
 @pytest.mark.semantics("40a", "61b")

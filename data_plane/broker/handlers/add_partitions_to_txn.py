@@ -1,21 +1,26 @@
-"""AddPartitionsToTxn (key 24) v0-3. v2: PRODUCER_FENCED. v3: flexible. 4 and up are for brokers.
+"""AddPartitionsToTxn (key 24) v0-3. v2: PRODUCER_FENCED. v3: flexible. v4-5: among brokers, in
+batches, to verify or to add (KIP-890).
 
 All partitions are added or none: those that stand in nobody's way are then told
 OPERATION_NOT_ATTEMPTED.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
+from data_plane.broker.gather import gather
 from data_plane.broker.transaction_access import allows_transactional_id, fencing_code
 from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartition
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
+    AddPartitionsToTxnRequestTransaction,
     AddPartitionsToTxnResponse,
     AddPartitionsToTxnResponsePartition,
     AddPartitionsToTxnResponseTopic,
+    AddPartitionsToTxnResponseTransaction,
 )
 from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclOperation, ResourceType
@@ -26,11 +31,14 @@ if TYPE_CHECKING:
 API_KEY, VERSIONS = 24, range(4)
 
 FENCED_FROM = 2
+BATCHED_FROM = 4
 
 
 def handle(
     broker: "Broker", ctx: RequestContext, request: AddPartitionsToTxnRequest
 ) -> AddPartitionsToTxnResponse | Parked:
+    if ctx.api_version >= BATCHED_FROM:
+        return _handle_batch(broker, request)
     transactional_id = request.v3_and_below_transactional_id
     if not allows_transactional_id(broker, ctx, AclOperation.WRITE, transactional_id):
         return _refused(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
@@ -53,7 +61,65 @@ def handle(
 def error_response(
     request: AddPartitionsToTxnRequest, error: KafkaError
 ) -> AddPartitionsToTxnResponse:
+    if request.transactions:
+        return AddPartitionsToTxnResponse(error_code=error.code)
     return _refused(request, error.code)
+
+
+def _handle_batch(
+    broker: "Broker", request: AddPartitionsToTxnRequest
+) -> AddPartitionsToTxnResponse | Parked:
+    """Leaders ask about the partitions that their producers write to; each on its own."""
+    asked = [
+        (transaction, (topic.name, index))
+        for transaction in request.transactions
+        for topic in transaction.topics
+        for index in topic.partitions
+    ]
+    answers = [_ask_here(broker, transaction, at) for transaction, at in asked]
+
+    def combine(codes: Sequence[ErrorCode | KafkaError]) -> AddPartitionsToTxnResponse:
+        return _batch_response(request, iter(codes))
+
+    return gather(answers, combine)
+
+
+def _ask_here(
+    broker: "Broker", transaction: AddPartitionsToTxnRequestTransaction, at: TopicPartition
+) -> ErrorCode | KafkaError | Parked:
+    who = ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
+    coordinators = broker.coordinators
+    ask = (
+        coordinators.check_in_transaction_here
+        if transaction.verify_only
+        else coordinators.add_partition_here
+    )
+    try:
+        return ask(transaction.transactional_id, who, at)
+    except KafkaError as error:
+        return error
+
+
+def _batch_response(
+    request: AddPartitionsToTxnRequest, codes: Iterator[ErrorCode | KafkaError]
+) -> AddPartitionsToTxnResponse:
+    def row(index: int) -> AddPartitionsToTxnResponsePartition:
+        found = next(codes)
+        code = found.code if isinstance(found, KafkaError) else found
+        return AddPartitionsToTxnResponsePartition(index, code)
+
+    return AddPartitionsToTxnResponse(
+        results_by_transaction=[
+            AddPartitionsToTxnResponseTransaction(
+                transaction.transactional_id,
+                [
+                    AddPartitionsToTxnResponseTopic(topic.name, [row(i) for i in topic.partitions])
+                    for topic in transaction.topics
+                ],
+            )
+            for transaction in request.transactions
+        ]
+    )
 
 
 def _partitions(request: AddPartitionsToTxnRequest) -> list[TopicPartition]:

@@ -14,7 +14,7 @@ from data_plane.broker.transaction_access import (
     allows_transactional_id,
     verification_code,
 )
-from data_plane.coordinator.transaction import ProducerIdAndEpoch
+from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartition
 from data_plane.log.validate import RefusedRecords
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import (
@@ -62,6 +62,7 @@ ZSTD_VERSION_MIN = 7
 ABORTABLE_VERSION_MIN = 11
 IMPLICIT_VERSION_MIN = 12
 PRODUCER, PRODUCER_AT = struct.Struct(">qh"), 43  # id and epoch in a batch's header
+NOT_NOW = ErrorCode.NOT_ENOUGH_REPLICAS  # what a producer is told of a failure that passes
 ALL_REPLICAS, NO_REPLY, LEADER_ONLY = -1, 0, 1
 NO_BATCH = memoryview(b"")  # null records: the log refuses them by the same code
 
@@ -134,25 +135,20 @@ class PendingProduce(Parked):
         if self._acks == ALL_REPLICAS and not partition.has_enough_replicas:
             raise NotEnoughReplicas
         broker.check_disk()
-        is_verified = False
         if is_transactional(batch):
-            if ctx.api_version >= IMPLICIT_VERSION_MIN and self._acks == ALL_REPLICAS:
-                self._append_implicitly(topic, partition, result, batch)
-                return
-            is_verified = self._verify(partition, batch)
-        self._stage(topic, partition, result, batch, is_verified=is_verified)
+            self._append_in_transaction(topic, partition, result, batch)
+        else:
+            self._stage(topic, partition, result, batch, is_verified=False)
 
-    def _append_implicitly(
+    def _append_in_transaction(
         self, topic: str, partition: Partition, result: PartitionResult, batch: memoryview
     ) -> None:
-        """Let the partition join the transaction by its first write (KIP-890, part 2)."""
+        """Before a transaction's first batch here, its coordinator has the say (KIP-890)."""
         who, transactional_id = self._producer(batch)
         if partition.log.producers.is_in_transaction(*who):
             self._stage(topic, partition, result, batch, is_verified=False)
             return
-        at = (partition.topic, partition.index)
-        not_now = ErrorCode.NOT_ENOUGH_REPLICAS
-        added = add_implicitly(self._broker, transactional_id, who, at, not_now=not_now)
+        added = self._ask_coordinator(transactional_id, who, (partition.topic, partition.index))
         if not isinstance(added, Parked):
             self._join(added, topic, partition, result, batch)
             return
@@ -180,7 +176,7 @@ class PendingProduce(Parked):
         batch: memoryview,
     ) -> None:
         if isinstance(answer, KafkaError):
-            raise KafkaError(code=ErrorCode.NOT_ENOUGH_REPLICAS)  # The coordinator went meanwhile.
+            raise KafkaError(code=NOT_NOW)  # The coordinator went meanwhile.
         assert isinstance(answer, ErrorCode), "a coordinator answers with a code"
         if answer is not ErrorCode.NONE:
             raise KafkaError(code=answer)
@@ -228,25 +224,17 @@ class PendingProduce(Parked):
             raise KafkaError(code=ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         return ProducerIdAndEpoch._make(PRODUCER.unpack_from(batch, PRODUCER_AT)), transactional_id
 
-    def _verify(self, partition: Partition, batch: memoryview) -> bool:
-        """Before a transaction's first batch here, ask its coordinator (KIP-890, part 1).
-
-        True if it was asked and agrees. Raises KafkaError with the client's code.
-        """
-        who, transactional_id = self._producer(batch)
-        if partition.log.producers.is_in_transaction(*who):
-            return False
-        code = verification_code(
-            self._broker,
-            transactional_id,
-            who,
-            (partition.topic, partition.index),
-            is_abortable_known=self._ctx.api_version >= ABORTABLE_VERSION_MIN,
-            not_now=ErrorCode.NOT_ENOUGH_REPLICAS,
+    def _ask_coordinator(
+        self, transactional_id: str, who: ProducerIdAndEpoch, at: TopicPartition
+    ) -> ErrorCode | KafkaError | Parked:
+        """Has the partition join by this write (part 2), or asks whether it has joined (part 1)."""
+        broker, version, not_now = self._broker, self._ctx.api_version, NOT_NOW
+        if version >= IMPLICIT_VERSION_MIN and self._acks == ALL_REPLICAS:
+            return add_implicitly(broker, transactional_id, who, at, not_now=not_now)
+        is_known = version >= ABORTABLE_VERSION_MIN
+        return verification_code(
+            broker, transactional_id, who, at, is_abortable_known=is_known, not_now=not_now
         )
-        if code is not ErrorCode.NONE:
-            raise KafkaError(code=code)
-        return True
 
     def _settle(self, result: PartitionResult, is_kept: bool) -> None:
         if result not in self._open:

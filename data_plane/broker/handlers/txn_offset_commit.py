@@ -53,7 +53,7 @@ def handle(
     if ctx.api_version >= IMPLICIT_FROM:
         added = add_implicitly(broker, request.transactional_id, producer, at, not_now=NOT_NOW)
         return then(added, lambda code: _commit(broker, ctx, request, producer, code))
-    code = verification_code(
+    checked = verification_code(
         broker,
         request.transactional_id,
         producer,
@@ -61,7 +61,7 @@ def handle(
         is_abortable_known=ctx.api_version >= ABORTABLE_FROM,
         not_now=NOT_NOW,
     )
-    return _commit(broker, ctx, request, producer, code)
+    return then(checked, lambda code: _commit(broker, ctx, request, producer, code))
 
 
 def _commit(

@@ -73,7 +73,7 @@ class PendingMarkers(Parked):
         def done(error: KafkaError | None) -> None:
             self._settle(where, ErrorCode.NONE if error is None else error.code)
 
-        broker.coordinators.markers.write(
+        broker.coordinators.markers.write_here(
             at,
             ProducerIdAndEpoch(row.producer_id, row.producer_epoch),
             _marker(row),

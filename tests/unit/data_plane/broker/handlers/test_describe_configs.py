@@ -131,9 +131,10 @@ def test_item_83_dynamic_values_of_broker_and_cluster() -> None:
         (TOPIC, "zz", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
         (BROKER, "7", ErrorCode.INVALID_REQUEST),
         (BROKER, "one", ErrorCode.INVALID_REQUEST),
-        (8, "1", ErrorCode.INVALID_REQUEST),
+        (8, "7", ErrorCode.INVALID_REQUEST),
+        (8, "", ErrorCode.INVALID_REQUEST),
         (16, "m", ErrorCode.INVALID_REQUEST),
-        (32, "g", ErrorCode.INVALID_REQUEST),
+        (32, "", ErrorCode.INVALID_REQUEST),
         (0, "", ErrorCode.INVALID_REQUEST),
     ],
 )

@@ -1,0 +1,222 @@
+"""A broker among others: it registers with the active controller, then says that it is alive.
+
+Everything goes over the quorum's own network (controller_line.py): two bytes of API key, then the
+body of BrokerRegistration or BrokerHeartbeat as Kafka's brokers send them. The same object answers
+the others while this node is the active controller. Times are of the quorum's clock.
+"""
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from data_plane.broker.context import RequestContext
+from data_plane.broker.controller_line import OnAnswer
+from data_plane.broker.handlers import broker_heartbeat, broker_registration
+from data_plane.broker.metadata_host import MetadataHost
+from data_plane.metadata.controller import Controller
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.records import RegisterBrokerRecord
+from data_plane.protocol.api_keys import API_KEYS
+from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.protocol.messages.broker_heartbeat import (
+    BrokerHeartbeatRequest,
+    BrokerHeartbeatRequestTopic,
+    BrokerHeartbeatResponse,
+)
+from data_plane.protocol.messages.broker_registration import (
+    BrokerRegistrationRequest,
+    BrokerRegistrationRequestFeature,
+    BrokerRegistrationRequestListener,
+    BrokerRegistrationResponse,
+)
+from data_plane.protocol.schema import DecodeError, decode, encode, info_of
+from data_plane.replication.waiting import Parked
+
+R = TypeVar("R")
+
+QUORUM_LISTENER = "QUORUM"
+HEARTBEAT_MS = 500
+IMPATIENT_MS = 50  # while it wants to be let in, or to stop
+RETRY_MS = 200
+ANSWER_MS_MAX = 2_000
+
+# Another incarnation has taken its place, or it was forgotten: this one must end.
+ENDING = frozenset({ErrorCode.STALE_BROKER_EPOCH, ErrorCode.BROKER_ID_NOT_REGISTERED})
+# It can never be taken in as it is; what else goes wrong may pass.
+REFUSING = frozenset(
+    {
+        ErrorCode.INCONSISTENT_CLUSTER_ID,
+        ErrorCode.INVALID_REGISTRATION,
+        ErrorCode.UNSUPPORTED_VERSION,
+    }
+)
+HANDLERS: Final[Mapping[int, Callable[..., Any]]] = {
+    broker_registration.API_KEY: broker_registration.handle,
+    broker_heartbeat.API_KEY: broker_heartbeat.handle,
+}
+_KEY = struct.Struct(">h")
+
+
+class Membership:
+    """One incarnation's place in the cluster; every method returns at once.
+
+    record: what it says of itself; its epoch is the controller's to give.
+    is_done: its own committed image holds the registration; nothing is opened or served before
+    (durability.md 3). is_let_in: that image has it not fenced; it may lead. It is not let in
+    before `is_ready`. ended_by: why this incarnation must stop; None while it need not.
+    """
+
+    def __init__(
+        self, metadata: MetadataHost, record: RegisterBrokerRecord, *, cluster_id: str
+    ) -> None:
+        self._metadata = metadata
+        self._record = record
+        self.cluster_id = cluster_id
+        self.is_ready = True
+        self.wants_shutdown = False
+        self.may_stop = False  # The others lead what it led.
+        self.ended_by: ErrorCode | None = None
+        self.replica_ends: Sequence[BrokerHeartbeatRequestTopic] = ()
+        self._is_asking = False
+        self._due_ms = 0
+        self._now_ms = 0
+        metadata.line.on_ask = self._on_ask
+
+    def want_shutdown(self) -> None:
+        """Ask the controller to have others lead; `may_stop` once they do."""
+        self.wants_shutdown = True
+        self._due_ms = 0
+
+    def tell_ends(self, ends: Sequence[BrokerHeartbeatRequestTopic]) -> None:
+        """How far this broker's replicas reach of partitions that nobody may lead."""
+        if ends != self.replica_ends:
+            self.replica_ends = ends
+            self._due_ms = 0
+
+    def tick(self, now_ms: int) -> None:
+        """Ask, if nothing is under way and it is time."""
+        self._now_ms = now_ms
+        if self._is_asking or self.ended_by is not None or now_ms < self._due_ms:
+            return
+        self._is_asking = True
+        self._due_ms = now_ms + RETRY_MS
+        known = self._known()
+        if known is None:
+            self._ask(registration_request(self._record, self.cluster_id), self._registered)
+        else:
+            self._ask(self._heartbeat(known), self._heard)
+
+    @property
+    def is_done(self) -> bool:
+        return self._known() is not None
+
+    @property
+    def is_let_in(self) -> bool:
+        known = self._known()
+        return known is not None and not known.is_fenced
+
+    @property
+    def next_due_ms(self) -> int:
+        return self._due_ms
+
+    def _known(self) -> RegisterBrokerRecord | None:
+        """This incarnation as its own committed image has it."""
+        known = self._metadata.image.brokers.get(self._record.broker_id)
+        is_own = known is not None and known.incarnation_id == self._record.incarnation_id
+        return known if is_own else None
+
+    def _heartbeat(self, known: RegisterBrokerRecord) -> BrokerHeartbeatRequest:
+        return BrokerHeartbeatRequest(
+            known.broker_id,
+            known.broker_epoch,
+            current_metadata_offset=self._metadata.image.offset,
+            want_fence=not self.is_ready,
+            want_shut_down=self.wants_shutdown,
+            replica_ends=self.replica_ends,
+        )
+
+    def _ask(self, request: object, on_response: Callable[[bytes], None]) -> None:
+        def answered(body: bytes | None) -> None:
+            self._is_asking = False
+            if body is not None:
+                on_response(body)
+
+        key = info_of(type(request)).api_key
+        body = _KEY.pack(key) + encode(request, API_KEYS[key].versions[-1])
+        self._metadata.line.ask(body, answered, until_ms=self._now_ms + ANSWER_MS_MAX)
+
+    def _registered(self, body: bytes) -> None:
+        response = decode(BrokerRegistrationResponse, API_KEYS[62].versions[-1], body)
+        if response.error_code in REFUSING:
+            self.ended_by = ErrorCode(response.error_code)
+        elif not response.error_code:
+            self._due_ms = self._now_ms + IMPATIENT_MS
+
+    def _heard(self, body: bytes) -> None:
+        response = decode(BrokerHeartbeatResponse, API_KEYS[63].versions[-1], body)
+        if response.error_code in ENDING:
+            self.ended_by = ErrorCode(response.error_code)
+        elif not response.error_code:
+            self.may_stop = response.should_shut_down
+            is_waiting = response.is_fenced or self.wants_shutdown
+            self._due_ms = self._now_ms + (IMPATIENT_MS if is_waiting else HEARTBEAT_MS)
+
+    # --- as the active controller --------------------------------------------------------------
+
+    def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
+        """As the handlers ask it (admin_access.DecidingBroker)."""
+        return self._metadata.decide(choose)
+
+    def _on_ask(self, _broker_id: int, body: bytes, answer: OnAnswer) -> None:
+        try:
+            (key,) = _KEY.unpack_from(body)
+            spec, handle = API_KEYS[key], HANDLERS[key]
+            version = spec.versions[-1]
+            request = decode(spec.request, version, body, _KEY.size)
+        except (DecodeError, KeyError, struct.error):
+            answer(None)
+            return
+
+        def told(response: object) -> None:
+            if isinstance(response, KafkaError):
+                is_elsewhere = response.code == ErrorCode.NOT_CONTROLLER
+                response = spec.response(error_code=response.code)
+                if is_elsewhere:
+                    answer(None)
+                    return
+            answer(encode(response, version))
+
+        ctx = RequestContext("", None, "", key, version, QUORUM_LISTENER, self._now_ms)
+        try:
+            found = handle(self, ctx, request)
+        except KafkaError as error:
+            told(error)
+            return
+        if isinstance(found, Parked):
+            found.when_done(told)
+        else:
+            told(found)
+
+
+def registration_request(
+    record: RegisterBrokerRecord, cluster_id: str
+) -> BrokerRegistrationRequest:
+    """What a broker says of itself, as a request."""
+    return BrokerRegistrationRequest(
+        record.broker_id,
+        cluster_id,
+        record.incarnation_id,
+        [
+            BrokerRegistrationRequestListener(each.name, each.host, each.port)
+            for each in record.listeners
+        ],
+        [
+            BrokerRegistrationRequestFeature(each.name, each.level_min, each.level_max)
+            for each in record.features
+        ],
+        rack=record.rack,
+        log_dirs=[record.directory_id],
+        node_id=record.node_id,
+        restart_kind=record.restart_kind,
+        spec_broker_count=record.spec_broker_count,
+    )

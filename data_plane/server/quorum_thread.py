@@ -1,0 +1,292 @@
+"""The quorum on a thread and loop of its own: no produce load starves it (durability.md 5).
+
+The thread runs MetadataHost, its disk and its network; the broker's loop sees `QuorumFront`. What
+crosses between them are function calls posted to the other loop, in order: a committed image is
+posted before every answer that was derived from it.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from data_plane.broker.config import BrokerConfig
+from data_plane.broker.metadata_host import MetadataHost, unheard
+from data_plane.broker.metadata_port import OnImage
+from data_plane.broker.registration import Registration
+from data_plane.broker.voter_changes import VoterChanges
+from data_plane.metadata.controller import Controller
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.image import MetadataImage
+from data_plane.metadata.records import RegisterBrokerRecord
+from data_plane.peers.addresses import bound
+from data_plane.peers.quorum_link import QuorumLinks
+from data_plane.raft.messages import Message
+from data_plane.replication.waiting import Parked
+from data_plane.security.certificates import principal_from_certificate
+from data_plane.server.executor import ThreadExecutor
+from data_plane.server.peer_tls import peer_contexts
+
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+TICK_S_MAX = 0.1
+HAND_OVER_S_MAX = 2.0
+STOPPED_S_MAX = 10.0
+
+
+class QuorumFront:
+    """What the broker's loop has of the quorum: implements broker.metadata_port.Metadata."""
+
+    def __init__(self, thread: "QuorumThread", image: MetadataImage) -> None:
+        self.image = image
+        self.controller_id: int | None = None
+        self.after: Callable[[], None] = unheard  # ends the turn in which something came
+        self._thread = thread
+        self._on_image: OnImage = unheard
+        self._on_committed: Callable[[], None] = unheard
+        self._undecided = 0
+
+    @property
+    def is_idle(self) -> bool:
+        return self._undecided == 0
+
+    @property
+    def next_due_ms(self) -> None:
+        return None
+
+    def attach(self, on_image: OnImage, on_committed: Callable[[], None]) -> None:
+        self._on_image, self._on_committed = on_image, on_committed
+
+    def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
+        """As Metadata.decide; the answer always comes later."""
+        parked = Parked()
+        self._undecided += 1
+        self._thread.decide(choose, lambda response: self._decided(parked, response))
+        return parked
+
+    def pump(self) -> None:
+        """The thread drives itself."""
+
+    def tick(self, now_ms: int) -> None:
+        """The thread has its own clock."""
+
+    def retry(self) -> None:
+        self._thread.retry()
+
+    # Called on the broker's loop by what the thread posts.
+
+    def take_image(self, image: MetadataImage) -> None:
+        before, self.image = self.image, image
+        self._on_image(before, image)
+        self._on_committed()
+        self.after()
+
+    def take_controller_id(self, controller_id: int | None) -> None:
+        self.controller_id = controller_id
+
+    def _decided(self, parked: Parked, response: object) -> None:
+        self._undecided -= 1
+        parked.complete(response)
+        self._on_committed()
+        self.after()
+
+
+class QuorumThread:
+    """Runs one node of the quorum from `start` until `stop`; a failure in it ends the process.
+
+    main: the broker's loop. on_failure: called on the thread; does not return in production.
+    registered: set on the broker's loop once this incarnation is known to the cluster and `front`
+    holds the image that says so.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        controller: Controller,
+        record: RegisterBrokerRecord,
+        *,
+        main: asyncio.AbstractEventLoop,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        assert config.quorum_listener is not None, "a broker alone has no quorum thread"
+        self.registered = asyncio.Event()
+        self.front = QuorumFront(self, controller.committed)
+        self._config = config
+        self._controller = controller
+        self._record = record
+        self._main = main
+        self._on_failure = on_failure
+        self._listener = config.quorum_listener
+        self._socket = bound(self._listener.address)
+        self._thread = threading.Thread(target=self._run, name="quorum", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._is_up = threading.Event()
+        self._told_controller_id: int | None = None
+        self._is_pumping = False
+
+    # --- from the broker's loop ----------------------------------------------------------------
+
+    def start(self) -> None:
+        """Returns once the thread takes calls. Its later failures come by on_failure."""
+        self._thread.start()
+        self._is_up.wait()
+
+    def stop(self) -> None:
+        """Hand over leadership, as far as there is time, and end the thread; blocks."""
+        if self._loop is not None and self._stopping is not None:
+            self._to_thread(self._stopping.set)
+            self._thread.join(STOPPED_S_MAX)
+
+    def retry(self) -> None:
+        self._to_thread(self._retry)
+
+    def decide(
+        self, choose: Callable[[Controller], Decision[R]], on_response: Callable[[object], None]
+    ) -> None:
+        """on_response: called on the broker's loop, with the response or the error."""
+        self._to_thread(self._decide, choose, on_response)
+
+    def _to_thread(self, act: Callable[..., None], *args: object) -> None:
+        assert self._loop is not None, "started first"
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(act, *args)
+
+    # --- on the thread -------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            log.exception("the quorum's thread has failed")
+            self._on_failure(error)
+        finally:
+            self._is_up.set()
+
+    async def _serve(self) -> None:
+        loop = self._loop = asyncio.get_running_loop()
+        stopping = self._stopping = asyncio.Event()
+        executor = ThreadExecutor(loop)
+        links = self._links()
+        self._host = MetadataHost(
+            self._controller,
+            executor,
+            on_failure=self._on_failure,
+            log_bytes_max=self._config.limits.metadata_log_bytes_max,
+            send=links.send,
+            on_image=lambda _, after: self._post(self.front.take_image, after),
+        )
+        self._registration = Registration(self._host, self._record)
+        self._voter_changes = VoterChanges(self._controller)
+        executor.after = self._turn_ends
+        self._is_up.set()
+        await links.open(self._socket)
+        try:
+            await self._tick_until(stopping)
+            await self._hand_over()
+        finally:
+            links.close()
+            executor.close()
+
+    def _links(self) -> QuorumLinks:
+        config, node = self._config, self._controller.node
+        server_tls, client_tls = peer_contexts(self._listener.tls)
+        known = {one.broker_id: one.quorum_address for one in config.initial_voters}
+
+        def address_of(broker_id: int) -> str:
+            voter = node.voters.by_id(broker_id)
+            found = known.get(broker_id, "")
+            return voter.address if voter is not None and voter.address else found
+
+        def check_peer(certificate: object) -> None:
+            principal_from_certificate(
+                certificate if isinstance(certificate, dict) else None,
+                cluster_id=config.cluster_id,
+            )
+
+        return QuorumLinks(
+            node.me,
+            config.cluster_id,
+            self._listener.reached_at,
+            address_of=address_of,
+            seeds=(*config.join, *known.values()),
+            on_message=self._step,
+            server_tls=server_tls,
+            client_tls=client_tls,
+            check_peer=check_peer,
+        )
+
+    async def _tick_until(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            self._tick()
+            wait_s = min(TICK_S_MAX, max(0.001, (self._due_ms() - now_ms()) / 1000))
+            try:
+                await asyncio.wait_for(stopping.wait(), wait_s)
+            except TimeoutError:
+                continue
+
+    def _due_ms(self) -> int:
+        due_ms = self._host.next_due_ms
+        return 0 if due_ms is None else due_ms
+
+    async def _hand_over(self) -> None:
+        """Before a clean stop another voter is to lead, so that nobody has to notice silence."""
+        until_ms = now_ms() + int(HAND_OVER_S_MAX * 1000)
+        is_handing = self._host.hand_over(now_ms())
+        while is_handing and self._controller.node.leads is not None and now_ms() < until_ms:
+            self._tick()
+            await asyncio.sleep(0.01)
+
+    def _tick(self) -> None:
+        now = now_ms()
+        self._host.tick(now)
+        self._registration.tick(now)
+        self._voter_changes.tick(now)
+        self._turn_ends()
+
+    def _step(self, message: Message) -> None:
+        self._host.step(message, now_ms())
+        self._turn_ends()
+
+    def _retry(self) -> None:
+        self._host.retry()
+        self._turn_ends()
+
+    def _decide(
+        self,
+        choose: Callable[[Controller], Decision[object]],
+        on_response: Callable[[object], None],
+    ) -> None:
+        try:
+            found = self._host.decide(choose)
+        except Exception as error:  # Every refusal is the answer; dispatch knows what to say.
+            self._post(on_response, error)
+        else:
+            if isinstance(found, Parked):
+                found.when_done(lambda response: self._post(on_response, response))
+            else:
+                self._post(on_response, found)
+        self._turn_ends()
+
+    def _turn_ends(self) -> None:
+        """Carry out what came of this turn, and tell the broker's loop what it must know."""
+        self._host.pump()
+        controller_id = self._host.controller_id
+        if controller_id != self._told_controller_id:
+            self._told_controller_id = controller_id
+            self._post(self.front.take_controller_id, controller_id)
+        if self._registration.is_done and not self.registered.is_set():
+            self._post(self.registered.set)
+
+    def _post(self, act: Callable[..., None], *args: object) -> None:
+        if not self._main.is_closed():
+            self._main.call_soon_threadsafe(act, *args)
+
+
+def now_ms() -> int:
+    """A clock that only moves on; the wall's jumps would end leases and begin elections."""
+    return time.monotonic_ns() // 1_000_000

@@ -1,0 +1,176 @@
+"""A broker's way in and out of a cluster: registered, let in, silent, back, shut down in order."""
+
+import dataclasses
+from uuid import UUID
+
+import pytest
+
+from data_plane.metadata.records import (
+    CommitMode,
+    PartitionRecord,
+    RestartKind,
+    TopicRecord,
+)
+from data_plane.protocol.errors import ErrorCode
+from tests.unit.data_plane.broker.members import Members
+
+TOPIC_ID = UUID(int=77)
+SESSION_MS = 6_000
+
+
+def gathered(count: int = 3) -> Members:
+    members = Members(count)
+    members.run(5_000)
+    assert all(each.membership.is_let_in for each in members.up())
+    return members
+
+
+def with_topic(members: Members, *, leader: int) -> PartitionRecord:
+    """One `spread` partition, led as told."""
+    replicas = (leader, *(each for each in members.members if each != leader))
+    row = PartitionRecord(TOPIC_ID, 0, replicas, replicas, leader, 0, 0, CommitMode.SPREAD)
+    members.write(TopicRecord("t", TOPIC_ID), row)
+    return row
+
+
+def row_of(members: Members) -> PartitionRecord:
+    (row,) = members.active.image.topics["t"].partitions
+    return row
+
+
+def others(members: Members) -> list[int]:
+    """Brokers that are not the active controller."""
+    return [each.broker_id for each in members.up() if each is not members.active]
+
+
+def test_all_register_and_are_let_in_and_the_cluster_is_ready_for_two_machines() -> None:
+    members = gathered()
+    image = members.active.image
+    assert sorted(image.brokers) == [0, 1, 2]
+    assert image.features["ottla.version"] == 1
+    assert image.broker_configs(None)["min.insync.replicas"] == "2"
+    assert image.spec_broker_count == 3
+    assert {each.image.offset for each in members.up()} == {image.offset}
+
+
+@pytest.mark.semantics("77a")
+def test_a_silent_broker_is_fenced_when_its_session_is_over() -> None:
+    members = gathered()
+    silent = others(members)[0]
+    before = with_topic(members, leader=silent)
+    members.stop(silent)
+    members.run(SESSION_MS - 1_000)
+    assert not members.active.image.brokers[silent].is_fenced
+    members.run(2_000)
+    assert members.active.image.brokers[silent].is_fenced
+    row = row_of(members)
+    assert row.leader in before.replicas[1:]
+    assert silent not in row.isr
+    assert row.leader_epoch == before.leader_epoch + 1
+
+
+def test_a_broker_whose_connection_is_refused_is_fenced_at_once() -> None:
+    members = gathered()
+    silent = others(members)[0]
+    members.stop(silent)
+    members.active.host.controller.lose_broker(silent)
+    members.run(200)
+    assert members.active.image.brokers[silent].is_fenced
+
+
+def test_a_broker_that_comes_back_is_let_in_after_it_has_replayed_its_registration() -> None:
+    members = gathered()
+    back = others(members)[0]
+    epoch = members.active.image.brokers[back].broker_epoch
+    members.stop(back)
+    members.run(1_000)
+    members.restart(back, RestartKind.PROCESS_CRASH)
+    members.run(3_000)
+    known = members.active.image.brokers[back]
+    assert known.broker_epoch > epoch
+    assert not known.is_fenced
+    assert members.members[back].membership.is_let_in
+
+
+def test_a_broker_that_is_not_ready_is_registered_and_stays_fenced() -> None:
+    members = gathered()
+    slow = others(members)[0]
+    members.stop(slow)
+    members.restart(slow, RestartKind.CLEAN)
+    membership = members.members[slow].membership
+    membership.is_ready = False
+    members.run(3_000)
+    assert membership.is_done
+    assert not membership.is_let_in
+    membership.is_ready = True
+    members.run(1_000)
+    assert membership.is_let_in
+
+
+def test_the_loss_of_the_active_controller_fences_it_and_nobody_else() -> None:
+    members = gathered()
+    lost = members.active.broker_id
+    with_topic(members, leader=lost)
+    members.stop(lost)
+    members.run(SESSION_MS + 6_000)
+    image = members.active.image
+    fenced = {each for each, broker in image.brokers.items() if broker.is_fenced}
+    assert fenced == {lost}
+    assert row_of(members).leader != lost
+
+
+@pytest.mark.semantics("74a")
+def test_a_shutdown_in_order_moves_the_leaders_before_the_broker_may_stop() -> None:
+    members = gathered()
+    leaving = others(members)[0]
+    before = with_topic(members, leader=leaving)
+    membership = members.members[leaving].membership
+    membership.want_shutdown()
+    while not membership.may_stop:
+        members.run(50)
+        if row_of(members).leader == leaving:
+            assert not membership.may_stop
+    row = row_of(members)
+    assert row.leader in before.replicas[1:]
+    assert leaving not in row.isr
+
+
+def test_a_partition_of_one_replica_does_not_keep_its_broker_from_stopping() -> None:
+    members = gathered()
+    leaving = others(members)[0]
+    row = PartitionRecord(TOPIC_ID, 0, (leaving,), (leaving,), leaving, 0, 0)
+    members.write(TopicRecord("t", TOPIC_ID), row)
+    members.members[leaving].membership.want_shutdown()
+    members.run(2_000)
+    assert members.members[leaving].membership.may_stop
+    after = row_of(members)
+    assert (after.leader, tuple(after.elr)) == (-1, (leaving,))
+
+
+def test_an_incarnation_that_was_replaced_is_told_to_end() -> None:
+    """It was paused and does not know: its image still has its own registration."""
+    members = gathered()
+    number = others(members)[0]
+    known = members.active.image.brokers[number]
+    later = dataclasses.replace(known, incarnation_id=UUID(int=999), broker_epoch=10**6)
+    stale = members.members[number]
+    members.stop(number)
+    members.write(later)
+    sent, stale.host.controller.committed = stale.image, stale.image
+    members.down.discard(number)
+    stale.membership.tick(members.now_ms + 1_000)
+    assert sent.brokers[number] == known
+    members.run(200)
+    assert stale.membership.ended_by is ErrorCode.STALE_BROKER_EPOCH
+
+
+def test_a_broker_of_another_cluster_is_refused_for_good() -> None:
+    members = gathered()
+    number = others(members)[0]
+    before = members.active.image.brokers[number]
+    members.restart(number, RestartKind.CLEAN)
+    foreign = members.members[number].membership
+    foreign.cluster_id = "c2"
+    members.run(1_000)
+    assert foreign.ended_by is ErrorCode.INCONSISTENT_CLUSTER_ID
+    assert members.active.image.brokers[number].incarnation_id == before.incarnation_id
