@@ -113,6 +113,7 @@ class BrokerConfig:
     quorum_listener: PeerListenerConfig | None = None
     initial_voters: tuple[InitialVoter, ...] = ()  # heeded by an empty data directory only
     join: tuple[str, ...] = ()  # quorum addresses of a cluster to become a part of
+    spec_broker_count: int = 1  # how many brokers the cluster shall have, this one included
     directory_id: UUID | None = None  # given to a new data directory; None: a random one
 
     @property

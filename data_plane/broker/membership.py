@@ -39,6 +39,7 @@ HEARTBEAT_MS = 500
 IMPATIENT_MS = 50  # while it wants to be let in, or to stop
 RETRY_MS = 200
 ANSWER_MS_MAX = 2_000
+ABANDONED_MS = 3_000  # without a controller that answers; an election takes less
 
 # Another incarnation has taken its place, or it was forgotten: this one must end.
 ENDING = frozenset({ErrorCode.STALE_BROKER_EPOCH, ErrorCode.BROKER_ID_NOT_REGISTERED})
@@ -57,6 +58,10 @@ HANDLERS: Final[Mapping[int, Callable[..., Any]]] = {
 _KEY = struct.Struct(">h")
 
 
+class MembershipEnded(Exception):
+    """This incarnation is no part of the cluster any more, or can never be; its code says why."""
+
+
 class Membership:
     """One incarnation's place in the cluster; every method returns at once.
 
@@ -67,12 +72,17 @@ class Membership:
     """
 
     def __init__(
-        self, metadata: MetadataHost, record: RegisterBrokerRecord, *, cluster_id: str
+        self,
+        metadata: MetadataHost,
+        record: RegisterBrokerRecord,
+        *,
+        cluster_id: str,
+        is_ready: bool = True,
     ) -> None:
         self._metadata = metadata
         self._record = record
         self.cluster_id = cluster_id
-        self.is_ready = True
+        self.is_ready = is_ready
         self.wants_shutdown = False
         self.may_stop = False  # The others lead what it led.
         self.ended_by: ErrorCode | None = None
@@ -80,11 +90,13 @@ class Membership:
         self._is_asking = False
         self._due_ms = 0
         self._now_ms = 0
+        self._answered_ms = 0
         metadata.line.on_ask = self._on_ask
 
     def want_shutdown(self) -> None:
         """Ask the controller to have others lead; `may_stop` once they do."""
         self.wants_shutdown = True
+        self._answered_ms = self._now_ms
         self._due_ms = 0
 
     def tell_ends(self, ends: Sequence[BrokerHeartbeatRequestTopic]) -> None:
@@ -139,7 +151,10 @@ class Membership:
         def answered(body: bytes | None) -> None:
             self._is_asking = False
             if body is not None:
+                self._answered_ms = self._now_ms
                 on_response(body)
+            elif self.wants_shutdown and self._now_ms - self._answered_ms >= ABANDONED_MS:
+                self.may_stop = True  # The others stop as well: there is nobody left to ask.
 
         key = info_of(type(request)).api_key
         body = _KEY.pack(key) + encode(request, API_KEYS[key].versions[-1])

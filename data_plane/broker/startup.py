@@ -222,6 +222,7 @@ def registration_of(
         listeners=listeners,
         features=supported_ranges(),
         restart_kind=RESTART_KINDS[log_dir.restart_kind],
+        spec_broker_count=max(config.spec_broker_count, len(config.initial_voters)),
     )
 
 

@@ -32,7 +32,13 @@ FRAME_BYTES_MAX = 64 * 1024 * 1024  # a batch of records is one message, however
 WAITING_BYTES_MAX = 8 * 1024 * 1024  # for one peer; what comes beyond is lost
 HELLO_S_MAX = 10.0
 RETRY_S_MIN, RETRY_S_MAX = 0.05, 1.0
+REFUSED_IS_LOST = 2  # in a row, after a connection that worked
+NEVER_CONNECTED = -1_000_000  # so that who has not begun to listen yet is not lost
 _SIZE = struct.Struct(">I")
+
+
+def nobody(_broker_id: int) -> None:
+    """Nobody wants to know."""
 
 
 class QuorumLinks:
@@ -40,6 +46,8 @@ class QuorumLinks:
 
     address_of: where the node last heard that a broker's quorum listener is; "" for nobody.
     on_message: called for every message of a peer that proved to be of this cluster.
+    on_lost: called with a broker id when its connection broke and nobody listens there any more:
+    it was refused twice within 300 ms (durability.md 5).
     check_peer: raises ForeignCertificate unless a TLS peer's certificate is a broker's.
     """
 
@@ -52,6 +60,7 @@ class QuorumLinks:
         address_of: Callable[[int], str],
         seeds: tuple[str, ...],
         on_message: Callable[[Message], None],
+        on_lost: Callable[[int], None] = nobody,
         server_tls: ssl.SSLContext | None = None,
         client_tls: ssl.SSLContext | None = None,
         check_peer: Callable[[object], None] | None = None,
@@ -62,6 +71,7 @@ class QuorumLinks:
         self._address_of = address_of
         self._seeds = [seed for seed in seeds if seed != address]
         self._on_message = on_message
+        self._on_lost = on_lost
         self._server_tls = server_tls
         self._client_tls = client_tls
         self._check_peer = check_peer
@@ -104,8 +114,15 @@ class QuorumLinks:
                 end_offset=0,
                 address=self._address,
             )
-            link = self._links[address] = Link(address, hello, self._client_tls)
+            link = self._links[address] = Link(
+                address, hello, self._client_tls, lambda: self._lost(address)
+            )
         return link
+
+    def _lost(self, address: str) -> None:
+        for broker_id, heard in self._heard.items():
+            if heard == address:
+                self._on_lost(broker_id)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read one peer's messages until it hangs up or says what it must not."""
@@ -155,10 +172,17 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes:
 class Link:
     """One outgoing connection, made anew whenever it is lost and there is something to send."""
 
-    def __init__(self, address: str, hello: Message, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        address: str,
+        hello: Message,
+        tls: ssl.SSLContext | None,
+        on_lost: Callable[[], None],
+    ) -> None:
         self._address = address
         self._hello = hello
         self._tls = tls
+        self._on_lost = on_lost
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._wanted = asyncio.Event()
@@ -177,6 +201,7 @@ class Link:
 
     async def _run(self) -> None:
         retry_s = RETRY_S_MIN
+        refused = NEVER_CONNECTED
         while True:
             await self._wanted.wait()
             try:
@@ -184,10 +209,14 @@ class Link:
             except (OSError, AddressRefused) as error:
                 log.debug("no connection to %s: %s", self._address, error)
                 self._drop()
+                if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
+                    refused += 1
+                    if refused >= REFUSED_IS_LOST:
+                        self._on_lost()
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, RETRY_S_MAX)
                 continue
-            retry_s = RETRY_S_MIN
+            retry_s, refused = RETRY_S_MIN, 0
             gone = asyncio.create_task(reader.read(1))  # It never speaks: an end is all that comes.
             try:
                 content = encode_message(self._hello)

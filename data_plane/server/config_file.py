@@ -56,6 +56,7 @@ def read_config(path: Path) -> BrokerConfig:
         ),
         join=tuple(map(str, fields.take("join", list, []))),
         directory_id=uuid_of(fields.take_optional("directory_id", str), f"{path}: directory_id"),
+        spec_broker_count=fields.take("spec_broker_count", int, 1),
     )
     fields.end()
     try:

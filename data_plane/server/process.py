@@ -45,6 +45,7 @@ EXIT_IO_FAILURE = 74
 OPEN_FILES_WANTED = 65_536
 SWITCH_INTERVAL_S = 0.0005  # a sync that has ended must not wait 5 ms for a busy loop
 CLOSING_SECONDS_MAX = 5.0
+HAND_OVER_SECONDS_MAX = 30.0
 SWEEP_SECONDS = 2.5
 SWEEPS_PER_SHRINK = 12
 GC_THRESHOLDS = (50_000, 20, 100)
@@ -232,6 +233,8 @@ class BrokerProcess:
             await self._network.open(turns)
         for one in listeners:
             await one.open(turns, self._config.limits, self._connections, secret)
+        if self._quorum is not None and not await self._let_in(self._quorum):
+            log.info("told to stop before the cluster let this broker in")
         gc.collect()
         gc.freeze()  # What lives as long as the process need not be walked again.
         self._is_ready = True
@@ -246,6 +249,8 @@ class BrokerProcess:
         sweeping = loop.create_task(self._sweep(broker))
         await self._stop.wait()
         log.info("stopping")
+        if self._quorum is not None:
+            await self._hand_over(self._quorum)
         self._is_ready = False
         sweeping.cancel()
         if metrics is not None:
@@ -253,6 +258,23 @@ class BrokerProcess:
         for one in listeners:
             one.close()
         await self._close(broker, turns, ticker, executor)
+
+    async def _let_in(self, quorum: QuorumThread) -> bool:
+        """Say that this broker serves, and wait until it may lead; False if it is to stop."""
+        quorum.ask_in()
+        waits = [asyncio.ensure_future(one.wait()) for one in (quorum.let_in, self._stop)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for one in waits:
+            one.cancel()
+        return not self._stop.is_set()
+
+    async def _hand_over(self, quorum: QuorumThread) -> None:
+        """Serve on until others lead what this broker led (durability.md 9)."""
+        quorum.ask_out()
+        try:
+            await asyncio.wait_for(quorum.may_stop.wait(), HAND_OVER_SECONDS_MAX)
+        except TimeoutError:
+            log.warning("no controller let this broker go; it stops all the same")
 
     async def _close(
         self, broker: Broker, turns: Turns, ticker: Ticker, executor: ThreadExecutor

@@ -9,13 +9,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from data_plane.broker.config import BrokerConfig
+from data_plane.broker.membership import Membership, MembershipEnded
 from data_plane.broker.metadata_host import MetadataHost, unheard
 from data_plane.broker.metadata_port import OnImage
-from data_plane.broker.registration import Registration
 from data_plane.broker.voter_changes import VoterChanges
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
@@ -23,6 +23,7 @@ from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.records import RegisterBrokerRecord
 from data_plane.peers.addresses import bound
 from data_plane.peers.quorum_link import QuorumLinks
+from data_plane.protocol.messages.broker_heartbeat import BrokerHeartbeatRequestTopic
 from data_plane.raft.messages import Message
 from data_plane.replication.waiting import Parked
 from data_plane.security.certificates import principal_from_certificate
@@ -99,8 +100,8 @@ class QuorumThread:
     """Runs one node of the quorum from `start` until `stop`; a failure in it ends the process.
 
     main: the broker's loop. on_failure: called on the thread; does not return in production.
-    registered: set on the broker's loop once this incarnation is known to the cluster and `front`
-    holds the image that says so.
+    Events, set on the broker's loop: `registered` once `front` holds the image that knows this
+    incarnation, `let_in` once it may lead, `may_stop` once others lead what it led.
     """
 
     def __init__(
@@ -114,6 +115,8 @@ class QuorumThread:
     ) -> None:
         assert config.quorum_listener is not None, "a broker alone has no quorum thread"
         self.registered = asyncio.Event()
+        self.let_in = asyncio.Event()
+        self.may_stop = asyncio.Event()
         self.front = QuorumFront(self, controller.committed)
         self._config = config
         self._controller = controller
@@ -144,6 +147,18 @@ class QuorumThread:
 
     def retry(self) -> None:
         self._to_thread(self._retry)
+
+    def ask_in(self) -> None:
+        """This broker serves now; `let_in` follows."""
+        self._to_thread(lambda: setattr(self._membership, "is_ready", True))
+
+    def ask_out(self) -> None:
+        """This broker is about to stop; `may_stop` follows."""
+        self._to_thread(self._ask_out)
+
+    def tell_ends(self, ends: Sequence[BrokerHeartbeatRequestTopic]) -> None:
+        """How far replicas here reach of partitions that nobody may lead."""
+        self._to_thread(lambda: self._membership.tell_ends(ends))
 
     def decide(
         self, choose: Callable[[Controller], Decision[R]], on_response: Callable[[object], None]
@@ -180,7 +195,9 @@ class QuorumThread:
             send=links.send,
             on_image=lambda _, after: self._post(self.front.take_image, after),
         )
-        self._registration = Registration(self._host, self._record)
+        self._membership = Membership(
+            self._host, self._record, cluster_id=self._config.cluster_id, is_ready=False
+        )
         self._voter_changes = VoterChanges(self._controller)
         executor.after = self._turn_ends
         self._is_up.set()
@@ -215,6 +232,7 @@ class QuorumThread:
             address_of=address_of,
             seeds=(*config.join, *known.values()),
             on_message=self._step,
+            on_lost=self._lose,
             server_tls=server_tls,
             client_tls=client_tls,
             check_peer=check_peer,
@@ -244,13 +262,23 @@ class QuorumThread:
     def _tick(self) -> None:
         now = now_ms()
         self._host.tick(now)
-        self._registration.tick(now)
+        self._membership.tick(now)
+        if self._membership.ended_by is not None:
+            self._on_failure(MembershipEnded(self._membership.ended_by.name))
         self._voter_changes.tick(now)
         self._turn_ends()
 
     def _step(self, message: Message) -> None:
         self._host.step(message, now_ms())
         self._turn_ends()
+
+    def _lose(self, broker_id: int) -> None:
+        """A broker's connection was reset and then refused: it is fenced without its session."""
+        if self._controller.is_active:
+            self._controller.lose_broker(broker_id)
+
+    def _ask_out(self) -> None:
+        self._membership.want_shutdown()
 
     def _retry(self) -> None:
         self._host.retry()
@@ -279,8 +307,14 @@ class QuorumThread:
         if controller_id != self._told_controller_id:
             self._told_controller_id = controller_id
             self._post(self.front.take_controller_id, controller_id)
-        if self._registration.is_done and not self.registered.is_set():
-            self._post(self.registered.set)
+        reached = (
+            (self._membership.is_done, self.registered),
+            (self._membership.is_let_in, self.let_in),
+            (self._membership.may_stop, self.may_stop),
+        )
+        for is_reached, event in reached:
+            if is_reached and not event.is_set():
+                self._post(event.set)
 
     def _post(self, act: Callable[..., None], *args: object) -> None:
         if not self._main.is_closed():

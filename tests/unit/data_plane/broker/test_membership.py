@@ -147,6 +147,18 @@ def test_a_partition_of_one_replica_does_not_keep_its_broker_from_stopping() -> 
     assert (after.leader, tuple(after.elr)) == (-1, (leaving,))
 
 
+def test_the_last_of_a_cluster_that_stops_waits_for_nobody() -> None:
+    members = gathered()
+    last = others(members)[0]
+    for number in set(members.members) - {last}:
+        members.stop(number)
+    members.members[last].membership.want_shutdown()
+    members.run(2_000)
+    assert not members.members[last].membership.may_stop, "another controller may come up"
+    members.run(10_000)
+    assert members.members[last].membership.may_stop
+
+
 def test_an_incarnation_that_was_replaced_is_told_to_end() -> None:
     """It was paused and does not know: its image still has its own registration."""
     members = gathered()
