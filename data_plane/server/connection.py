@@ -92,8 +92,9 @@ class Connection(asyncio.BufferedProtocol):
         if self._session is None:
             return
         if self._can_parse:
-            self._parse()
-            self._turns.end()
+            if not self._buffer.lacks_frame:
+                self._parse()
+                self._turns.end()
         elif self._is_reading:
             self._stop_reading()
 
@@ -174,7 +175,8 @@ class Connection(asyncio.BufferedProtocol):
         buffer.consumed(at)
         if buffer.filled - buffer.start >= SIZE_BYTES:
             size = INT32.unpack_from(buffer.view, buffer.start)[0]
-            buffer.expect(size + SIZE_BYTES)
+            if 0 <= size <= limit:  # Else the next look at it closes the connection.
+                buffer.expect(size + SIZE_BYTES)
 
     def _enqueue(self, reply: Reply, size_bytes: int) -> None:
         self._queue.append(reply)

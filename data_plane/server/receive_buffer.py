@@ -43,6 +43,11 @@ class ReceiveBuffer:
         self._is_idle = False
         self._was_full = self.filled == len(self.view)
 
+    @property
+    def lacks_frame(self) -> bool:
+        """What was read has only brought an unfinished frame further."""
+        return self.filled - self.start < self._frame_bytes
+
     def consumed(self, end: int) -> None:
         """Everything before `end` is parsed."""
         self._frame_bytes = 0

@@ -85,3 +85,19 @@ def test_slices_of_an_outgrown_buffer_stay_valid() -> None:
     kept = buffer.view[4:8]
     feed(buffer, frame(b"x" * GROWN_BYTES_MAX)[: GROWN_BYTES_MAX - 100], 1 << 30)
     assert bytes(kept) == b"kept"
+
+
+def test_more_of_an_unfinished_frame_is_nothing_to_look_at() -> None:
+    buffer = ReceiveBuffer()
+    data = frame(b"x" * 10_000)
+    looks = 0
+    for at in range(0, len(data), 1_000):
+        piece = data[at : at + 1_000]
+        buffer.space()[: len(piece)] = piece
+        buffer.landed(len(piece))
+        looks += not buffer.lacks_frame
+        if at == 0:
+            buffer.expect(len(data))
+    assert looks == 2, "once to learn its size, once when it is there"
+    buffer.consumed(len(data))
+    assert not buffer.lacks_frame
