@@ -18,7 +18,7 @@ BEGAN := $(shell $(PYTHON) -c 'import time; print(time.time())')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo up check format test bench fuzz semantics conformance lock clean
+.PHONY: help setup setup-test demo up check format test bench fuzz chaos semantics conformance lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ fuzz: setup-test ## A million hostile frames, and hostile batches and files (ARG
 
 semantics: setup-test ## Run the tests of the 98 semantics and print what each shows (ARGS="13 20 --json")
 	@$(BIN)/python -m tests.semantics $(ARGS)
+
+chaos: setup-test ## Real brokers and clients under fault, judged by the checker (ARGS="kills --kills 20")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 conformance: $(VENV)/.conformance-stamp ## Run the same scenarios through real foreign clients (ARGS="kcat java" for some)
 	$(BIN)/python -m tests.conformance $(ARGS)

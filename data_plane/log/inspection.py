@@ -12,10 +12,11 @@ from pathlib import PurePath
 from data_plane.log.checkpoint import read_checkpoint
 from data_plane.log.failures import DamagedLog
 from data_plane.log.files import Files, read_whole
+from data_plane.log.leader_epochs import UNKNOWN, LeaderEpochs
 from data_plane.log.offset_index import decode_offset_index
 from data_plane.log.record_scan import Batch, whole_batches
 from data_plane.log.segment import INDEX, LOG, TIME_INDEX, TXN_INDEX, segment_path
-from data_plane.log.side_files import base_offsets
+from data_plane.log.side_files import base_offsets, read_epochs
 from data_plane.log.swap import read_state
 from data_plane.log.time_index import decode_time_index
 from data_plane.log.txn_index import decode_txn_index
@@ -55,6 +56,8 @@ class _Inspection:
         self._files, self._directory, self._found = files, directory, found
         self._gaps_end = read_state(files, directory).gaps_end
         self._epoch = -1
+        self._epochs = LeaderEpochs()  # as they stood when the checkpoint was written, or before
+        self._recovery_point = 0
 
     def run(self) -> None:
         found = self._found
@@ -65,6 +68,8 @@ class _Inspection:
         checkpoint = read_checkpoint(self._files, self._directory)
         end = found.log_start_offset = bases[0]
         if checkpoint is not None:
+            self._epochs = read_epochs(self._files, self._directory) or self._epochs
+            self._recovery_point = checkpoint.recovery_point
             found.log_start_offset = max(end, checkpoint.log_start_offset)
         for base, following in zip(bases, [*bases[1:], None], strict=True):
             if not end <= base or (base > end and base > self._gaps_end):
@@ -119,6 +124,12 @@ class _Inspection:
             raise DamagedLog(f"offset {header.last_offset} belongs to the next segment")
         if header.partition_leader_epoch < self._epoch:
             raise DamagedLog(f"leader epoch {header.partition_leader_epoch} after {self._epoch}")
+        known = self._epochs.epoch_at(header.base_offset)
+        if header.base_offset < self._recovery_point and known not in (
+            UNKNOWN,
+            header.partition_leader_epoch,
+        ):
+            raise DamagedLog(f"leader epoch {header.partition_leader_epoch} instead of {known}")
         self._epoch = header.partition_leader_epoch
 
     def _indexes(

@@ -1,0 +1,72 @@
+"""`make chaos`: real processes under fault, judged by the checker; every figure with its N.
+
+Exits 1 if a promise was broken, 2 if a run says too little (no load, faults that were not done).
+"""
+
+import argparse
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.machine import conditions
+from tests.chaos.figures import Figure, table
+from tests.chaos.parts import PARTS, Options, run_part
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = parser().parse_args(arguments)
+    options = Options(
+        kills=given.kills,
+        faults=given.faults,
+        rounds=given.rounds,
+        copier_kills=given.copier_kills,
+        cuts=given.cuts,
+        flips=given.flips,
+        rate=given.rate,
+        seed=given.seed,
+        brokers=given.brokers,
+        out=given.out,
+        recovery_mb=given.recovery_mb,
+        fast=given.fast,
+    )
+    print(conditions())
+    print(f"seed      {options.seed}; brokers {options.brokers}; reports {options.out}", flush=True)
+    figures: list[Figure] = []
+    for name in given.parts or PARTS:
+        found, seconds = run_part(name, options)
+        print(f"\n{name} ({seconds:.0f} s)\n{table(found)}", flush=True)
+        figures += found
+    return exit_code(figures)
+
+
+def exit_code(figures: list[Figure]) -> int:
+    verdicts = {one.verdict for one in figures}
+    if "MISSED" in verdicts:
+        return 1
+    return 2 if "UNKNOWN" in verdicts else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = Options()
+    made = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    made.add_argument("parts", nargs="*", choices=[[], *PARTS], help="default: all")
+    made.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    made.add_argument("--brokers", type=int, default=whole.brokers)
+    made.add_argument("--kills", type=int, default=whole.kills)
+    made.add_argument(
+        "--faults", type=int, default=whole.faults, help="pauses, power losses, mixed"
+    )
+    made.add_argument("--rounds", type=int, default=whole.rounds, help="clock jumps")
+    made.add_argument("--copier-kills", type=int, default=whole.copier_kills)
+    made.add_argument("--cuts", type=int, default=whole.cuts, help="of a log's tail, offline")
+    made.add_argument("--flips", type=int, default=whole.flips, help="bits in segments, offline")
+    made.add_argument("--rate", type=float, default=whole.rate, help="records/s of each producer")
+    made.add_argument("--recovery-mb", type=int, default=whole.recovery_mb)
+    made.add_argument("--fast", action="store_true", help="short pauses between faults")
+    made.add_argument("--out", type=Path, default=Path("build/chaos"), help="reports go here")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

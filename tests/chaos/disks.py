@@ -1,0 +1,54 @@
+"""What lies on a stopped broker's disk, as lines of a history, and whether it is sound."""
+
+from pathlib import Path
+
+from data_plane.log.files import DiskFiles
+from data_plane.log.inspection import inspect_partition
+from data_plane.log.manifest import key_from_directory, read_topics
+from data_plane.log.record_scan import whole_batches
+from data_plane.protocol.records.record import decode_records
+from tests.chaos.payload import decode
+from tests.chaos.recorder import Recorder
+
+
+class DiskDamaged(Exception):
+    """A stopped broker's log does not hold together."""
+
+
+def note_replica(record: Recorder, broker: int, data_dir: Path, topics: set[str]) -> int:
+    """Read every segment of the run's topics offline; returns the number of records.
+
+    Raises DiskDamaged.
+    """
+    files = DiskFiles(is_read_only=True)
+    named = read_topics(files, data_dir)
+    count = 0
+    for directory in sorted(data_dir.iterdir()):
+        key = key_from_directory(directory.name) if directory.is_dir() else None
+        if key is None or named.get(key) not in topics:
+            continue
+        problems = inspect_partition(files, directory).problems
+        if problems:
+            raise DiskDamaged(f"{directory}: {problems[0]}")
+        offsets, values = records_of(files, directory)
+        count += len(offsets)
+        reads = {f"{named[key]}-{key.partition_index}": [offsets, values]}
+        record.note("replica", "ok", broker=broker, reads=reads)
+    return count
+
+
+def records_of(files: DiskFiles, directory: Path) -> tuple[list[int], list[int]]:
+    """Offsets and values of a partition, markers left out."""
+    offsets: list[int] = []
+    values: list[int] = []
+    for path in sorted(directory.glob("*.log")):
+        file = files.open(path)
+        for batch in whole_batches(file, file.size_bytes()):
+            if batch.header.is_control:
+                continue
+            data, at, end = batch.records()
+            plain = batch.header._replace(attributes=batch.header.attributes & ~7)
+            for one in decode_records(plain, memoryview(data)[at:end]):
+                offsets.append(batch.header.base_offset + one.offset_delta)
+                values.append(decode(bytes(one.value or b"")))
+    return offsets, values

@@ -1,0 +1,14 @@
+"""The faults of the nemesis, one a file; `LIVE` names those that a run draws from."""
+
+from tests.chaos.faults.base import Fault
+from tests.chaos.faults.clock import ClockJump
+from tests.chaos.faults.kill import Kill
+from tests.chaos.faults.pause import Pause
+from tests.chaos.faults.power import PowerLoss
+
+LIVE: dict[str, type[Fault]] = {
+    "kill": Kill,
+    "pause": Pause,
+    "power-loss": PowerLoss,
+    "clock": ClockJump,
+}

@@ -1,0 +1,65 @@
+"""Draws faults from a seed, does them one after the other, and writes down what it did."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from tests.chaos.crew import Crew
+from tests.chaos.faults import LIVE
+from tests.chaos.recorder import Recorder
+from tests.chaos.rig import Rig
+
+QUIET_SHARE = 0.25
+LOOK_SECONDS = 0.1
+
+
+class Nemesis:
+    """One run's faults. The schedule is a function of the seed; the moments are the machine's."""
+
+    def __init__(self, rig: Rig, crew: Crew, record: Recorder, rng: random.Random) -> None:
+        self._rig = rig
+        self._crew = crew
+        self._record = record
+        self._rng = rng
+        self.done: Counter[str] = Counter()
+
+    def run(
+        self,
+        faults: Sequence[str],
+        count: int,
+        *,
+        apart_seconds: tuple[float, float],
+        seconds_max: float,
+        killed_clients: Sequence[str] = (),
+    ) -> None:
+        """Do `count` faults, a quarter of the pauses between them long ones without any.
+
+        killed_clients: posts of which one is killed beside every other fault.
+        """
+        for number in range(count):
+            self.rest(self._rng.uniform(*apart_seconds))
+            if self._rng.random() < QUIET_SHARE:
+                self.rest(self._rng.uniform(*apart_seconds))
+            fault = LIVE[self._rng.choice(faults)](self._rig, self._rng, seconds_max=seconds_max)
+            self.do(fault.name, fault.begin, fault.end, fault.seconds)
+            if killed_clients and number % 2 == 0:
+                self._crew.kill(self._rng.choice(killed_clients))
+
+    def do(
+        self, name: str, begin: Callable[[], str], end: Callable[[], None], seconds: float
+    ) -> None:
+        number = self._record.invoke("nemesis", fault=name)
+        target = begin()
+        self._record.note("admin", "info", name=f"fault {name}", target=target)
+        self.rest(seconds)
+        end()
+        self._record.complete(number, "nemesis", "ok")
+        self.done[name] += 1
+
+    def rest(self, seconds: float) -> None:
+        """Wait, and look after the clients meanwhile."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._crew.tend()
+            time.sleep(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))

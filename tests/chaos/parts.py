@@ -1,0 +1,200 @@
+"""The parts of `make chaos`: each yields its figures, or says why it was not run."""
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.chaos import bit_flips, full_disk, torn_tail
+from tests.chaos.figures import Figure, not_run
+from tests.chaos.rig import NEEDS_THREE, NotRun, Rig
+from tests.chaos.run import Plan, run
+from tests.checker.verdict import Verdict
+
+# What each anomaly means for D1's three zeros.
+LOST = {"lost-write", "unseen", "compaction-lost-key", "group-commit-lost", "copy-missing"}
+DUPLICATED = {"duplicate", "copy-twice"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How long everything is."""
+
+    kills: int = 300
+    faults: int = 200
+    rounds: int = 100  # of clocks and cuts
+    copier_kills: int = 30
+    cuts: int = 10_000
+    flips: int = 10_000
+    rate: float = 400.0
+    seed: int = 1
+    brokers: int = 1
+    fast: bool = False  # short pauses between faults, for CI
+    out: Path | None = None
+    recovery_mb: int = 1_000
+
+
+def live(options: Options, name: str, faults: list[str], count: int, **more: object) -> Verdict:
+    """One run of its own, on a rig of its own."""
+    plan = Plan(
+        faults=faults,
+        count=count,
+        seed=options.seed,
+        rate=options.rate,
+        out=None if options.out is None else options.out / name,
+        command=f"make chaos ARGS='{name} --seed {options.seed}'",
+    )
+    if options.fast:
+        plan = replace(plan, apart_seconds=(0.5, 1.5), fault_seconds_max=0.5, warm_up_seconds=2.0)
+    plan = replace(plan, **more)  # type: ignore[arg-type]
+    with Rig(options.brokers, has_journal="power-loss" in faults) as rig:
+        rig.start()
+        return run(rig, plan)
+
+
+def safety(figure: str, what: str, verdict: Verdict) -> Iterator[Figure]:
+    """The counts that must be zero, over the faults that were done."""
+    faults = sum(verdict.faults.values())
+    counts = {name: found.count for name, found in verdict.anomalies.items()}
+    lost = sum(count for name, count in counts.items() if name in LOST)
+    doubled = sum(count for name, count in counts.items() if name in DUPLICATED)
+    others = sum(counts.values()) - lost - doubled
+    word = {True: "met", False: "MISSED", "unknown": "UNKNOWN"}[verdict.valid]
+    acknowledged = verdict.views.history.counts["send ok"]
+    yield Figure(
+        figure,
+        f"{what}: {acknowledged:,} acknowledged",
+        faults,
+        f"{lost} lost, {doubled} doubled, {others} other",
+        "0, 0, 0",
+        word,
+    )
+    for name, found in sorted(verdict.anomalies.items()):
+        yield Figure("", f"  {name}: {found.witnesses[0].witness}"[:160], found.count, "", "", "")
+    for reason in verdict.unknown_because:
+        yield Figure("", f"  {reason}", 0, "", "", "")
+
+
+def gaps(verdict: Verdict) -> Iterator[Figure]:
+    """How long a partition took nothing around each fault; a figure of one broker's restarts."""
+    for name, one in verdict.gaps["by_fault"].items():
+        if one["n"]:
+            told = f"p50 {one['p50']} s, p99 {one['p99']} s, max {one['max']} s"
+            yield Figure("", f"  ack gap around {name}, per partition", one["n"], told, "", "")
+
+
+def kills(options: Options) -> Iterator[Figure]:
+    verdict = live(options, "kills", ["kill"], options.kills)
+    yield from safety("D1", "kill -9 at random", verdict)
+    yield from gaps(verdict)
+    yield not_run("A1", "failover after kill -9", NEEDS_THREE)
+    yield not_run("A3", "controller failover", NEEDS_THREE)
+    yield not_run("A4", "rolling restart", NEEDS_THREE)
+    yield not_run("A5", "in-sync replicas below the minimum", NEEDS_THREE)
+
+
+def pauses(options: Options) -> Iterator[Figure]:
+    verdict = live(options, "pauses", ["pause"], options.faults, fault_seconds_max=20.0)
+    yield from safety("D3", "SIGSTOP and SIGCONT", verdict)
+    yield from gaps(verdict)
+    yield not_run("A2", "failover after SIGSTOP or a cut", NEEDS_THREE)
+
+
+def power(options: Options) -> Iterator[Figure]:
+    verdict = live(options, "power", ["power-loss"], options.faults)
+    yield from safety("D4", "power loss, synced mode, every broker at once", verdict)
+    yield from gaps(verdict)
+    yield not_run("D4", "power loss of one, spread mode", NEEDS_THREE)
+
+
+def clocks(options: Options) -> Iterator[Figure]:
+    verdict = live(options, "clocks", ["clock"], options.rounds)
+    yield from safety("D8", "wall clock by ±1 minute, hour, year", verdict)
+
+
+def transactions(options: Options) -> Iterator[Figure]:
+    verdict = live(options, "transactions", ["kill"], 2 * options.copier_kills, kills_clients=True)
+    yield from safety("D9", "copier and producer killed beside every other broker kill", verdict)
+    history = verdict.views.history
+    died = sum(client.died_at <= history.ended_at for client in history.clients.values())
+    committed = sum(t.outcome == "committed" for t in history.transactions.values())
+    told = f"{committed:,} of {len(history.transactions):,} transactions committed"
+    yield Figure("", "  transactional clients killed", died, told, "", "")
+
+
+def mixed(options: Options) -> Iterator[Figure]:
+    faults = ["kill", "pause", "power-loss", "clock"]
+    verdict = live(options, "mixed", faults, options.faults, kills_clients=True)
+    yield from safety("D1-D9", "everything in turn", verdict)
+    yield from gaps(verdict)
+
+
+def scratch() -> "tempfile.TemporaryDirectory[str]":
+    """Memory where there is some: thousands of logs are opened, and nothing there loses power."""
+    memory = Path("/dev/shm")
+    place = memory if memory.is_dir() else None
+    return tempfile.TemporaryDirectory(prefix="ottla-chaos-", dir=place)
+
+
+def torn(options: Options) -> Iterator[Figure]:
+    with scratch() as folder:
+        cuts, wrong = torn_tail.cut_everywhere(Path(folder), options.cuts)
+    verdict = "met" if not wrong else "MISSED"
+    yield Figure("D5", "cut of the last batches at any byte", cuts, f"{wrong} wrong", "0", verdict)
+
+
+def flips(options: Options) -> Iterator[Figure]:
+    with scratch() as folder:
+        yield from bit_flips.figures(Path(folder), options.flips, random.Random(options.seed))
+
+
+def disks(options: Options) -> Iterator[Figure]:
+    yield from full_disk.figures(options.seed, rounds=2 if options.fast else 5)
+
+
+def recovery(options: Options) -> Iterator[Figure]:
+    """A7, as `make bench recovery` measures it."""
+    from tests.bench import recovery as bench
+    from tests.bench.settings import Settings
+
+    for one in bench.run(replace(Settings(), recovery_mb=options.recovery_mb, rounds=1)):
+        row = one.row()
+        yield Figure("A7", row[0], 1, row[1], "", one.verdict)
+
+
+def cluster(_: Options) -> Iterator[Figure]:
+    """What only three brokers can show, by name."""
+    for figure, what in (
+        ("D2", "network cuts between brokers"),
+        ("D12", "metadata changes while controllers are killed"),
+        ("D13", "replicas equal to the byte"),
+        ("A8", "a replica 1 GB behind catches up"),
+    ):
+        yield not_run(figure, what, NEEDS_THREE)
+
+
+PARTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
+    "kills": kills,
+    "pauses": pauses,
+    "power": power,
+    "clocks": clocks,
+    "transactions": transactions,
+    "mixed": mixed,
+    "torn": torn,
+    "flips": flips,
+    "disks": disks,
+    "recovery": recovery,
+    "cluster": cluster,
+}
+
+
+def run_part(name: str, options: Options) -> tuple[list[Figure], float]:
+    """Run a part; what the machine or the product lacks becomes a NOT RUN line."""
+    began_s = time.monotonic()
+    try:
+        found = list(PARTS[name](options))
+    except NotRun as reason:
+        found = [not_run("", name, str(reason))]
+    return found, time.monotonic() - began_s

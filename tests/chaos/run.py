@@ -1,0 +1,235 @@
+"""One run: warm up, do faults under load, heal, read everything, compare the disks, judge."""
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.clients import LIBRARIES
+from tests.chaos.clients.base import TRANSACTION_MS, Place
+from tests.chaos.crew import Crew
+from tests.chaos.disks import note_replica
+from tests.chaos.nemesis import Nemesis
+from tests.chaos.recorder import Recorder
+from tests.chaos.rig import Rig
+from tests.chaos.workloads.task import Order
+from tests.checker.history import History
+from tests.checker.lines import read_lines
+from tests.checker.report import write_report
+from tests.checker.verdict import Demands, Verdict, judge
+
+STABLE_SECONDS_MAX = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does."""
+
+    faults: Sequence[str]
+    count: int
+    seed: int
+    apart_seconds: tuple[float, float] = (1.0, 10.0)
+    fault_seconds_max: float = 5.0
+    warm_up_seconds: float = 5.0
+    partitions: int = 6
+    rate: float = 400.0  # records per second of each plain producer
+    kills_clients: bool = False
+    out: Path | None = None  # where history and report are kept
+    ok_sends_min: int = 1_000
+    command: str = ""
+
+    @property
+    def topics(self) -> dict[str, int]:
+        return {"plain": self.partitions, "in": 2, "out": 2}
+
+
+def run(rig: Rig, plan: Plan) -> Verdict:
+    """Carry a plan out on a started rig. Raises CrewFailed, DiskDamaged, AssertionError."""
+    record = Recorder(rig.history / "nemesis.jsonl", "nemesis")
+    record.note("run", "info", meta=meta_of(plan))
+    crew = Crew(rig.history, record)
+    nemesis = Nemesis(rig, crew, record, random.Random(plan.seed))
+    try:
+        rig.create_topics(plan.topics)
+        record.note("phase", "info", name="warm-up")
+        start_clients(crew, rig, plan)
+        nemesis.rest(plan.warm_up_seconds)
+        record.note("phase", "info", name="faults")
+        nemesis.run(
+            plan.faults,
+            plan.count,
+            apart_seconds=plan.apart_seconds,
+            seconds_max=plan.fault_seconds_max,
+            killed_clients=("transact", "copier") if plan.kills_clients else (),
+        )
+        rig.heal()
+        record.note("phase", "info", name="heal")
+        nemesis.rest(plan.warm_up_seconds)
+        finish(rig, crew, record, plan)
+    finally:
+        crew.close()
+    return judged(rig, plan)
+
+
+def meta_of(plan: Plan) -> dict[str, Any]:
+    return {
+        "seed": plan.seed,
+        "faults_planned": plan.count,
+        "schedule": list(plan.faults),
+        "copies": [{"input": "in", "output": "out", "group": "copier"}],
+        "versions": {name: library.version() for name, library in LIBRARIES.items()},
+        "command": plan.command,
+    }
+
+
+def start_clients(crew: Crew, rig: Rig, plan: Plan) -> None:
+    """Two producers, a transactional one, a copier, a group of both libraries, a tail."""
+    plain = {"plain": plan.partitions}
+    inputs = {"in": plan.topics["in"]}
+
+    def order(workload: str, library: str, topics: dict[str, int], **more: Any) -> Order:
+        return Order(
+            process="",
+            number=0,
+            workload=workload,
+            library=library,
+            bootstrap=rig.bootstrap,
+            folder="",
+            topics=topics,
+            seed=plan.seed,
+            rate=plan.rate,
+            **more,
+        )
+
+    first, second = LIBRARIES
+    crew.start("producer-a", order("produce", first, plain))
+    crew.start("producer-b", order("produce", second, plain))
+    crew.start("transact", order("transact", first, inputs, transactional_id="transact"))
+    crew.start(
+        "copier",
+        order(
+            "copy",
+            first,
+            inputs,
+            group="copier",
+            transactional_id="copier",
+            output="out",
+            isolation="read_committed",
+        ),
+    )
+    crew.start("member-a", order("group", first, plain, group="readers"))
+    crew.start("member-b", order("group", second, plain, group="readers"))
+    crew.start("tail", order("tail", first, plain))
+
+
+def finish(rig: Rig, crew: Crew, record: Recorder, plan: Plan) -> None:
+    """Producers end first, the copier catches up; then the final readers, then the disks."""
+    crew.finish()
+    await_stable(rig, plan)
+    copy_the_rest(rig, crew, plan)
+    await_stable(rig, plan)
+    record.note("phase", "info", name="final")
+    note_committed(rig, record, plan)
+    for library in LIBRARIES:
+        for isolation in ("read_uncommitted", "read_committed"):
+            crew.start(
+                f"final-{library}-{isolation}",
+                Order(
+                    process="",
+                    number=0,
+                    workload="final",
+                    library=library,
+                    bootstrap=rig.bootstrap,
+                    folder="",
+                    topics=plan.topics,
+                    seed=plan.seed,
+                    isolation=isolation,
+                ),
+            )
+    crew.wait()
+    record.note("run", "info", meta={"ended_ms": int(time.time() * 1000)})
+    for broker in rig.brokers:
+        assert broker.stop() == 0, "a broker that is whole stops cleanly"
+        note_replica(record, broker.index, broker.data_dir, set(plan.topics))
+
+
+def places_of(topics: dict[str, int]) -> list[Place]:
+    return [Place(topic, index) for topic, count in topics.items() for index in range(count)]
+
+
+def await_stable(rig: Rig, plan: Plan) -> None:
+    """Wait until no transaction is open: those of killed clients end by their timeout."""
+    library = LIBRARIES["kafka-python"]
+    places = places_of(plan.topics)
+    deadline = time.monotonic() + STABLE_SECONDS_MAX + TRANSACTION_MS / 1000
+    readers = [
+        library.consumer(rig.bootstrap, "unused-stable", isolation)
+        for isolation in ("read_committed", "read_uncommitted")
+    ]
+    try:
+        while readers[0].ends(places) != readers[1].ends(places):
+            assert time.monotonic() < deadline, "a transaction stays open"
+            time.sleep(0.2)
+    finally:
+        for reader in readers:
+            reader.close()
+
+
+def copy_the_rest(rig: Rig, crew: Crew, plan: Plan) -> None:
+    """Let a last copier run until it has committed everything there is."""
+    library = LIBRARIES["kafka-python"]
+    inputs = places_of({"in": plan.topics["in"]})
+    order = Order(
+        process="",
+        number=0,
+        workload="copy",
+        library="confluent-kafka",
+        bootstrap=rig.bootstrap,
+        folder="",
+        topics={"in": plan.topics["in"]},
+        group="copier",
+        transactional_id="copier",
+        output="out",
+        isolation="read_committed",
+    )
+    reader = library.consumer(rig.bootstrap, "copier", "read_committed")
+    ends = {place: end for place, (_, end) in reader.ends(inputs).items()}
+    crew.start("copier", order)
+    deadline = time.monotonic() + STABLE_SECONDS_MAX
+    try:
+        while not is_copied(reader.committed(inputs), ends):
+            crew.tend()
+            assert time.monotonic() < deadline, "the copier does not catch up"
+            time.sleep(0.2)
+    finally:
+        reader.close()
+    crew.finish()
+
+
+def is_copied(committed: dict[Place, int | None], ends: dict[Place, int]) -> bool:
+    """A marker may stand between the last committed offset and the end."""
+    return all((committed[place] or 0) >= end - 1 for place, end in ends.items())
+
+
+def note_committed(rig: Rig, record: Recorder, plan: Plan) -> None:
+    """What the coordinator says of both groups, for 14 and 15."""
+    library = LIBRARIES["kafka-python"]
+    for group, topic in (("readers", "plain"), ("copier", "in")):
+        reader = library.consumer(rig.bootstrap, group, "read_committed")
+        t0 = time.monotonic_ns()
+        told = reader.committed(places_of({topic: plan.topics[topic]}))
+        offsets = {place.name: offset for place, offset in told.items()}
+        record.note("committed", "ok", t0=t0, group=group, offsets=offsets)
+        reader.close()
+
+
+def judged(rig: Rig, plan: Plan) -> Verdict:
+    """Run the checker; keep history and report where the plan says."""
+    verdict = judge(History.of(read_lines(rig.history)), Demands(ok_sends_min=plan.ok_sends_min))
+    if plan.out is not None:
+        write_report(verdict, plan.out)
+        for path in rig.history.glob("*.jsonl"):
+            (plan.out / path.name).write_bytes(path.read_bytes())
+    return verdict

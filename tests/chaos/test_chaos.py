@@ -1,0 +1,98 @@
+"""CI's share of `make chaos`: ten kills of a broker under load, and a little of each other part."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.__main__ import exit_code
+from tests.chaos.figures import Figure
+from tests.chaos.parts import Options, run_part
+from tests.chaos.recorder import Recorder
+from tests.chaos.rig import NotRun, Rig
+from tests.chaos.run import Plan, run
+from tests.checker.lines import read_lines
+
+pytestmark = pytest.mark.timeout(600)  # A busy machine; nothing below waits for a time to pass.
+
+
+def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
+    plan = Plan(
+        faults=["kill"],
+        count=10,
+        seed=4,
+        apart_seconds=(0.5, 1.5),
+        fault_seconds_max=0.5,
+        warm_up_seconds=1.0,
+        partitions=3,
+        rate=200.0,
+        out=tmp_path / "report",
+    )
+    with Rig() as rig:
+        rig.start()
+        verdict = run(rig, plan)
+    report = (tmp_path / "report" / "report.md").read_text()
+    assert verdict.valid is True, report
+    assert verdict.faults == {"kill": 10}
+    content = json.loads((tmp_path / "report" / "result.json").read_text())
+    assert content["n"]["send"]["ok"] >= 1_000
+    assert content["n"]["replica"]["ok"] == sum(plan.topics.values())
+
+
+def test_power_losses_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    plan = Plan(
+        faults=["power-loss"],
+        count=3,
+        seed=5,
+        apart_seconds=(0.5, 1.5),
+        fault_seconds_max=0.5,
+        warm_up_seconds=1.0,
+        partitions=3,
+        rate=200.0,
+        out=tmp_path / "report",
+    )
+    with Rig(has_journal=True) as rig:
+        rig.start()
+        verdict = run(rig, plan)
+    assert verdict.valid is True, (tmp_path / "report" / "report.md").read_text()
+    assert verdict.faults == {"power-loss": 3}
+
+
+@pytest.mark.parametrize("name", ["torn", "flips"])
+def test_damage_at_rest(name: str) -> None:
+    found, _ = run_part(name, Options(cuts=150, flips=300))
+    assert exit_code(found) == 0, found
+    assert all(figure.n > 0 for figure in found)
+
+
+def test_a_full_disk() -> None:
+    """Runs where a file system may be mounted; elsewhere it says so."""
+    found, _ = run_part("disks", Options(fast=True))
+    assert exit_code(found) == 0, found
+    assert found[0].verdict == "NOT RUN" or len(found) == 3
+
+
+def test_what_needs_three_brokers_says_so() -> None:
+    found, _ = run_part("cluster", Options())
+    assert {figure.id for figure in found} == {"D2", "D12", "D13", "A8"}
+    assert {figure.verdict for figure in found} == {"NOT RUN"}
+    with pytest.raises(NotRun, match="three brokers"):
+        Rig(3)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [(["met", "NOT RUN"], 0), (["met", "MISSED", "UNKNOWN"], 1), (["UNKNOWN"], 2)],
+)
+def test_exit_code(verdicts: list[str], code: int) -> None:
+    assert exit_code([Figure("", "", 1, "", "", verdict) for verdict in verdicts]) == code
+
+
+def test_a_recorder_writes_each_line_at_once(tmp_path: Path) -> None:
+    """What was begun is in the file before the operation is: kill -9 cannot take it."""
+    record = Recorder(tmp_path / "one.jsonl", "one")
+    number = record.invoke("send", tp="plain-0", v=1)
+    (line,) = read_lines(tmp_path)
+    assert (line["p"], line["n"], line["type"]) == ("one", number, "invoke")
+    record.complete(number, "send", "ok", o=7)
+    assert [x["type"] for x in read_lines(tmp_path)] == ["invoke", "ok"]
