@@ -44,6 +44,14 @@ class RefusedRecords(InvalidRecord):
         self.record_indexes = tuple(record_indexes)
 
 
+class RefusedTimestamps(InvalidTimestamp):
+    """As RefusedRecords, for records out of the topic's bounds of time."""
+
+    def __init__(self, message: str, record_indexes: Sequence[int]) -> None:
+        super().__init__(message)
+        self.record_indexes = tuple(record_indexes)
+
+
 def check_whole_client_batch(view: memoryview, config: LogConfig, now_ms: int) -> BatchHeader:
     """Return the header of the one batch in `view`, if a client may append it; else raise.
 
@@ -74,19 +82,21 @@ def check_whole_client_batch(view: memoryview, config: LogConfig, now_ms: int) -
 def header_of_client_batch(view: memoryview) -> BatchHeader:
     """Return the header of the one v2 batch that `view` holds, its checksum verified.
 
-    Raises InvalidRecord for none, several, or another magic; CorruptBatch for a lying length and a
-    wrong checksum.
+    Raises InvalidRecord for none, a part of one, several, another magic; CorruptBatch for a wrong
+    checksum and for a length below a header's.
     """
     if len(view) == 0:
         raise InvalidRecord("a partition's data must hold exactly one record batch")
     if len(view) > 16 and view[16] != MAGIC:
         raise InvalidRecord(f"record batches must have magic 2, not {view[16]}")
     if len(view) < BATCH_HEADER_BYTES:
-        raise CorruptBatch(f"{len(view)} bytes are too few for a batch header")
+        raise InvalidRecord(f"{len(view)} bytes are no whole record batch")
     header = header_from_fields(BATCH_HEADER.unpack_from(view))
     size_bytes = header.size_bytes
-    if not BATCH_HEADER_BYTES <= size_bytes <= len(view):
-        raise CorruptBatch(f"a batch claims {size_bytes} of {len(view)} bytes")
+    if size_bytes < BATCH_HEADER_BYTES:
+        raise CorruptBatch(f"a batch claims {size_bytes} bytes, fewer than its header has")
+    if size_bytes > len(view):  # A client that may try again would for ever: this is for good.
+        raise InvalidRecord(f"a batch claims {size_bytes} of {len(view)} bytes")
     if size_bytes < len(view):
         raise InvalidRecord("a partition's data must hold exactly one record batch")
     check_crc(view, 0, header)
@@ -143,23 +153,30 @@ def _check_timestamps(
     """Hold a CreateTime batch to the topic's bounds; only a lower bound needs the records."""
     if header.timestamp_type:
         raise InvalidTimestamp("a producer may not set the timestamp type to LogAppendTime")
-    if header.max_timestamp > now_ms + config.timestamp_after_max_ms:
-        raise InvalidTimestamp(
+    newest_ms = now_ms + config.timestamp_after_max_ms
+    if header.max_timestamp > newest_ms:
+        raise RefusedTimestamps(
             f"timestamp {header.max_timestamp} is more than {config.timestamp_after_max_ms} ms"
-            " ahead of the broker's clock"
+            " ahead of the broker's clock",
+            _outside(view, header, NO_TIMESTAMP, newest_ms),
         )
     if config.timestamp_before_max_ms == NEVER_MS:
         return
-    oldest_ms = now_ms - config.timestamp_before_max_ms
-    base_ms = header.base_timestamp
-    refused = sum(
-        NO_TIMESTAMP < base_ms + record.timestamp_delta < oldest_ms
-        for record in records_of(view, header)
-    )
+    refused = _outside(view, header, now_ms - config.timestamp_before_max_ms, newest_ms)
     if refused:
-        raise InvalidTimestamp(
-            f"{refused} records are older than {config.timestamp_before_max_ms} ms"
+        raise RefusedTimestamps(
+            f"{len(refused)} records are older than {config.timestamp_before_max_ms} ms", refused
         )
+
+
+def _outside(view: memoryview, header: BatchHeader, oldest_ms: int, newest_ms: int) -> list[int]:
+    """The indexes of records with a timestamp out of bounds; one without any is within them."""
+    times = (header.base_timestamp + one.timestamp_delta for one in records_of(view, header))
+    return [
+        at
+        for at, time_ms in enumerate(times)
+        if time_ms > NO_TIMESTAMP and not oldest_ms <= time_ms <= newest_ms and at < REFUSED_MAX
+    ]
 
 
 def _check_keys(view: memoryview, header: BatchHeader) -> None:

@@ -129,10 +129,13 @@ def _changes(
     keys = _keys_of(scope, resource)
     key_of = (resource.resource_type, resource.resource_name)
     overrides = scope.image.configs.get(key_of, {})
+    is_topic = resource.resource_type == TOPIC_RESOURCE
     records = []
     for config in resource.configs:
         key = keys.get(config.name)
         if key is None:
+            if is_topic and config.config_operation == DELETE:
+                continue  # What cannot be set is not set: nothing to take back, as in Kafka.
             raise _unknown_key(resource.resource_type, config.name)
         value = _new_value(scope, resource, key, config)
         if value != overrides.get(config.name):
@@ -169,6 +172,8 @@ def _keys_of(
     """Return the catalogue of a resource. Raises KafkaError if the resource cannot be altered."""
     name = resource.resource_name
     if resource.resource_type == TOPIC_RESOURCE:
+        if not name:
+            raise InvalidRequest("Default topic resources are not allowed.")
         if scope.image.topic(name) is None:
             raise UnknownTopicOrPartition(f"The topic '{name}' does not exist.")
         return TOPIC_CONFIGS

@@ -79,6 +79,7 @@ _CONFIGS = {
     E.TOPIC_AUTHORIZATION_FAILED,
     E.GROUP_AUTHORIZATION_FAILED,
     E.BROKER_NOT_AVAILABLE,
+    E.INVALID_TOPIC_EXCEPTION,
 }
 _PLACED = {
     E.INVALID_TOPIC_EXCEPTION,
@@ -123,6 +124,8 @@ _CODES: Final[dict[int, set[ErrorCode]]] = {
         E.LEADER_NOT_AVAILABLE,
         E.OFFSET_NOT_AVAILABLE,
         E.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        E.UNSUPPORTED_VERSION,  # a name for an offset that came with a later version
+        E.INVALID_REQUEST,
     },
     3: {
         *_TOPIC,

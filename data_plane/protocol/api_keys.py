@@ -43,7 +43,7 @@ _TABLE: tuple[tuple[int, str, range, int, str], ...] = (
     # Produce says 0: without it librdkafka turns compression off (KAFKA-18659); 0-2 are refused.
     (0, "Produce", range(14), 9, "produce"),
     (1, "Fetch", range(4, 18), 12, "fetch"),
-    (2, "ListOffsets", range(1, 9), 6, "list_offsets"),
+    (2, "ListOffsets", range(1, 12), 6, "list_offsets"),
     (3, "Metadata", range(13), 9, "metadata"),
     (8, "OffsetCommit", range(2, 11), 8, "offset_commit"),
     (9, "OffsetFetch", range(1, 11), 6, "offset_fetch"),

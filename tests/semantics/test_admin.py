@@ -12,6 +12,7 @@ from data_plane.protocol.messages.create_topics import (
     CreateTopicsRequestTopic,
 )
 from data_plane.protocol.messages.describe_log_dirs import DescribeLogDirsRequest
+from data_plane.protocol.messages.find_coordinator import FindCoordinatorRequest
 from data_plane.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from data_plane.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestTopic
 from tests.semantics.test_groups import commit, new_world
@@ -93,6 +94,16 @@ def test_refusals_of_create_topics(world: World) -> None:
     assert [row.error_code for row in rows] == [36, 37, 38, 17, 17, 17, 44, 40, 0]
     assert all(row.error_message for row in rows[:-1])
     assert world.broker.image.topic("x" * 249) is not None
+
+
+@pytest.mark.semantics("80e")
+def test_a_topic_of_the_coordinators(world: World) -> None:
+    """MirrorMaker 2 and others ask for it; it is not theirs to make, and is told to be there."""
+    offsets = CreateTopicsRequestTopic("__consumer_offsets", 1, 1)
+    assert created(world, offsets)[0].error_code == ErrorCode.INVALID_REQUEST
+    world.ask(FindCoordinatorRequest(key="g"), 3)
+    world.settle()
+    assert created(world, offsets)[0].error_code == ErrorCode.TOPIC_ALREADY_EXISTS
 
 
 @pytest.mark.semantics("80c", "80d", "80h")

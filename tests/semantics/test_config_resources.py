@@ -237,6 +237,20 @@ def test_rights_on_groups_and_loggers() -> None:
     assert codes(broker.ask(alter, 1, principal=ALICE)) == {GROUP: 0, LOGGER: 0}
 
 
+def test_topics_that_cannot_be_and_keys_that_are_not() -> None:
+    world = World()
+    world.create_topic("t")
+    told_codes = [describe(world, TOPIC, name).error_code for name in ("", "a b", "no")]
+    assert told_codes == [
+        ErrorCode.INVALID_TOPIC_EXCEPTION,
+        ErrorCode.INVALID_TOPIC_EXCEPTION,
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    ]
+    assert altered(world, (TOPIC, "", "retention.ms", SET, "5")) == [ErrorCode.INVALID_REQUEST]
+    assert altered(world, (TOPIC, "t", "no.such.key", SET, "5")) == [ErrorCode.INVALID_CONFIG]
+    assert altered(world, (TOPIC, "t", "no.such.key", DELETE, None)) == [0]
+
+
 @pytest.mark.parametrize("version", range(5))
 def test_client_metrics_are_refused_in_words(version: int) -> None:
     result = describe(World(), METRICS, "m", version)

@@ -270,8 +270,38 @@ def test_offsets_that_have_names(world: World) -> None:
     assert found(world, -1).offset == 6
     assert found(world, -2).offset == 2
     assert found(world, -4).offset == 2
-    nothing = found(world, -5)
-    assert (nothing.error_code, nothing.offset, nothing.timestamp) == (0, -1, -1)
+    for version, timestamp in ((9, -5), (11, -5), (11, -6)):
+        nothing = found(world, timestamp, version=version)
+        assert (nothing.error_code, nothing.offset, nothing.timestamp) == (0, -1, -1)
+
+
+@pytest.mark.semantics("41c", "41d")
+@pytest.mark.parametrize("version", range(1, 12))
+def test_each_name_of_an_offset_came_with_a_version(world: World, version: int) -> None:
+    """Before it, and for names that nobody knows, Kafka says UNSUPPORTED_VERSION."""
+    since = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9, -6: 11, -7: 99, -1_000: 99}
+    known = {name for name in since if not found(world, name, version=version).error_code}
+    assert known == {name for name, first in since.items() if version >= first}
+    unknown = found(world, -7, version=version)
+    assert (unknown.error_code, unknown.offset) == (ErrorCode.UNSUPPORTED_VERSION, -1)
+
+
+@pytest.mark.semantics("41b")
+def test_an_empty_log_begins_in_the_leaders_epoch(world: World) -> None:
+    world.create_topic("empty")
+    assert found(world, -2, topic="empty").leader_epoch == 0
+    world.restart(lambda world: world.broker.close())
+    assert found(world, -2, topic="empty").leader_epoch == 1
+    assert found(world, -2).leader_epoch == 0, "that of its first record"
+
+
+def test_a_partition_asked_about_twice_is_an_invalid_request(world: World) -> None:
+    rows = [ListOffsetsRequestPartition(0, timestamp=name) for name in (-1, -2)]
+    rows.append(ListOffsetsRequestPartition(7, timestamp=-1))
+    request = ListOffsetsRequest(topics=[ListOffsetsRequestTopic("t", rows)])
+    told = [row.error_code for row in world.ask(request, 5).response().topics[0].partitions]
+    twice = ErrorCode.INVALID_REQUEST
+    assert told == [twice, twice, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]
 
 
 @pytest.mark.semantics("41a")
@@ -317,7 +347,7 @@ def test_an_empty_log_has_no_time(world: World) -> None:
 @pytest.mark.semantics("43a")
 def test_version_0_of_list_offsets_is_not_offered(world: World) -> None:
     rows = world.ask(ApiVersionsRequest(), 0).response().api_keys
-    assert [(row.min_version, row.max_version) for row in rows if row.api_key == 2] == [(1, 8)]
+    assert [(row.min_version, row.max_version) for row in rows if row.api_key == 2] == [(1, 11)]
     assert 0 not in API_KEYS[2].versions
     with pytest.raises(CloseConnection, match="ListOffsets v0"):
         world.send(2, 0, b"\xff\xff\xff\xff\0\0\0\0")

@@ -8,6 +8,7 @@ import pytest
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
+from data_plane.protocol.messages.delete_groups import DeleteGroupsRequest
 from data_plane.protocol.messages.describe_groups import DescribeGroupsRequest
 from data_plane.protocol.messages.find_coordinator import FindCoordinatorRequest
 from data_plane.protocol.messages.heartbeat import HeartbeatRequest
@@ -19,6 +20,7 @@ from data_plane.protocol.messages.offset_commit import (
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
 )
+from data_plane.protocol.messages.offset_delete import OffsetDeleteRequest
 from data_plane.protocol.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
@@ -115,6 +117,29 @@ def test_a_new_members_id(world: World, version: int) -> None:
         member = admitted(late)
         late.sleep(10_000)
         assert join(late, member).response().error_code == ErrorCode.UNKNOWN_MEMBER_ID
+
+
+@pytest.mark.semantics("10e", "53a", "53b")
+@pytest.mark.parametrize("version", range(10))
+def test_who_is_refused_has_no_protocol(world: World, version: int) -> None:
+    """Null from v7 on, an empty name before."""
+    refused = join(world, version=version, session_ms=1).response()
+    assert refused.error_code == ErrorCode.INVALID_SESSION_TIMEOUT
+    assert refused.protocol_name == (None if version >= 7 else "")
+    assert refused.protocol_type is None
+    nothing = JoinGroupRequest("g", 10_000, 10_000, "", None, "consumer", [])
+    answer = world.ask(nothing, version).response()
+    assert answer.error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+
+
+def test_requests_about_no_group(world: World) -> None:
+    deleted = world.ask(DeleteGroupsRequest(["nobody", "nobody"]), 2).response()
+    assert [(row.group_id, row.error_code) for row in deleted.results] == [
+        ("nobody", ErrorCode.GROUP_ID_NOT_FOUND)
+    ]
+    for group, code in (("", ErrorCode.INVALID_GROUP_ID), ("no", ErrorCode.GROUP_ID_NOT_FOUND)):
+        answer = world.ask(OffsetDeleteRequest(group, []), 0).response()
+        assert answer.error_code == code
 
 
 @pytest.mark.semantics("51a", "51b")

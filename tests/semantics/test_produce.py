@@ -156,6 +156,32 @@ def test_times_are_bound_on_both_sides(world: World) -> None:
         assert code(world.produce("bound", batch)) == wanted, delta_ms
 
 
+@pytest.mark.semantics("17b", "16b")
+@pytest.mark.parametrize("version", [3, 7, 8, 9, 12])
+def test_records_out_of_time_are_named_from_v8_on(world: World, version: int) -> None:
+    world.create_topic("bound", message_timestamp_before_max_ms="1000")
+    records = [
+        Record(at, delta, b"k", b"v", ()) for at, delta in enumerate((0, -2_000, -1, -9_000))
+    ]
+    row = produced(
+        world.produce("bound", encode_batch(records, base_timestamp_ms=NOW_MS), version=version)
+    )
+    assert row.error_code == ErrorCode.INVALID_TIMESTAMP
+    assert [one.batch_index for one in row.record_errors] == ([1, 3] if version >= 8 else [])
+    ahead = [Record(at, delta, b"k", b"v", ()) for at, delta in enumerate((0, 7_200_000))]
+    batch = encode_batch(ahead, base_timestamp_ms=NOW_MS)
+    row = produced(world.produce("t", batch, version=version))
+    assert row.error_code == ErrorCode.INVALID_TIMESTAMP
+    assert [one.batch_index for one in row.record_errors] == ([1] if version >= 8 else [])
+
+
+@pytest.mark.semantics("13a", "13c")
+@pytest.mark.parametrize("bytes_left", [1, 30, 60, 61, 70])
+def test_a_part_of_a_batch_is_no_batch(world: World, bytes_left: int) -> None:
+    part = batch_of(b"some value")[:bytes_left]
+    assert code(world.produce("t", part)) == ErrorCode.INVALID_RECORD
+
+
 @pytest.mark.semantics("17c", "17d", "20b")
 def test_a_repeat_tells_the_time_of_the_first_append(world: World) -> None:
     world.create_topic("stamped", message_timestamp_type="LogAppendTime")

@@ -67,7 +67,7 @@ def _rules(
     scope = config_scope(broker, controller.image)
     refused: dict[str, KafkaError] = {
         name: InvalidRequest("Brokers create this topic themselves.")
-        for name in INTERNAL_TOPICS.intersection(names)
+        for name in INTERNAL_TOPICS.intersection(names).difference(controller.image.topics)
     }
     if not allows_cluster(broker, ctx, AclOperation.CREATE):
         refused |= refused_topics(broker, ctx, AclOperation.CREATE, names)

@@ -18,7 +18,8 @@ API_KEY, VERSIONS = 42, range(3)
 def handle(
     broker: GroupBroker, ctx: RequestContext, request: DeleteGroupsRequest
 ) -> DeleteGroupsResponse | Parked:
-    parts = [_delete(broker, ctx, group_id) for group_id in request.groups_names]
+    names = list(dict.fromkeys(request.groups_names))  # Each is answered once, as in Kafka.
+    parts = [_delete(broker, ctx, group_id) for group_id in names]
     return gather(
         parts,
         lambda codes: DeleteGroupsResponse(
@@ -26,7 +27,7 @@ def handle(
                 DeleteGroupsResponseResult(
                     group_id, code.code if isinstance(code, KafkaError) else code
                 )
-                for group_id, code in zip(request.groups_names, codes, strict=True)
+                for group_id, code in zip(names, codes, strict=True)
             ]
         ),
     )

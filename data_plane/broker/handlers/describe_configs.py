@@ -27,6 +27,7 @@ from data_plane.metadata.image import (
     LOGGER_RESOURCE,
     TOPIC_RESOURCE,
 )
+from data_plane.metadata.topic_names import check_topic_name
 from data_plane.protocol.errors import InvalidRequest, KafkaError, UnknownTopicOrPartition
 from data_plane.protocol.messages.describe_configs import (
     DescribeConfigsRequest,
@@ -79,6 +80,7 @@ def _rows(
     if resource.resource_type == TOPIC_RESOURCE:
         if not allows_topic(broker, ctx, AclOperation.DESCRIBE_CONFIGS, name):
             raise AuthorizationFailed
+        check_topic_name(name)
         if broker.image.topic(name) is None:
             raise UnknownTopicOrPartition
         return scope.topic_rows(broker.image.topic_configs(name))

@@ -80,8 +80,8 @@ def _find(
             node = broker.group_coordinator(key, ctx.listener)
         else:
             node = broker.transaction_coordinator(key, ctx.listener)
-    except KafkaError as error:
-        return _failed(key, error.code, error.message)
+    except KafkaError as error:  # Whatever keeps it from being there, clients shall ask again.
+        return _failed(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, error.message)
     return FindCoordinatorResponseCoordinator(
         key=key, node_id=node.node_id, host=node.host, port=node.port
     )

@@ -25,6 +25,8 @@ def handle(
 ) -> OffsetDeleteResponse | Parked:
     if not allows_group(broker, ctx, AclOperation.DELETE, request.group_id):
         return OffsetDeleteResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+    if not request.group_id:
+        return OffsetDeleteResponse(error_code=ErrorCode.INVALID_GROUP_ID)
     shard = broker.group_shard(request.group_id)
     codes = _refusals(broker, ctx, request)
     wanted = [at for at, code in codes.items() if code is ErrorCode.NONE]

@@ -15,7 +15,7 @@ from data_plane.broker.transaction_access import (
     verification_code,
 )
 from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartition
-from data_plane.log.validate import RefusedRecords
+from data_plane.log.validate import RefusedRecords, RefusedTimestamps
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import (
     ErrorCode,
@@ -110,7 +110,7 @@ class PendingProduce(Parked):
                     self._append(topic, result, body[start:end] if end >= 0 else NO_BATCH)
                 except KafkaError as error:
                     result.fail(error.code, error.message)
-                    if isinstance(error, RefusedRecords):
+                    if isinstance(error, RefusedRecords | RefusedTimestamps):
                         result.record_errors = [(at, None) for at in error.record_indexes]
         self._complete_if_settled()
 

@@ -1,5 +1,5 @@
 """ListOffsets (key 2) v0-11. v1: one offset with its timestamp (v0: a list of offsets before it).
-v2: isolation. v4: leader epoch. v6: flexible. v7: max timestamp. v8-9: tiered. v10: timeout.
+v2: isolation. v4: leader epoch. v6: flexible. v7: max timestamp. v8, v9, v11: tiers. v10: timeout.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ EARLIEST_TIMESTAMP = -2
 MAX_TIMESTAMP = -3  # The offset that has the greatest timestamp (KIP-734).
 EARLIEST_LOCAL_TIMESTAMP = -4
 LATEST_TIERED_TIMESTAMP = -5
+EARLIEST_PENDING_UPLOAD_TIMESTAMP = -6
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,6 @@ def test_subtract(image: MetadataImage) -> None:
     [
         (TOPIC, "zz", Change("retention.ms", SET, "1"), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
         (TOPIC, "a", Change("no.such", SET, "1"), ErrorCode.INVALID_CONFIG),
-        (TOPIC, "a", Change("no.such", DELETE), ErrorCode.INVALID_CONFIG),
         (TOPIC, "a", Change("retention.ms", SET, "x"), ErrorCode.INVALID_CONFIG),
         (TOPIC, "a", Change("retention.ms", SET, None), ErrorCode.INVALID_REQUEST),
         (TOPIC, "a", Change("retention.ms", APPEND, "1"), ErrorCode.INVALID_CONFIG),
