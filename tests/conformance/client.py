@@ -68,6 +68,10 @@ class Client(ABC):
     def join(self, member: str, group: str, topic: str) -> None:
         """Subscribe a new member, from the earliest offset, without automatic commits."""
 
+    def join_by_heartbeat(self, member: str, group: str, topic: str) -> None:
+        """As `join`, by the protocol of KIP-848."""
+        raise NotImplementedError
+
     @abstractmethod
     def assigned(self, member: str) -> list[int]:
         """The partitions that the member owns now."""

@@ -20,6 +20,8 @@ FEATURES: Final[dict[str, Scenario]] = {
     "1 MB": records.one_megabyte,
     "idempotent": records.idempotent,
     "rebalance": groups.rebalance,
+    "KIP-848": groups.consumer_protocol,
+    "migration": groups.migration,
     "commit, resume": groups.commit_and_resume,
     "commit inside": groups.commit_inside_a_batch,
     "transactions": transactions.commit_and_abort,

@@ -118,6 +118,9 @@ class JsonLinesClient(Client):
     def join(self, member: str, group: str, topic: str) -> None:
         self.ask("join", member=member, group=group, topic=topic)
 
+    def join_by_heartbeat(self, member: str, group: str, topic: str) -> None:
+        self.ask("join", member=member, group=group, topic=topic, protocol="consumer")
+
     def assigned(self, member: str) -> list[int]:
         return sorted(self.ask("assigned", member=member))
 

@@ -136,7 +136,10 @@ class PythonClient(Client):
             self.leave(member)
 
     def join(self, member: str, group: str, topic: str) -> None:
-        self._members[member] = Member(lambda: self.open_member(group, topic), topic)
+        self.keep(member, lambda: self.open_member(group, topic), topic)
+
+    def keep(self, member: str, open_consumer: Callable[[], Consuming], topic: str) -> None:
+        self._members[member] = Member(open_consumer, topic)
 
     def assigned(self, member: str) -> list[int]:
         return sorted(self._members[member].ask(lambda consumer: consumer.assigned()))

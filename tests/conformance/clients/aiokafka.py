@@ -23,6 +23,7 @@ class AiokafkaClient(PythonClient):
     lacks: ClassVar[Mapping[str, str]] = {
         "null header": "its record builder refuses a header without a value",
         "ACLs": "its admin client has no ACL calls",
+        **dict.fromkeys(("KIP-848", "migration"), "it speaks the classic protocol alone"),
         "groups": "its admin client cannot delete groups",
     }
 

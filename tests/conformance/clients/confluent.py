@@ -80,6 +80,10 @@ class ConfluentClient(PythonClient):
     def open_member(self, group: str, topic: str) -> "ConfluentMember":
         return ConfluentMember(self._consumer(group, **{"session.timeout.ms": 10000}), topic)
 
+    def join_by_heartbeat(self, member: str, group: str, topic: str) -> None:
+        consumer = self._consumer(group, **{"group.protocol": "consumer"})
+        self.keep(member, lambda: ConfluentMember(consumer, topic), topic)
+
     def transaction(
         self, transactional_id: str, topic: str, records: Sequence[Record], *, commit: bool
     ) -> None:

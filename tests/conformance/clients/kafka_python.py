@@ -30,7 +30,8 @@ SECONDS_MAX = 20
 class KafkaPythonClient(PythonClient):
     name: ClassVar[str] = "kafka-python"
     lacks: ClassVar[Mapping[str, str]] = {
-        "null header": "its producer refuses a header without a value"
+        "null header": "its producer refuses a header without a value",
+        **dict.fromkeys(("KIP-848", "migration"), "it speaks the classic protocol alone"),
     }
 
     def version(self) -> str:

@@ -10,7 +10,8 @@ from tests.conformance.toolchains import node
 class KafkajsClient(JsonLinesClient):
     name: ClassVar[str] = "kafkajs"
     lacks: ClassVar[Mapping[str, str]] = {
-        "null header": "its encoder refuses a header without a value"
+        "null header": "its encoder refuses a header without a value",
+        **dict.fromkeys(("KIP-848", "migration"), "it speaks the classic protocol alone"),
     }
 
     def argv(self) -> Sequence[str]:

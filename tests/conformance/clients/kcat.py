@@ -34,6 +34,7 @@ class KcatClient(Client):
     name: ClassVar[str] = "kcat"
     lacks: ClassVar[Mapping[str, str]] = {
         "commit inside": "it commits what it printed, and prints all it reads",
+        **dict.fromkeys(("KIP-848", "migration"), "its librdkafka is older than that"),
         "null header": "its command line has no way to write one",
         "partitions, times": "its command line sets no timestamps",
         "append time": "its command line sets no timestamps",

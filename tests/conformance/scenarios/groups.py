@@ -1,17 +1,29 @@
 """Groups: two members share, one leaves, commits are where the next member starts."""
 
+from collections.abc import Callable
+
 from tests.conformance.record import Record
 from tests.conformance.world import World, expect_records, settle
 
 PARTITIONS = 4
+Join = Callable[[str, str, str], None]  # member, group, topic
 
 
 def rebalance(world: World) -> None:
     """Two members own two partitions each; when one leaves, the other owns and reads everything."""
+    _rebalance(world, world.client.join)
+
+
+def consumer_protocol(world: World) -> None:
+    """The same, by the protocol of KIP-848."""
+    _rebalance(world, world.client.join_by_heartbeat)
+
+
+def _rebalance(world: World, join: Join) -> None:
     client, topic, group = world.client, world.topic(partitions=PARTITIONS), world.name("group")
-    client.join("a", group, topic)
+    join("a", group, topic)
     await_assignment(world, {"a": PARTITIONS})
-    client.join("b", group, topic)
+    join("b", group, topic)
     await_assignment(world, {"a": 2, "b": 2})
     owned = client.assigned("a") + client.assigned("b")
     assert sorted(owned) == list(range(PARTITIONS)), f"the members own {owned}"
@@ -30,6 +42,32 @@ def rebalance(world: World) -> None:
     expect_records(client.taken("a", 40), second, client.name)
     client.commit("a")
     client.leave("a")
+
+
+def migration(world: World) -> None:
+    """A group goes over to KIP-848 and back while it works, one member after the other."""
+    client, topic, group = world.client, world.topic(partitions=PARTITIONS), world.name("group")
+    client.join("old", group, topic)
+    await_assignment(world, {"old": PARTITIONS})
+    client.join_by_heartbeat("new", group, topic)
+    await_assignment(world, {"old": 2, "new": 2})
+    first = [Record(b"first %d" % i, partition=i % PARTITIONS) for i in range(40)]
+    world.reference.produce(topic, first)
+    expect_records(client.taken("old", 20) + client.taken("new", 20), first, client.name)
+    client.commit("old")
+    client.commit("new")
+    client.leave("old")
+    await_assignment(world, {"new": PARTITIONS})
+    client.join("back", group, topic)
+    await_assignment(world, {"new": 2, "back": 2})
+    client.leave("new")
+    await_assignment(world, {"back": PARTITIONS})
+    second = [Record(b"second %d" % i, partition=i % PARTITIONS) for i in range(40)]
+    world.reference.produce(topic, second)
+    expect_records(client.taken("back", 40), second, client.name)
+    client.commit("back")
+    client.leave("back")
+    assert world.reference.committed(group, topic, PARTITIONS) == dict.fromkeys(range(4), 20)
 
 
 def commit_and_resume(world: World) -> None:

@@ -135,7 +135,10 @@ final class DataCommands {
     }
 
     private Object join(JsonNode asked) {
-        Map<String, Object> settings = Map.of("session.timeout.ms", 10000, "heartbeat.interval.ms", 500);
+        Map<String, Object> settings =
+            asked.has("protocol")
+                ? Map.of("group.protocol", asked.get("protocol").asText())
+                : Map.of("session.timeout.ms", 10000, "heartbeat.interval.ms", 500);
         KafkaConsumer<byte[], byte[]> consumer = consumer(asked.get("group").asText(), settings);
         members.put(asked.get("member").asText(), new Member(consumer, asked.get("topic").asText()));
         return true;

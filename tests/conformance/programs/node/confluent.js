@@ -25,8 +25,8 @@ async function open(group, topic, settings) {
     "group.id": group,
     "auto.offset.reset": "earliest",
     "enable.auto.commit": false,
-    "session.timeout.ms": 10000,
-    "heartbeat.interval.ms": 500,
+    // Under the new protocol these two are the broker's to say.
+    ...("group.protocol" in settings ? {} : { "session.timeout.ms": 10000, "heartbeat.interval.ms": 500 }),
     ...settings,
   });
   const member = { consumer, topic, found: [], next: {} };
@@ -111,7 +111,8 @@ serve({
     return records;
   },
   join: async (asked) => {
-    members[asked.member] = await open(asked.group, asked.topic, {});
+    members[asked.member] = await open(
+      asked.group, asked.topic, asked.protocol ? { "group.protocol": asked.protocol } : {});
   },
   assigned: (asked) => members[asked.member].consumer.assignment().map((one) => one.partition),
   taken: (asked) => taken(members[asked.member], asked.count, asked.seconds),

@@ -35,7 +35,7 @@ func (p *program) join(asked *lines.Asked) error {
 			}
 		}
 	}
-	client, err := p.client(
+	options := []kgo.Opt{
 		kgo.ConsumerGroup(asked.Group),
 		kgo.ConsumeTopics(asked.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
@@ -45,7 +45,11 @@ func (p *program) join(asked *lines.Asked) error {
 		kgo.OnPartitionsAssigned(set(true)),
 		kgo.OnPartitionsRevoked(set(false)),
 		kgo.OnPartitionsLost(set(false)),
-	)
+	}
+	if asked.Protocol == "consumer" {
+		options = append(options, kgo.ServerSideBalancer())
+	}
+	client, err := p.client(options...)
 	if err != nil {
 		return err
 	}

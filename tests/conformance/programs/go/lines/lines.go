@@ -35,6 +35,7 @@ type Asked struct {
 	Seconds       float64           `json:"seconds"`
 	Member        string            `json:"member"`
 	Group         string            `json:"group"`
+	Protocol      string            `json:"protocol"`
 	ID            string            `json:"id"`
 	Commit        bool              `json:"commit"`
 	Source        string            `json:"source"`
