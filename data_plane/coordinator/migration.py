@@ -158,7 +158,7 @@ def downgraded(
         classic.add(member, CONSUMER, now_ms)
         member.is_new = False
         member.touch(now_ms)
-    classic.generation = rest.epoch
+    classic.generation = group.epoch  # Which those know who had nothing to catch up with.
     classic.protocol_name = name = classic.select_protocol()
     classic.gather_due_ms = now_ms
     assignments = {
