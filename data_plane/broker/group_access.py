@@ -13,6 +13,8 @@ from data_plane.security.acls import AclAuthorizer, AclOperation, ResourceType
 
 R = TypeVar("R")
 
+GROUP_VERSION = "group.version"  # the feature that lets KIP-848 groups be
+
 
 class CoordinatorNode(NamedTuple):
     """Where a client finds a coordinator, as the listener it came by advertises it."""

@@ -1,8 +1,8 @@
 """ConsumerGroupDescribe (key 69) v0-1. v1: member type (KIP-1099)."""
 
 from data_plane.broker.context import RequestContext
-from data_plane.broker.gather import gather
-from data_plane.broker.group_access import GroupBroker, allows_group, allows_topic, decide_in_shard
+from data_plane.broker.group_access import GROUP_VERSION, GroupBroker, allows_topic
+from data_plane.broker.group_descriptions import describe_groups, group_operations
 from data_plane.coordinator.consumer_draft import assignor_of
 from data_plane.coordinator.consumer_group import ConsumerGroup, ConsumerGroupState
 from data_plane.coordinator.consumer_group_records import (
@@ -10,8 +10,8 @@ from data_plane.coordinator.consumer_group_records import (
     MemberSubscription,
     by_topic,
 )
-from data_plane.metadata.decision import Decision
-from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.coordinator.groups_shard import GroupsShard
+from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.consumer_group_describe import (
     OPERATIONS_UNKNOWN,
     ConsumerGroupDescribeRequest,
@@ -22,7 +22,7 @@ from data_plane.protocol.messages.consumer_group_describe import (
     ConsumerGroupDescribeResponseTopic,
 )
 from data_plane.replication.waiting import Parked
-from data_plane.security.acls import AclOperation, ResourceType
+from data_plane.security.acls import AclOperation
 
 API_KEY, VERSIONS = 69, range(2)
 
@@ -34,43 +34,43 @@ Row = ConsumerGroupDescribeResponseGroup
 def handle(
     broker: GroupBroker, ctx: RequestContext, request: ConsumerGroupDescribeRequest
 ) -> ConsumerGroupDescribeResponse | Parked:
-    asks = request.include_authorized_operations
-    parts = [_describe(broker, ctx, group_id, asks) for group_id in request.group_ids]
-    return gather(
-        parts,
-        lambda rows: ConsumerGroupDescribeResponse(
-            groups=[
-                _failed(group_id, row.code, row.message) if isinstance(row, KafkaError) else row
-                for group_id, row in zip(request.group_ids, rows, strict=True)
-            ]
-        ),
-    )
-
-
-def _describe(
-    broker: GroupBroker, ctx: RequestContext, group_id: str, asks_operations: bool
-) -> Row | KafkaError | Parked:
-    if not allows_group(broker, ctx, AclOperation.DESCRIBE, group_id):
-        return KafkaError(code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
-    operations = OPERATIONS_UNKNOWN
-    if asks_operations:
-        operations = broker.authorizer.authorized_operations(
-            ctx.principal, ResourceType.GROUP, group_id, ctx.client_host
+    if broker.image.features.get(GROUP_VERSION, 0) < 1:
+        code = ErrorCode.UNSUPPORTED_VERSION
+        return ConsumerGroupDescribeResponse(
+            groups=[_failed(group_id, code, code.text) for group_id in request.group_ids]
         )
 
-    def row_of(group: ConsumerGroup | None) -> Row:
+    def row_of(shard: GroupsShard, group_id: str) -> Row:
+        group = shard.consumer_groups.get(group_id)
         if group is None:
             text = f"Group {group_id} is not a consumer group."
             return _failed(group_id, ErrorCode.GROUP_ID_NOT_FOUND, text)
-        names = group.subscribed_names()
+        names = _topics_of(group, broker)
         if not all(allows_topic(broker, ctx, AclOperation.DESCRIBE, name) for name in names):
             text = "The group consumes topics that the caller may not know of."
             return _failed(group_id, ErrorCode.TOPIC_AUTHORIZATION_FAILED, text)
+        operations = OPERATIONS_UNKNOWN
+        if request.include_authorized_operations:
+            operations = group_operations(broker, ctx, group_id)
         return _row(group, operations, broker)
 
-    return decide_in_shard(
-        broker, group_id, lambda shard: Decision(row_of(shard.consumer_groups.get(group_id)))
+    return describe_groups(
+        broker,
+        ctx,
+        request.group_ids,
+        row_of,
+        _failed,
+        lambda rows: ConsumerGroupDescribeResponse(groups=rows),
     )
+
+
+def _topics_of(group: ConsumerGroup, broker: GroupBroker) -> set[str]:
+    """Every topic that the answer would name: wanted, owned, or to be owned."""
+    names = broker.image.topic_names
+    owned = [partitions for one in group.current.values() for partitions in one.assigned]
+    wanted = [partitions for target in group.targets.values() for partitions in target]
+    told = {names[topic_id] for topic_id, _ in (*owned, *wanted) if topic_id in names}
+    return told | group.subscribed_names()
 
 
 def _row(group: ConsumerGroup, operations: int, broker: GroupBroker) -> Row:

@@ -3,7 +3,7 @@
 """
 
 from data_plane.broker.context import RequestContext
-from data_plane.broker.group_access import GroupBroker, allows_group, allows_topic
+from data_plane.broker.group_access import GROUP_VERSION, GroupBroker, allows_group, allows_topic
 from data_plane.coordinator.consumer_group import JOINING
 from data_plane.coordinator.consumer_heartbeat import Heartbeat
 from data_plane.protocol.errors import ErrorCode
@@ -16,7 +16,6 @@ from data_plane.security.acls import AclOperation
 
 API_KEY, VERSIONS = 68, range(2)
 
-GROUP_VERSION = "group.version"  # the feature that lets these groups be (KIP-848)
 CLIENTS_NAME_THEMSELVES_FROM = 1
 
 

@@ -3,12 +3,12 @@ v5: flexible. v6: GROUP_ID_NOT_FOUND instead of a Dead group (KIP-1043).
 """
 
 from data_plane.broker.context import RequestContext
-from data_plane.broker.gather import gather
-from data_plane.broker.group_access import GroupBroker, allows_group, decide_in_shard
+from data_plane.broker.group_access import GroupBroker
+from data_plane.broker.group_descriptions import describe_groups, group_operations
 from data_plane.coordinator.classic_group import ClassicGroup
 from data_plane.coordinator.classic_member import GroupState, Member
-from data_plane.metadata.decision import Decision
-from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.coordinator.groups_shard import GroupsShard
+from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.describe_groups import (
     OPERATIONS_UNKNOWN,
     DescribeGroupsRequest,
@@ -17,7 +17,6 @@ from data_plane.protocol.messages.describe_groups import (
     DescribeGroupsResponseMember,
 )
 from data_plane.replication.waiting import Parked
-from data_plane.security.acls import AclOperation, ResourceType
 
 API_KEY, VERSIONS = 15, range(7)
 
@@ -27,35 +26,19 @@ Row = DescribeGroupsResponseGroup
 def handle(
     broker: GroupBroker, ctx: RequestContext, request: DescribeGroupsRequest
 ) -> DescribeGroupsResponse | Parked:
-    asks = request.include_authorized_operations
-    parts = [_describe(broker, ctx, group_id, asks) for group_id in request.groups]
-    return gather(
-        parts,
-        lambda rows: DescribeGroupsResponse(
-            groups=[
-                _failed(group_id, row.code, row.message) if isinstance(row, KafkaError) else row
-                for group_id, row in zip(request.groups, rows, strict=True)
-            ]
-        ),
-    )
+    def row_of(shard: GroupsShard, group_id: str) -> Row:
+        operations = OPERATIONS_UNKNOWN
+        if request.include_authorized_operations:
+            operations = group_operations(broker, ctx, group_id)
+        return _row(shard.groups.get(group_id), group_id, ctx.api_version, operations)
 
-
-def _describe(
-    broker: GroupBroker, ctx: RequestContext, group_id: str, asks_operations: bool
-) -> Row | KafkaError | Parked:
-    if not allows_group(broker, ctx, AclOperation.DESCRIBE, group_id):
-        return KafkaError(code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
-    operations = OPERATIONS_UNKNOWN
-    if asks_operations:
-        operations = broker.authorizer.authorized_operations(
-            ctx.principal, ResourceType.GROUP, group_id, ctx.client_host
-        )
-    return decide_in_shard(
+    return describe_groups(
         broker,
-        group_id,
-        lambda shard: Decision(
-            _row(shard.groups.get(group_id), group_id, ctx.api_version, operations)
-        ),
+        ctx,
+        request.groups,
+        row_of,
+        _failed,
+        lambda rows: DescribeGroupsResponse(groups=rows),
     )
 
 
