@@ -111,7 +111,7 @@ class Broker:
         self._fetchers = Fetchers(self.peers, self)
         self._isr_changes = IsrChanges(self.peers, self)
         self._partitions = ReplicaTable(
-            log_dir, config.broker_id, static_configs(config), self._fetchers
+            log_dir, config.broker_id, static_configs(config), self._fetchers, self._sync_by_mode
         )
         self._syncs = SyncCycle(
             log_dir.files, executor, on_synced=self._synced, on_failure=on_failure

@@ -6,7 +6,7 @@ follows is opened in slices, a few in each step, because no callback may hold th
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from data_plane.log.failures import DamagedLog, DiskFull
@@ -40,12 +40,19 @@ class ReplicaTable:
     """
 
     def __init__(
-        self, log_dir: LogDir, broker_id: int, static: Mapping[str, str], fetchers: Fetchers
+        self,
+        log_dir: LogDir,
+        broker_id: int,
+        static: Mapping[str, str],
+        fetchers: Fetchers,
+        sync: Callable[[Partition | Follower], None],
     ) -> None:
+        """sync: has a replica synced, whose log has something that is not."""
         self._log_dir = log_dir
         self._broker_id = broker_id
         self._static = static
         self._fetchers = fetchers
+        self._sync = sync
         self._open: dict[Key, Partition] = {}  # those led here that were used
         self._followers: dict[Key, Follower] = {}
         self._unopened: dict[Key, None] = {}  # to be followed as soon as there is time
@@ -244,6 +251,7 @@ class ReplicaTable:
             topic.name, topic.topic_id, row, kept, self._high_watermarks.pop(key, 0)
         )
         self._followers[key] = follower
+        self._sync_rest(follower)
         self._fetch(follower, row)
 
     def _drop_follower(self, key: Key) -> None:
@@ -294,7 +302,13 @@ class ReplicaTable:
             isr=tuple(row.isr),
         )
         partition.apply(row, self.image.brokers, now_ms)
+        self._sync_rest(partition)
         return partition
+
+    def _sync_rest(self, replica: Partition | Follower) -> None:
+        """A sync under way was begun for the role before, which nobody listens to any more."""
+        if replica.log.is_dirty:
+            self._sync(replica)
 
     def _opened_log(
         self, topic: TopicImage, row: PartitionRecord, now_ms: int

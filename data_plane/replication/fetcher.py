@@ -93,6 +93,8 @@ class Fetcher:
         self._followers[follower.key] = follower
         self._refused.pop(follower.key, None)
         self._changed[follower.key] = None
+        if self._is_synced and not follower.is_synced:
+            self._unsynced.append(follower)  # As a leader it need not have synced all it holds.
 
     def remove(self, follower: Follower) -> None:
         key = follower.key

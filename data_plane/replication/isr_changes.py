@@ -36,6 +36,7 @@ REFUSALS = frozenset(
 )
 
 Key = tuple[UUID, int]
+Asked = dict[Key, tuple[Partition, int, int]]  # with the leader and partition epoch of then
 
 
 class Leading(Protocol):
@@ -108,7 +109,10 @@ class IsrChanges:
         self._due_ms = now_ms + RETRY_MS
         if controller_id is None:
             return
-        asked = dict(list(self._wanted.items())[:PARTITIONS_MAX])
+        asked = {
+            key: (partition, partition.leader_epoch, partition.partition_epoch)
+            for key, partition in list(self._wanted.items())[:PARTITIONS_MAX]
+        }
         self._is_asking = True
         self._peers.request(
             controller_id,
@@ -117,9 +121,9 @@ class IsrChanges:
             timeout_ms=ANSWER_MS_MAX,
         )
 
-    def _request(self, asked: dict[Key, Partition]) -> AlterPartitionRequest:
+    def _request(self, asked: Asked) -> AlterPartitionRequest:
         topics: dict[UUID, list[AlterPartitionRequestPartition]] = {}
-        for (topic_id, _), partition in asked.items():
+        for (topic_id, _), (partition, _, _) in asked.items():
             topics.setdefault(topic_id, []).append(self._row(partition))
         return AlterPartitionRequest(
             broker_id=self._leading.broker_id,
@@ -141,18 +145,21 @@ class IsrChanges:
             partition_epoch=partition.partition_epoch,
         )
 
-    def _answered(self, asked: dict[Key, Partition], response: object) -> None:
+    def _answered(self, asked: Asked, response: object) -> None:
         self._is_asking = False
         if not isinstance(response, AlterPartitionResponse) or response.error_code:
             return  # Asked again, perhaps of another controller.
         for topic in response.topics:
             for row in topic.partitions:
-                partition = asked.get((topic.topic_id, row.partition_index))
-                if partition is not None and row.error_code:
+                found = asked.get((topic.topic_id, row.partition_index))
+                if found is None or not row.error_code:
+                    continue  # An answer without an error says nothing that the image will not say.
+                partition, *epochs = found
+                if epochs == [partition.leader_epoch, partition.partition_epoch]:
                     self._failed(partition, row.error_code)
 
     def _failed(self, partition: Partition, code: int) -> None:
-        """An answer without an error says nothing that the image will not say."""
+        """What was asked for is still wanted, and was refused."""
         if code == ErrorCode.FENCED_LEADER_EPOCH:
             partition.freeze()
         if code in REFUSALS:

@@ -295,11 +295,17 @@ class Partition:
     def epoch_end(self, leader_epoch: int) -> EpochEnd:
         """The largest epoch up to `leader_epoch` and its end; -1 and -1 if that is not known.
 
-        Our own epoch is known before its first record, and ends where the log does.
+        Our own epoch is known before its first record, and begins where the log ended then: what
+        others wrote in the epochs between that one and the log's last is not here.
         """
         if leader_epoch == self.leader_epoch:
             return EpochEnd(leader_epoch, self.log.log_end_offset)
-        return self.log.epoch_end(leader_epoch)
+        found = self.log.epoch_end(leader_epoch)
+        latest = self.log.leader_epoch
+        if latest < leader_epoch < self.leader_epoch:
+            known = latest if latest > UNCHECKED_EPOCH else leader_epoch
+            return EpochEnd(known, self.log.log_end_offset)
+        return found
 
     def delete_records_before(self, offset: int) -> int:
         """Let the log begin at `offset`; returns where it begins then.

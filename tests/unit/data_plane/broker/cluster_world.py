@@ -1,36 +1,44 @@
 """Several whole brokers over in-memory disks, and a network that carries what the test lets pass.
 
-Each broker keeps the same metadata by records that the test gives to all of them; requests between
-brokers pass as encoded frames through `dispatch`, as over a socket. AlterPartition is answered by
-the test's own controller, the simplest that obeys the two epochs.
+The world is the controller: it decides by the functions of production, and each broker learns its
+batches of records in order, when the world says so. Requests between brokers pass as encoded frames
+through `dispatch`, as over a socket, in order between two brokers.
 """
 
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.dispatch import Session, dispatch
-from data_plane.broker.startup import open_broker
+from data_plane.broker.loopback import internal_session
+from data_plane.broker.metadata_port import OnImage
+from data_plane.log.identity import Identity
+from data_plane.log.log_dir import LogDir
 from data_plane.log.memory_files import MemoryFiles
+from data_plane.metadata.brokers import decide_fence, decide_register_broker, decide_unfence
+from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
-from data_plane.metadata.image import TOPIC_RESOURCE
+from data_plane.metadata.effective_configs import ConfigScope
+from data_plane.metadata.image import TOPIC_RESOURCE, ImageDelta, MetadataImage
+from data_plane.metadata.isr_changes import decide_alter_partition
 from data_plane.metadata.records import (
     BrokerListener,
     CommitMode,
     ConfigRecord,
-    MetadataRecord,
     PartitionRecord,
     RegisterBrokerRecord,
+    RestartKind,
     TopicRecord,
+    metadata_records,
 )
 from data_plane.protocol.api_keys import API_KEYS
-from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.errors import KafkaError, NotController
 from data_plane.protocol.headers import (
     RequestHeader,
     encode_request_header,
@@ -38,10 +46,7 @@ from data_plane.protocol.headers import (
 )
 from data_plane.protocol.messages.alter_partition import (
     AlterPartitionRequest,
-    AlterPartitionRequestPartition,
     AlterPartitionResponse,
-    AlterPartitionResponsePartition,
-    AlterPartitionResponseTopic,
 )
 from data_plane.protocol.messages.fetch import (
     FetchRequest,
@@ -60,10 +65,14 @@ from data_plane.protocol.messages.produce import (
 )
 from data_plane.protocol.schema import decode, encode
 from data_plane.replication.peers import OnReply, PeerLost
+from data_plane.replication.waiting import Parked
 from data_plane.security.principals import ANONYMOUS
 from tests.unit.data_plane.broker.world import NOW_MS, HeldExecutor, new_session
 
+R = TypeVar("R")
+
 CORRELATION_ID = 77
+CONTROLLER = 99  # not one of the brokers
 TOPIC = "t"
 TOPIC_ID = UUID(int=1234)
 
@@ -90,6 +99,37 @@ class MemoryPeers:
         self._world.post(self._broker_id, broker_id, request, on_reply)
 
 
+class LearntMetadata:
+    """What one broker knows of the metadata: an image, and the next one when the world says so."""
+
+    def __init__(self, image: MetadataImage) -> None:
+        self.image = image
+        self.controller_id = CONTROLLER
+        self.is_idle = True
+        self.next_due_ms: int | None = None
+
+    def attach(self, on_image: OnImage, on_committed: Callable[[], None]) -> None:
+        self._on_image, self._on_committed = on_image, on_committed
+
+    def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
+        del choose
+        raise NotController
+
+    def learn(self, image: MetadataImage) -> None:
+        before, self.image = self.image, image
+        self._on_image(before, image)
+        self._on_committed()
+
+    def pump(self) -> None:
+        """The world drives it."""
+
+    def tick(self, now_ms: int) -> None:
+        """Nothing is due."""
+
+    def retry(self) -> None:
+        """It has no disk."""
+
+
 class Node:
     """One broker and its disk."""
 
@@ -99,12 +139,24 @@ class Node:
         self.files = MemoryFiles()
         self.broker: Broker | None = None
         self.life = 0  # of its process; what an earlier one sent answers nobody
+        self.boot = 0  # of its machine
+        self.known = 0  # which image it has
         self.failures: list[BaseException] = []
+        self.executor = HeldExecutor()
+        self.internal = internal_session()
         self.session = new_session()
 
-    def open(self) -> None:
-        self.executor = HeldExecutor()
+    def open_directory(self) -> LogDir:
+        """Claim the disk; says how the process before has ended."""
         self.life += 1
+        identity = Identity("cluster", self.broker_id, UUID(int=self.broker_id + 1))
+        return LogDir.open(self.files, PurePath("/data"), identity, boot_id=f"boot {self.boot}")
+
+    def open(self, log_dir: LogDir) -> None:
+        """Begin to serve, by the newest image."""
+        self.executor = HeldExecutor()
+        self.known = len(self.world.images) - 1
+        self.metadata = LearntMetadata(self.world.image)
         config = BrokerConfig(
             data_dir=Path("/data"),
             broker_id=self.broker_id,
@@ -112,21 +164,18 @@ class Node:
             super_users=frozenset({ANONYMOUS}),
             static_configs=self.world.static,
         )
-        self.broker = open_broker(
+        self.broker = Broker(
             config,
-            self.files,
+            log_dir,
+            self.metadata,
             self.executor,
-            listeners=(BrokerListener("PLAINTEXT", f"broker-{self.broker_id}.test", 9092),),
             rng=random.Random(self.broker_id),
             now_ms=self.world.now_ms,
-            boot_id="boot",
             on_failure=self.failures.append,
             peers=MemoryPeers(self.world, self.broker_id),
         )
-        self.directory_id = self.broker.log_dir.identity.directory_id
-        self.internal = Session(
-            listener="INTERNAL", principal="User:broker", client_host="", is_internal=True
-        )
+        for _ in self.broker.recover():
+            pass
         self.session = new_session()
 
     @property
@@ -137,6 +186,15 @@ class Node:
     def turn(self) -> None:
         if self.broker is not None:
             self.broker.tick(self.world.now_ms)
+
+    def learn(self) -> bool:
+        """Take up the next image; False if there is none."""
+        if self.broker is None or self.known + 1 == len(self.world.images):
+            return False
+        self.known += 1
+        self.metadata.learn(self.world.images[self.known])
+        self.broker.end_turn(self.world.now_ms)
+        return True
 
 
 class Sent:
@@ -165,41 +223,64 @@ class ClusterWorld:
         self.now_ms = NOW_MS
         self.static = {name.replace("_", "."): value for name, value in static.items()}
         self.queue: deque[Message] = deque()
+        self.under_way: dict[int, list[OnReply]] = {}  # by target: who waits for its answers
         self.cut: set[tuple[int, int]] = set()  # (from, to) that carry nothing
-        self.rows: dict[int, PartitionRecord] = {}
-        self.records: list[MetadataRecord] = []  # everything all brokers know
-        self.epochs = dict.fromkeys(range(count), 100)
+        self.images = [MetadataImage()]
         self.node_ids = list(nodes or (f"node-{one}" for one in range(count)))
         self.is_controller_up = True
         self.nodes = [Node(self, one) for one in range(count)]
-        for node in self.nodes:
-            node.open()
-        self.tell([self.registration(one) for one in range(count)])
+        opened = [node.open_directory() for node in self.nodes]
+        self.decide([self.registration(one, epoch=one + 1) for one in range(count)])
+        for node, log_dir in zip(self.nodes, opened, strict=True):
+            node.open(log_dir)
 
     # --- metadata ------------------------------------------------------------------------------
 
-    def registration(self, broker_id: int, *, is_fenced: bool = False) -> RegisterBrokerRecord:
+    @property
+    def image(self) -> MetadataImage:
+        return self.images[-1]
+
+    @property
+    def scope(self) -> ConfigScope:
+        return ConfigScope(self.image, -1, self.static)
+
+    @property
+    def rows(self) -> Sequence[PartitionRecord]:
+        return self.image.topics[TOPIC].partitions
+
+    def registration(
+        self, broker_id: int, *, epoch: int = -1, kind: RestartKind = RestartKind.CLEAN
+    ) -> RegisterBrokerRecord:
         return RegisterBrokerRecord(
             broker_id=broker_id,
-            incarnation_id=UUID(int=self.epochs[broker_id]),
-            broker_epoch=self.epochs[broker_id],
-            directory_id=self.nodes[broker_id].directory_id,
+            incarnation_id=UUID(int=1000 * broker_id + self.nodes[broker_id].life),
+            broker_epoch=epoch,
+            directory_id=UUID(int=broker_id + 1),
             node_id=self.node_ids[broker_id],
             rack=self.node_ids[broker_id],
             listeners=(BrokerListener("PLAINTEXT", f"broker-{broker_id}.test", 9092),),
-            is_fenced=is_fenced,
+            restart_kind=kind,
         )
 
-    def tell(self, records: Sequence[MetadataRecord], only: Sequence[int] | None = None) -> None:
-        """Give records to all brokers that are up, or only to some; the others learn at restart."""
-        self.records += records
-        for record in records:
-            if isinstance(record, PartitionRecord):
-                self.rows[record.partition_index] = record
+    def decide(self, records: Sequence[object]) -> None:
+        """Commit a batch of records; nobody knows it yet."""
+        if records:
+            delta = ImageDelta(self.image)
+            delta.replay_all(metadata_records(records))
+            self.images.append(delta.publish(offset=self.image.offset + len(records), term=1))
+
+    def tell(self, records: Sequence[object], only: Sequence[int] | None = None) -> None:
+        """Commit a batch and let all brokers know, or only some."""
+        self.decide(records)
         for node in self.nodes:
-            if node.broker is not None and (only is None or node.broker_id in only):
-                node.broker.decide(lambda _: Decision(None, records))
-                node.turn()
+            if only is None or node.broker_id in only:
+                self.learn_all(node.broker_id)
+
+    def learn_all(self, broker_id: int) -> None:
+        node = self.nodes[broker_id]
+        while node.learn():
+            pass
+        node.turn()
 
     def create_topic(
         self, partitions: int = 1, *, mode: CommitMode = CommitMode.SPREAD, **configs: str
@@ -218,6 +299,8 @@ class ClusterWorld:
             )
             for index in range(partitions)
         ]
+        if mode == CommitMode.SYNCED:
+            configs["flush_messages"] = "1"
         overrides = [
             ConfigRecord(TOPIC_RESOURCE, TOPIC, name.replace("_", "."), value)
             for name, value in configs.items()
@@ -231,35 +314,67 @@ class ClusterWorld:
         row = replace(row, leader_epoch=epoch, partition_epoch=row.partition_epoch + 1, **changes)
         self.tell([row], only)
 
+    def fence(self, broker_id: int) -> None:
+        """The controller has not heard of a broker for too long."""
+        self.decide(decide_fence(self.scope, {broker_id}).records)
+
+    def unfence(self, broker_id: int) -> None:
+        """A broker has replayed past its registration."""
+        self.decide(decide_unfence(self.scope, self.image.brokers[broker_id]).records)
+
     # --- faults --------------------------------------------------------------------------------
 
-    def kill(self, broker_id: int, *, power: bool = False) -> None:
+    def kill(
+        self, broker_id: int, *, power: bool = False, rng: random.Random | None = None
+    ) -> None:
         """The process is gone; after a power loss so is everything that was not synced."""
         node = self.nodes[broker_id]
         if power:
-            node.files.crash()
+            node.files.crash(rng)
+            node.boot += 1
         else:
             node.files.kill()
         node.broker = None
+        for lost in self.under_way.pop(broker_id, []):
+            lost(PeerLost("the connection is gone"))
 
     def restart(self, broker_id: int) -> None:
+        """Open a broker that was killed; it knows its own registration before anything else."""
         node = self.nodes[broker_id]
-        self.epochs[broker_id] += 1
-        node.open()
-        self.tell([self.registration(broker_id)])
-        known = [one for one in self.records if not isinstance(one, PartitionRecord)]
-        node.up.decide(lambda _: Decision(None, [*known, *self.rows.values()]))
-        node.turn()
+        log_dir = node.open_directory()
+        kind = RestartKind[log_dir.restart_kind.name]
+        decision = decide_register_broker(
+            self.scope,
+            replace(self.registration(broker_id, kind=kind), is_fenced=True),
+            next_offset=self.image.offset + 1,
+        )
+        self.decide(decision.records)
+        node.open(log_dir)
+
+    def rejoin(self, broker_id: int) -> None:
+        """Restart a broker and let it back in; everybody knows at once."""
+        self.restart(broker_id)
+        self.unfence(broker_id)
+        self.tell([])
 
     # --- network -------------------------------------------------------------------------------
 
     def post(self, source: int, target: int, request: object, on_reply: OnReply) -> None:
         if isinstance(request, AlterPartitionRequest):
-            self.queue.append(Message(source, -1, lambda: self._alter(source, request, on_reply)))
+            self.queue.append(
+                Message(source, CONTROLLER, lambda: self._alter(source, request, on_reply))
+            )
             return
         life = self.nodes[source].life
 
+        is_answered = False
+
         def answer(response: object) -> None:
+            nonlocal is_answered
+            if is_answered:
+                return
+            is_answered = True
+
             def deliver() -> None:
                 node = self.nodes[source]
                 if node.broker is not None and node.life == life:
@@ -274,6 +389,7 @@ class ClusterWorld:
             if node.broker is None or (source, target) in self.cut:
                 answer(PeerLost("nobody is there"))
                 return
+            self.under_way.setdefault(target, []).append(answer)
             self._serve(node, request, answer)
 
         self.queue.append(Message(source, target, arrive))
@@ -318,33 +434,18 @@ class ClusterWorld:
         if not self.is_controller_up:
             on_reply(PeerLost("no controller"))
             return
-        topics = [
-            AlterPartitionResponseTopic(
-                topic.topic_id, [self._altered(source, row) for row in topic.partitions]
-            )
-            for topic in request.topics
-        ]
-        on_reply(AlterPartitionResponse(topics=topics))
+        try:
+            decision = decide_alter_partition(self.scope, request)
+        except KafkaError as error:
+            on_reply(AlterPartitionResponse(error_code=error.code))
+        else:
+            self.altered(decision.records)
+            on_reply(decision.response)
         node.up.end_turn(self.now_ms)
 
-    def _altered(
-        self, source: int, asked: AlterPartitionRequestPartition
-    ) -> AlterPartitionResponsePartition:
-        row = self.rows[asked.partition_index]
-        code = ErrorCode.NONE
-        if row.leader != source or asked.leader_epoch != row.leader_epoch:
-            code = ErrorCode.FENCED_LEADER_EPOCH
-        elif asked.partition_epoch != row.partition_epoch:
-            code = ErrorCode.INVALID_UPDATE_VERSION
-        elif any(
-            one.broker_epoch not in (-1, self.epochs[one.broker_id])
-            for one in asked.new_isr_with_epochs
-        ):
-            code = ErrorCode.INELIGIBLE_REPLICA
-        else:
-            isr = tuple(one.broker_id for one in asked.new_isr_with_epochs)
-            self.change(asked.partition_index, isr=isr)
-        return AlterPartitionResponsePartition(asked.partition_index, error_code=code)
+    def altered(self, records: Sequence[object]) -> None:
+        """An ISR has changed: here everybody knows at once."""
+        self.tell(records)
 
     # --- time ----------------------------------------------------------------------------------
 

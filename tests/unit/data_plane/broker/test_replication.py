@@ -45,7 +45,7 @@ def test_a_follower_that_was_away_catches_up() -> None:
     world.settle(ms=31_000)
     world.settle()
     assert world.rows[0].isr == (0, 1)
-    world.restart(2)
+    world.rejoin(2)
     world.settle(ms=2_000)
     world.settle()
     assert set(world.rows[0].isr) == {0, 1, 2}
@@ -67,7 +67,7 @@ def test_a_new_leader_goes_on_and_the_old_one_truncates() -> None:
     assert outcome(kept) == ErrorCode.NONE
     assert not lost.is_answered
     world.cut.clear()
-    world.tell([world.rows[0]], only=[0])
+    world.learn_all(0)
     assert outcome(lost) == ErrorCode.NOT_LEADER_OR_FOLLOWER
     world.settle(ms=2_000)
     world.settle()
@@ -98,8 +98,8 @@ def test_offsets_are_not_told_before_the_watermark_has_caught_up() -> None:
     world.settle()
     world.cut = {(1, 0), (2, 0), (1, 2), (2, 1)}
     world.kill(1)
-    world.restart(1)
-    world.change(leader=1)
+    world.rejoin(1)
+    world.change(leader=1, isr=(0, 1, 2))
     assert world.list_offset(1, -1).error_code == ErrorCode.OFFSET_NOT_AVAILABLE
     assert world.list_offset(1, -1, 4).error_code == ErrorCode.LEADER_NOT_AVAILABLE
     assert world.list_offset(1, -2).offset == 0
