@@ -27,7 +27,7 @@ from data_plane.metadata.records import (
     RestartKind,
     UnregisterBrokerRecord,
 )
-from data_plane.protocol.errors import ErrorCode, KafkaError, UnsupportedVersion
+from data_plane.protocol.errors import ErrorCode, InvalidRequest, KafkaError, UnsupportedVersion
 
 MIN_INSYNC = "min.insync.replicas"
 MIN_INSYNC_OF_TWO_NODES = "2"
@@ -125,10 +125,14 @@ def decide_begin_shutdown(scope: ConfigScope, broker: RegisterBrokerRecord) -> D
 def decide_unregister(scope: ConfigScope, broker_id: int) -> Decision[None]:
     """Forget a broker for good (KIP-631). Raises BrokerIdNotRegistered.
 
-    Its replicas are taken for lost; who moves them away first loses nothing.
+    Its replicas are taken for lost; who moves them away first loses nothing. One that still serves
+    is not forgotten under its clients' hands, as Kafka would: raises InvalidRequest.
     """
-    if broker_id not in scope.image.brokers:
+    found = scope.image.brokers.get(broker_id)
+    if found is None:
         raise BrokerIdNotRegistered(f"Broker {broker_id} is not registered.")
+    if not found.is_fenced:
+        raise InvalidRequest(f"Broker {broker_id} is serving: stop it before it is unregistered.")
     gone = {broker_id}
     judges = Judges(scope, inactive=gone)
     rows = changed_rows(

@@ -5,8 +5,13 @@ from uuid import UUID
 
 import pytest
 
-from data_plane.metadata.brokers import decide_register_broker
+from data_plane.metadata.brokers import (
+    BrokerIdNotRegistered,
+    decide_register_broker,
+    decide_unregister,
+)
 from data_plane.metadata.records import RegisterBrokerRecord
+from data_plane.protocol.errors import InvalidRequest
 from tests.unit.data_plane.metadata.worlds import (
     after,
     broker,
@@ -40,3 +45,13 @@ def test_what_the_broker_led_gets_a_new_leader_epoch_and_the_rest_stays() -> Non
         assert now.leader_epoch == before.leader_epoch + bump
         assert now.partition_epoch == before.partition_epoch + bump
         assert now.isr == before.isr
+
+
+def test_only_a_broker_that_has_stopped_is_unregistered() -> None:
+    stopped = dataclasses.replace(broker(2), is_fenced=True)
+    image = cluster(broker(1), stopped)
+    with pytest.raises(InvalidRequest, match="stop it"):
+        decide_unregister(scope_of(image), 1)
+    with pytest.raises(BrokerIdNotRegistered):
+        decide_unregister(scope_of(image), 3)
+    assert set(after(image, decide_unregister(scope_of(image), 2)).brokers) == {1}
