@@ -34,12 +34,21 @@ class Tools:
 
     def run(self, main_class: str, *arguments: str, first: Sequence[str] = ()) -> str:
         """What the tool printed; it must end with 0. `first` stands before the server's option."""
+        code, said = self._ended(main_class, *arguments, first=first)
+        assert code == 0, f"ended with {code}: {said.strip()[-300:]}"
+        return said
+
+    def refused(self, main_class: str, *arguments: str) -> str:
+        """What the tool printed where it was not to succeed, whatever it ended with."""
+        return self._ended(main_class, *arguments)[1]
+
+    def _ended(
+        self, main_class: str, *arguments: str, first: Sequence[str] = ()
+    ) -> tuple[int, str]:
         server = ["--bootstrap-server", self.address]
         argv = [*java.command(main_class), *first, *server, *arguments]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS_MAX)
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, f"ended with {done.returncode}: {said.strip()[-300:]}"
-        return said
+        return done.returncode, done.stdout + done.stderr
 
     def version(self) -> str:
         """Of the jars. Raises NotRun where they cannot be had."""
@@ -66,24 +75,38 @@ def topics(tools: Tools) -> None:
 
 
 def consumer_groups(tools: Tools) -> None:
-    topic = tools.topic("grouped", 10)
-    tools.reference.join("m", "shown", topic)
+    _group_life(tools, tools.reference.join, "classic")
+
+
+def new_consumer_groups(tools: Tools) -> None:
+    """The same of a KIP-848 group."""
+    _group_life(tools, tools.reference.join_by_heartbeat, "consumer")
+
+
+def _group_life(tools: Tools, join: Callable[[str, str, str], None], kind: str) -> None:
+    """Described while it works; offsets reset and deleted, and the group, once it is empty."""
+    group, topic = f"shown-{kind}", tools.topic(f"grouped-{kind}", 10)
+    join("m", group, topic)
     tools.reference.taken("m", 10)
     tools.reference.commit("m")
-    told = tools.run(GROUP_COMMAND, "--describe", "--group", "shown")
+    told = tools.run(GROUP_COMMAND, "--describe", "--group", group)
     # group, topic, partition, current offset, log end offset, lag
-    assert re.search(r"shown\s+grouped\s+0\s+5\s+5\s+0\s+\S*rdkafka", told), told
-    assert "Stable" in tools.run(GROUP_COMMAND, "--describe", "--group", "shown", "--state")
-    members = tools.run(GROUP_COMMAND, "--describe", "--group", "shown", "--members", "--verbose")
-    assert re.search(r"grouped[(:]0,\s?1\)?", members), members
+    assert re.search(rf"{group}\s+{topic}\s+0\s+5\s+5\s+0\s+\S+", told), told
+    assert "Stable" in tools.run(GROUP_COMMAND, "--describe", "--group", group, "--state")
+    members = tools.run(GROUP_COMMAND, "--describe", "--group", group, "--members", "--verbose")
+    assert re.search(rf"{topic}[(:]0,\s?1\)?", members), members
+    listed = tools.run(GROUP_COMMAND, "--list", "--type", kind, "--state", "stable")
+    assert re.search(rf"{group}\s.*Stable", listed), listed
+    reset = ["--reset-offsets", "--group", group, "--topic", topic, "--execute"]
+    refused = tools.refused(GROUP_COMMAND, *reset, "--to-offset", "3")
+    assert "inactive" in refused, refused
     tools.reference.leave("m")
-    reset = ["--reset-offsets", "--group", "shown", "--topic", topic, "--execute"]
     tools.run(GROUP_COMMAND, *reset, "--to-offset", "3")
-    assert tools.reference.committed("shown", topic, 2) == {0: 3, 1: 3}
-    tools.run(GROUP_COMMAND, "--delete-offsets", "--group", "shown", "--topic", topic)
-    assert tools.reference.committed("shown", topic, 2) == {}
-    tools.run(GROUP_COMMAND, "--delete", "--group", "shown")
-    assert "shown" not in tools.run(GROUP_COMMAND, "--list").split()
+    assert tools.reference.committed(group, topic, 2) == {0: 3, 1: 3}
+    tools.run(GROUP_COMMAND, "--delete-offsets", "--group", group, "--topic", topic)
+    assert tools.reference.committed(group, topic, 2) == {}
+    tools.run(GROUP_COMMAND, "--delete", "--group", group)
+    assert group not in tools.run(GROUP_COMMAND, "--list").split()
 
 
 def configs(tools: Tools) -> None:
@@ -226,6 +249,7 @@ def _counted(tools: Tools, target: str, updates: int) -> Counter[str]:
 TOOLS: Final[dict[str, Callable[[Tools], None]]] = {
     "kafka-topics": topics,
     "kafka-consumer-groups": consumer_groups,
+    "kafka-consumer-groups (KIP-848)": new_consumer_groups,
     "kafka-configs (topics, brokers)": configs,
     "kafka-configs (SCRAM users, quotas)": users,
     "kafka-acls": acls,
