@@ -6,7 +6,7 @@ from data_plane.broker.context import RequestContext
 from data_plane.broker.fetch_sessions import FetchEntry, FetchView, Marks
 from data_plane.broker.records_part import RecordsPart
 from data_plane.log.failures import DamagedLog
-from data_plane.log.partition_log import EMPTY_SLICE, LogSlice
+from data_plane.log.log_slice import EMPTY_SLICE, LogSlice
 from data_plane.protocol.errors import ErrorCode, KafkaError, UnsupportedCompression
 from data_plane.protocol.hot.fetch import (
     FetchCall,

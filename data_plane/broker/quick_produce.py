@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from data_plane.broker.reply import Parts, Reply
-from data_plane.log.partition_log import StagedAppend
+from data_plane.log.staging_log import StagedAppend
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.framing import SIZE_BYTES
 from data_plane.protocol.hot.fields import TopicKey

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from data_plane.log.failures import DamagedLog
-from data_plane.log.partition_log import LogSlice
+from data_plane.log.log_slice import LogSlice
 from data_plane.log.segment import FileExtent
 
 

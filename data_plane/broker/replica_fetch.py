@@ -2,7 +2,7 @@
 
 from data_plane.broker.fetch_sessions import FetchEntry
 from data_plane.broker.parked_fetch import ParkedFetch, result_of
-from data_plane.log.partition_log import EMPTY_SLICE, LogSlice
+from data_plane.log.log_slice import EMPTY_SLICE, LogSlice
 from data_plane.protocol.errors import ErrorCode, KafkaError, NotLeaderOrFollower
 from data_plane.protocol.hot.fetch import FetchCall, FetchResult
 from data_plane.replication.follower import SYNCED_SESSION

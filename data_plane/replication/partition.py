@@ -5,7 +5,9 @@ from uuid import UUID
 
 from data_plane.log.failures import DiskFull
 from data_plane.log.leader_epochs import EpochEnd
-from data_plane.log.partition_log import LogSlice, PartitionLog, StagedAppend
+from data_plane.log.log_slice import LogSlice
+from data_plane.log.partition_log import PartitionLog
+from data_plane.log.staging_log import StagedAppend
 from data_plane.log.sync import SyncTicket
 from data_plane.log.time_lookup import TimestampOffset
 from data_plane.metadata.records import CommitMode, PartitionRecord, RegisterBrokerRecord

@@ -8,8 +8,8 @@ import pytest
 from data_plane.broker.records_part import RecordsPart
 from data_plane.log.failures import DamagedLog
 from data_plane.log.files import File
+from data_plane.log.log_slice import LogSlice
 from data_plane.log.memory_files import MemoryFiles
-from data_plane.log.partition_log import LogSlice
 from data_plane.log.segment import FileExtent
 from data_plane.server.outbox import Outbox, Part
 

@@ -9,7 +9,7 @@ import pytest
 
 from data_plane.broker.config import Limits
 from data_plane.log.failures import DamagedLog
-from data_plane.log.partition_log import LogSlice
+from data_plane.log.log_slice import LogSlice
 from data_plane.server.response_budget import ResponseBudget
 from tests.unit.data_plane.broker.world import batch_of
 from tests.unit.data_plane.server.test_connection import Wire, fetch, produce, versions

@@ -1,0 +1,137 @@
+"""What a partition's log consists of: segments, what of them holds, what of it is durable."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from data_plane.log.checkpoint import Checkpoint, write_checkpoint
+from data_plane.log.failures import DiskFull, LogFailure
+from data_plane.log.files import Files
+from data_plane.log.log_config import LogConfig
+from data_plane.log.producer_state import ProducerStates
+from data_plane.log.recovery import LoadedLog
+from data_plane.log.segment import FULL, Segment
+from data_plane.log.sync import SyncState, SyncTicket
+from data_plane.log.txn_index import TxnIndex
+from data_plane.log.txn_rebuild import rebuild_txn_index
+
+CHECKPOINT_EVERY_BYTES = 64 << 20  # How much of a log recovery may have to read again.
+
+
+class SegmentedLog:
+    """The state that reading, appending and shortening share.
+
+    log_start_offset <= synced_offset? <= log_end_offset      (synced: durable, durability.md 1)
+    """
+
+    def __init__(
+        self, files: Files, directory: PurePath, config: LogConfig, loaded: LoadedLog
+    ) -> None:
+        self._files = files
+        self.directory = directory
+        self.config = config
+        self._segments = loaded.segments
+        self._bases = [segment.base_offset for segment in loaded.segments]
+        self._epochs = loaded.epochs
+        self._producers = loaded.producers
+        self.log_start_offset = loaded.log_start_offset
+        self.log_end_offset = self.synced_offset = loaded.log_end_offset
+        self.size_bytes = sum(segment.size_bytes for segment in loaded.segments)
+        self.garbage: list[PurePath] = []  # renamed files, to be unlinked off the loop
+        self._now_ms = loaded.segments[-1].created_ms
+        self._sync = SyncState(files, directory)
+        self._recovery_point = loaded.log_end_offset
+        self._bytes_since_checkpoint = 0
+
+    @property
+    def leader_epoch(self) -> int:
+        """The epoch of the last record in the log, -1 if there is none."""
+        return self._epochs.latest
+
+    @property
+    def is_dirty(self) -> bool:
+        """True while something is written and not yet synced."""
+        return self._sync.is_dirty
+
+    @property
+    def segment_base_offsets(self) -> tuple[int, ...]:
+        return tuple(self._bases)
+
+    @property
+    def producers(self) -> ProducerStates:
+        """The producers' windows; to be read only."""
+        return self._producers
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """The segments in order, the active one last; to be read only."""
+        return self._segments
+
+    @property
+    def _active(self) -> Segment:
+        return self._segments[-1]
+
+    @property
+    def first_unstable_offset(self) -> int | None:
+        """Where the first transaction begins that is open, or whose marker may yet be lost."""
+        return self._producers.first_unstable_offset
+
+    def forget_decided(self, high_watermark: int) -> None:
+        """The high watermark has moved: what ended below it is decided for good."""
+        self._producers.forget_decided(high_watermark)
+
+    def sync_ticket(self) -> SyncTicket:
+        """Return what has to be synced for all that is written now; see sync.py."""
+        return self._sync.ticket(self.log_end_offset)
+
+    def complete_sync(self, ticket: SyncTicket) -> bool:
+        """Let synced_offset follow a ticket that ran well; False if the ticket is stale."""
+        if not self._sync.complete(ticket):
+            return False
+        self.synced_offset = max(self.synced_offset, ticket.end_offset)
+        is_roll_synced = self._recovery_point < self._active.base_offset <= self.synced_offset
+        if is_roll_synced or self._bytes_since_checkpoint >= CHECKPOINT_EVERY_BYTES:
+            self._recovery_point = self.synced_offset
+            self._bytes_since_checkpoint = 0
+            self._write_checkpoint()
+        return True
+
+    def _write_checkpoint(self) -> None:
+        """Note the recovery point and the log start; without room the older note stays."""
+        checkpoint = Checkpoint(self._recovery_point, self.log_start_offset)
+        try:
+            write_checkpoint(self._files, self.directory, checkpoint)
+        except OSError as error:
+            failure = self._failure("checkpoint", error)
+            if isinstance(failure, LogFailure):
+                raise failure from error
+
+    def _begin_segment(self, base: int) -> None:
+        segment = Segment(
+            self._files,
+            self.directory,
+            base,
+            next_offset=base,
+            size_bytes=0,
+            created_ms=self._now_ms,
+            index_interval_bytes=self.config.index_interval_bytes,
+        )
+        segment.begin_indexes()
+        segment.txn_index = TxnIndex()
+        self._segments.append(segment)
+        self._bases.append(base)
+
+    def _txn_index(self, at: int) -> TxnIndex:
+        """The transaction index of a segment, read or made anew at its first use."""
+        segment = self._segments[at]
+        if segment.txn_index is None and not segment.load_txn_index():
+            segment.txn_index = rebuild_txn_index(
+                self._files, self.directory, self._segments, at, self._now_ms
+            )
+        assert segment.txn_index is not None
+        return segment.txn_index
+
+    def _failure(self, doing: str, error: OSError) -> DiskFull | LogFailure:
+        """Say what an OSError on a write means: no room is survivable, nothing else is."""
+        if error.errno in FULL:
+            return DiskFull(f"no room to {doing} {self.directory.name}")
+        return LogFailure(self.directory, doing, error)
