@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recovery_mb=given.recovery_mb,
         fast=given.fast,
     )
-    print(conditions())
+    print(conditions().partition("method")[0].rstrip())
     print(f"seed      {options.seed}; brokers {options.brokers}; reports {options.out}", flush=True)
     figures: list[Figure] = []
     for name in given.parts or PARTS:

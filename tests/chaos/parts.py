@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.chaos import bit_flips, full_disk, torn_tail
 from tests.chaos.figures import Figure, not_run
+from tests.chaos.networks import Relays
 from tests.chaos.rig import NEEDS_THREE, NotRun, Rig
 from tests.chaos.run import Plan, run
 from tests.checker.verdict import Verdict
@@ -36,7 +37,16 @@ class Options:
     recovery_mb: int = 1_000
 
 
-def live(options: Options, name: str, faults: list[str], count: int, **more: object) -> Verdict:
+def live(
+    options: Options,
+    name: str,
+    faults: list[str],
+    count: int,
+    *,
+    network: str = "direct",
+    late_bytes: list[int] | None = None,
+    **more: object,
+) -> Verdict:
     """One run of its own, on a rig of its own."""
     plan = Plan(
         faults=faults,
@@ -49,9 +59,12 @@ def live(options: Options, name: str, faults: list[str], count: int, **more: obj
     if options.fast:
         plan = replace(plan, apart_seconds=(0.5, 1.5), fault_seconds_max=0.5, warm_up_seconds=2.0)
     plan = replace(plan, **more)  # type: ignore[arg-type]
-    with Rig(options.brokers, has_journal="power-loss" in faults) as rig:
+    with Rig(options.brokers, has_journal="power-loss" in faults, network=network) as rig:
         rig.start()
-        return run(rig, plan)
+        verdict = run(rig, plan)
+        if late_bytes is not None and isinstance(rig.network, Relays):
+            late_bytes.append(rig.network.late_bytes)
+        return verdict
 
 
 def safety(figure: str, what: str, verdict: Verdict) -> Iterator[Figure]:
@@ -114,6 +127,30 @@ def clocks(options: Options) -> Iterator[Figure]:
     yield from safety("D8", "wall clock by ±1 minute, hour, year", verdict)
 
 
+def cuts(options: Options) -> Iterator[Figure]:
+    verdict = live(
+        options, "cuts", ["cut"], options.rounds, network="namespaces", fault_seconds_max=15.0
+    )
+    yield from safety("D2", "cuts between clients and broker, one way and both", verdict)
+    yield from gaps(verdict)
+    yield not_run("D2", "cuts between brokers, bridges, rings", NEEDS_THREE)
+
+
+def connections(options: Options) -> Iterator[Figure]:
+    late: list[int] = []
+    faults = ["delay", "stale", "stale"]
+    verdict = live(
+        options, "connections", faults, options.rounds, network="relays", late_bytes=late
+    )
+    yield from safety("D9", "slow and stale connections (KIP-890)", verdict)
+    stale = verdict.faults.get("stale", 0)
+    word = "met" if late[0] else "UNKNOWN"
+    yield Figure(
+        "", "  requests delivered after their repetition", stale, f"{late[0]:,} bytes", "some", word
+    )
+    yield from gaps(verdict)
+
+
 def transactions(options: Options) -> Iterator[Figure]:
     verdict = live(options, "transactions", ["kill"], 2 * options.copier_kills, kills_clients=True)
     yield from safety("D9", "copier and producer killed beside every other broker kill", verdict)
@@ -167,7 +204,6 @@ def recovery(options: Options) -> Iterator[Figure]:
 def cluster(_: Options) -> Iterator[Figure]:
     """What only three brokers can show, by name."""
     for figure, what in (
-        ("D2", "network cuts between brokers"),
         ("D12", "metadata changes while controllers are killed"),
         ("D13", "replicas equal to the byte"),
         ("A8", "a replica 1 GB behind catches up"),
@@ -180,6 +216,8 @@ PARTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "pauses": pauses,
     "power": power,
     "clocks": clocks,
+    "cuts": cuts,
+    "connections": connections,
     "transactions": transactions,
     "mixed": mixed,
     "torn": torn,

@@ -7,6 +7,7 @@ One broker today. A rig of three takes the same brokers in a list; whatever need
 import random
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -14,10 +15,18 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from tests.chaos.broker import ChaosBroker
+from tests.chaos.networks import Direct, Namespaces, Network, Refused, Relays
 from tests.integration.data_plane.broker_process import free_port
 
 TOPIC_SECONDS_MAX = 30
 NEEDS_THREE = "needs three brokers, and `ottla-broker cluster` does not exist yet"
+
+
+NETWORKS: dict[str, Callable[[int], Network]] = {
+    "direct": lambda _brokers: Direct(),
+    "relays": Relays,
+    "namespaces": Namespaces,
+}
 
 
 class NotRun(Exception):
@@ -27,18 +36,33 @@ class NotRun(Exception):
 class Rig:
     """Running brokers, gone with their data at the end unless `keep`."""
 
-    def __init__(self, brokers: int = 1, *, has_journal: bool = False) -> None:
+    def __init__(
+        self, brokers: int = 1, *, has_journal: bool = False, network: str = "direct"
+    ) -> None:
+        """network: a name of NETWORKS. Raises NotRun for what cannot be had here."""
         if brokers != 1:
             raise NotRun(NEEDS_THREE)
+        try:
+            self.network: Network = NETWORKS[network](brokers)
+        except Refused as error:
+            raise NotRun(str(error)) from error
         self.folder = Path(tempfile.mkdtemp(prefix="ottla-chaos-"))
         self.history = self.folder / "history"
         self.history.mkdir()
         self.brokers = [
-            ChaosBroker(self.folder, index, free_port(), has_journal=has_journal)
+            ChaosBroker(
+                self.folder,
+                index,
+                free_port(),
+                prefix=self.network.prefix(index),
+                advertised=self.network.advertised(index),
+                has_journal=has_journal,
+            )
             for index in range(brokers)
         ]
 
     def start(self) -> None:
+        self.network.start([broker.port for broker in self.brokers])
         for broker in self.brokers:
             broker.start()
 
@@ -63,7 +87,8 @@ class Rig:
             future.result(TOPIC_SECONDS_MAX)
 
     def heal(self) -> None:
-        """Every broker runs, is not paused, and has the right time."""
+        """Every broker runs, is not paused, is reached and has the right time."""
+        self.network.heal()
         for broker in self.brokers:
             broker.set_clock(0)
             if broker.is_running:
@@ -74,6 +99,7 @@ class Rig:
     def close(self) -> None:
         for broker in self.brokers:
             broker.kill()
+        self.network.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> "Rig":

@@ -3,6 +3,7 @@
 from tests.chaos.faults.base import Fault
 from tests.chaos.faults.clock import ClockJump
 from tests.chaos.faults.kill import Kill
+from tests.chaos.faults.network import Cut, Delay, StaleConnection
 from tests.chaos.faults.pause import Pause
 from tests.chaos.faults.power import PowerLoss
 
@@ -11,4 +12,7 @@ LIVE: dict[str, type[Fault]] = {
     "pause": Pause,
     "power-loss": PowerLoss,
     "clock": ClockJump,
+    "cut": Cut,
+    "delay": Delay,
+    "stale": StaleConnection,
 }

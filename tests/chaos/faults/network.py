@@ -1,0 +1,76 @@
+"""The network between clients and a broker: cut, slow, or delivering late what was sent first."""
+
+import random
+import time
+from typing import ClassVar
+
+from tests.chaos.networks import Namespaces, Relays
+from tests.chaos.rig import NotRun, Rig
+
+HOLD_SECONDS = 0.3  # of requests that pile up before the clients' connections break
+DELAYS_MS = (20, 50, 100, 200)
+
+
+class Cut:
+    """Two-way, or one-way in either direction; packets vanish, no connection is closed."""
+
+    name: ClassVar[str] = "cut"
+
+    def __init__(self, rig: Rig, rng: random.Random, *, seconds_max: float) -> None:
+        if not isinstance(rig.network, Namespaces):
+            raise NotRun("needs network namespaces")
+        self._network = rig.network
+        self._index = rng.randrange(len(rig.brokers))
+        self._to, self._from = rng.choice([(True, True), (True, False), (False, True)])
+        self.seconds = rng.uniform(0.5, max(0.5, seconds_max))
+
+    def begin(self) -> str:
+        self._network.cut(self._index, to_broker=self._to, from_broker=self._from)
+        ways = {(True, True): "both ways", (True, False): "to it", (False, True): "from it"}
+        return f"broker {self._index}, {ways[self._to, self._from]}"
+
+    def end(self) -> None:
+        self._network.heal()
+
+
+class Delay:
+    """Every packet takes longer."""
+
+    name: ClassVar[str] = "delay"
+
+    def __init__(self, rig: Rig, rng: random.Random, *, seconds_max: float) -> None:
+        if not isinstance(rig.network, Relays):
+            raise NotRun("needs relays")
+        self._network = rig.network
+        self._index = rng.randrange(len(rig.brokers))
+        self._delay_ms = rng.choice(DELAYS_MS)
+        self.seconds = rng.uniform(0.5, max(0.5, seconds_max))
+
+    def begin(self) -> str:
+        self._network.tell(self._index, delay_ms=self._delay_ms)
+        return f"broker {self._index} by {self._delay_ms} ms"
+
+    def end(self) -> None:
+        self._network.tell(self._index, delay_ms=0)
+
+
+class StaleConnection:
+    """Requests under way are delivered after the client has repeated them on a new connection."""
+
+    name: ClassVar[str] = "stale"
+
+    def __init__(self, rig: Rig, rng: random.Random, *, seconds_max: float) -> None:
+        if not isinstance(rig.network, Relays):
+            raise NotRun("needs relays")
+        self._network = rig.network
+        self._index = rng.randrange(len(rig.brokers))
+        self.seconds = rng.uniform(0.5, max(0.5, seconds_max))
+
+    def begin(self) -> str:
+        self._network.tell(self._index, hold=True)
+        time.sleep(HOLD_SECONDS)
+        self._network.tell(self._index, cut=True)
+        return f"broker {self._index}"
+
+    def end(self) -> None:
+        self._network.tell(self._index, hold=False)
