@@ -119,8 +119,18 @@ class ConsumerGroup:
     def subscribed_names(self) -> set[str]:
         return set().union(*map(self.wanted_topics, self.members.values()))
 
-    def check_commit(self, member_id: str, epoch: int, api_version: int | None) -> ErrorCode:
-        """May this caller commit? api_version: of OffsetCommit, None within a transaction."""
+    def check_commit(
+        self,
+        member_id: str,
+        epoch: int,
+        api_version: int | None,
+        partitions: Iterable[TopicIdPartition] = (),
+    ) -> ErrorCode:
+        """May this caller commit? api_version: of OffsetCommit, None within a transaction.
+
+        A member that has moved on meanwhile may still commit what was its own all the time
+        (KIP-1251): clients commit beside their heartbeats.
+        """
         if epoch < 0 and not self.members:
             return ErrorCode.NONE
         if api_version is None and epoch < 0 and not member_id:
@@ -130,6 +140,12 @@ class ConsumerGroup:
         is_classic = self.members[member_id].classic is not None
         if api_version is not None and api_version < 9 and not is_classic:
             return ErrorCode.UNSUPPORTED_VERSION  # It could not understand STALE_MEMBER_EPOCH.
+        current = self.current_of(member_id)
+        own = current.assigned | current.revoking
+        if 0 <= epoch < current.epoch and all(
+            at in own and current.since_of(at) <= epoch for at in partitions
+        ):
+            return ErrorCode.NONE
         return self._check_epoch(member_id, epoch)
 
     def check_fetch(self, member_id: str | None, epoch: int) -> ErrorCode:

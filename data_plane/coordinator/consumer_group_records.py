@@ -6,8 +6,8 @@ written, and taken back. Source: Kafka 4.3's ConsumerGroup*Key/Value, KIP-848, K
 """
 
 import struct
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ VALUE = INT16.pack(0)  # every value is of layout 0
 TopicIdPartition = tuple[UUID, int]
 Assignment = frozenset[TopicIdPartition]
 NO_PARTITIONS: Assignment = frozenset()
+Since = dict[TopicIdPartition, int]
 
 
 class Kind(IntEnum):
@@ -110,7 +111,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """What a member owns, and what it was asked to give up."""
+    """What a member owns, and what it was asked to give up.
+
+    since: the epochs in which partitions came to the member, those of `epoch` itself left out.
+    """
 
     group_id: str
     member_id: str
@@ -119,6 +123,15 @@ class Current:
     state: MemberState = MemberState.STABLE
     assigned: Assignment = NO_PARTITIONS
     revoking: Assignment = NO_PARTITIONS
+    since: Mapping[TopicIdPartition, int] = field(default_factory=dict)
+
+    def since_of(self, at: TopicIdPartition) -> int:
+        """The epoch in which a partition, one of those above, came to the member."""
+        return self.since.get(at, self.epoch)
+
+    def since_at(self, epoch: int, partitions: Iterable[TopicIdPartition]) -> Since:
+        """What `since` is for some of the partitions once the member is at `epoch`."""
+        return {at: self.since_of(at) for at in partitions if self.since_of(at) != epoch}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +187,8 @@ def encode_record(record: ConsumerGroupRecord) -> tuple[bytes, bytes | None]:
                 record.epoch,
                 record.previous_epoch,
                 record.state,
-                _rows(record.assigned),
-                _rows(record.revoking),
+                _owned_rows(record, record.assigned),
+                _owned_rows(record, record.revoking),
             )
             return _of(Kind.CURRENT, record.group_id, record.member_id, current)
         case RegexTopics(group_id, regex, names, version, resolved_ms):
@@ -233,6 +246,7 @@ def _decoded(kind: Kind, group_id: str, name: str, value: bytes) -> ConsumerGrou
                 _state(body.state),
                 _assignment(body.assigned_partitions),
                 _assignment(body.partitions_pending_revocation),
+                _since(body),
             )
         case Kind.REGEX:
             return RegexTopics(group_id, name, tuple(body.topics), body.version, body.timestamp)
@@ -311,7 +325,28 @@ def _rows(partitions: Assignment) -> list[wire.TopicPartitions]:
     ]
 
 
-def _assignment(rows: Sequence[wire.TopicPartitions]) -> Assignment:
+def _owned_rows(current: Current, partitions: Assignment) -> list[wire.OwnedPartitions]:
+    return [
+        wire.OwnedPartitions(topic_id, found, [current.since_of((topic_id, at)) for at in found])
+        for topic_id, found in by_topic(partitions).items()
+    ]
+
+
+def _since(body: wire.CurrentMemberValue) -> Since:
+    """A row without epochs is from before Kafka 4.3: all of it counts from the member's epoch."""
+    since: Since = {}
+    for row in (*body.assigned_partitions, *body.partitions_pending_revocation):
+        if row.assignment_epochs is None:
+            continue
+        if len(row.assignment_epochs) != len(row.partitions):
+            raise DecodeError("a member's partitions and their epochs are not of one length")
+        for partition, epoch in zip(row.partitions, row.assignment_epochs, strict=True):
+            if epoch != body.member_epoch:
+                since[row.topic_id, partition] = epoch
+    return since
+
+
+def _assignment(rows: Sequence[wire.TopicPartitions | wire.OwnedPartitions]) -> Assignment:
     return frozenset((row.topic_id, partition) for row in rows for partition in row.partitions)
 
 

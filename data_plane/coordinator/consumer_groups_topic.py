@@ -125,6 +125,15 @@ class TargetMemberValue:
     topic_partitions: Sequence[TopicPartitions] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OwnedPartitions:
+    """Partitions of one topic, and since which epoch each is the member's (KIP-1251, Kafka 4.3)."""
+
+    topic_id: uuid
+    partitions: Sequence[int32] = ()
+    assignment_epochs: Sequence[int32] | None = tagged(0, since=0, default=None)
+
+
 @data_record(versions=range(1), flexible_from=0)
 @dataclass(frozen=True, slots=True)
 class CurrentMemberValue:
@@ -133,8 +142,8 @@ class CurrentMemberValue:
     member_epoch: int32
     previous_member_epoch: int32
     state: int8
-    assigned_partitions: Sequence[TopicPartitions] = ()
-    partitions_pending_revocation: Sequence[TopicPartitions] = ()
+    assigned_partitions: Sequence[OwnedPartitions] = ()
+    partitions_pending_revocation: Sequence[OwnedPartitions] = ()
 
 
 @data_record(versions=range(1), flexible_from=0)

@@ -70,7 +70,12 @@ def decide_absence(group: ConsumerGroup, heartbeat: Heartbeat) -> Decision[Respo
     """A static member leaves for a while. Raises KafkaError."""
     member = known_member(group, heartbeat.member_id, heartbeat.request.instance_id)
     current = group.current_of(member.member_id)
-    away = replace(current, epoch=AWAY, previous_epoch=current.epoch)
+    away = replace(
+        current,
+        epoch=AWAY,
+        previous_epoch=current.epoch,
+        since=current.since_at(AWAY, current.assigned | current.revoking),
+    )
     return Decision(Response(member_id=member.member_id, member_epoch=AWAY), [away])
 
 

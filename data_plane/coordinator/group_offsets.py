@@ -1,22 +1,25 @@
 """Decisions on committed offsets, and on whole groups that nobody is in: commit, delete, expire."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from data_plane.coordinator import offsets
 from data_plane.coordinator.classic_answers import Outcome
 from data_plane.coordinator.classic_group import ClassicGroup
 from data_plane.coordinator.classic_member import GroupState
 from data_plane.coordinator.consumer_group import ConsumerGroup
+from data_plane.coordinator.consumer_group_records import TopicIdPartition
 from data_plane.coordinator.group_records import GroupRemoved, OffsetCommitted
 from data_plane.coordinator.group_table import GroupTable
 from data_plane.coordinator.offsets import OffsetsCommit, TopicPartition
 from data_plane.coordinator.shard import InTransaction
 from data_plane.metadata.decision import Decision
+from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.schema import NO_ID
 
 
 def decide_commit(
-    table: GroupTable, commit: OffsetsCommit, now_ms: int
+    table: GroupTable, commit: OffsetsCommit, image: MetadataImage, now_ms: int
 ) -> Decision[tuple[ErrorCode, ...]]:
     """One code for each offset, in order; those refused one by one leave the others valid."""
     consumer_group = table.consumers.get(commit.group_id)
@@ -24,7 +27,9 @@ def decide_commit(
         code = offsets.check_commit(table.classic.get(commit.group_id), commit, now_ms)
     else:
         version = commit.api_version if commit.producer is None else None
-        code = consumer_group.check_commit(commit.member_id, commit.generation, version)
+        code = consumer_group.check_commit(
+            commit.member_id, commit.generation, version, _partitions(commit, image)
+        )
     if code is not ErrorCode.NONE:
         return Decision((code,) * len(commit.offsets))
     chars_max = table.config.offset_metadata_chars_max
@@ -35,6 +40,13 @@ def decide_commit(
     if commit.producer is None:
         return Decision(codes, accepted)
     return Decision(codes, [InTransaction(commit.producer, offset) for offset in accepted])
+
+
+def _partitions(commit: OffsetsCommit, image: MetadataImage) -> Iterator[TopicIdPartition]:
+    """What is committed, by topic id; a topic without one is nobody's."""
+    for offset in commit.offsets:
+        topic = image.topic(offset.topic)
+        yield (NO_ID if topic is None else topic.topic_id), offset.partition
 
 
 def decide_delete_group(table: GroupTable, group_id: str) -> Decision[ErrorCode]:

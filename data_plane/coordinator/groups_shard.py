@@ -43,7 +43,7 @@ class GroupsShard(GroupMembers):
         self, commit: OffsetsCommit, *, now_ms: int
     ) -> Decision[tuple[ErrorCode, ...]]:
         """One code for each offset, in order; those refused one by one leave the others valid."""
-        return group_offsets.decide_commit(self._table, commit, now_ms)
+        return group_offsets.decide_commit(self._table, commit, self._image_of(), now_ms)
 
     def decide_end_transaction(
         self, producer: ProducerIdAndEpoch, marker: Marker

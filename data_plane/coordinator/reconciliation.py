@@ -40,11 +40,18 @@ def reconciled(
             MemberState.UNREVOKED,
             kept,
             revoking,
+            current.since_at(epoch, current.assigned),
         )
     wanted = target - kept
     freed = current.revoking | revoking  # Held by this member itself until now.
     given = frozenset(at for at in wanted if at in freed or is_free(at))
     state = MemberState.STABLE if given == wanted else MemberState.UNRELEASED
     return Current(
-        current.group_id, current.member_id, target_epoch, current.epoch, state, kept | given
+        current.group_id,
+        current.member_id,
+        target_epoch,
+        current.epoch,
+        state,
+        kept | given,
+        since=current.since_at(target_epoch, kept),
     )

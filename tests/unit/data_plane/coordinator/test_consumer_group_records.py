@@ -44,6 +44,9 @@ def records(rng: random.Random) -> list[ConsumerGroupRecord]:
         Target("g", "m", partitions(rng)),
         Current("g", "m", 5, 4, rng.choice(list(MemberState)), partitions(rng), partitions(rng)),
         Current("g", "m", -2, 7),
+        Current(
+            "g", "m", 9, 7, assigned=frozenset({(UUID(int=1), 3)}), since={(UUID(int=1), 3): 4}
+        ),
         RegexTopics("g", "^a.*", ("a", "ab"), 77, 123_456),
         *(Removed(kind, "g", "m") for kind in (Kind.MEMBER, Kind.TARGET, Kind.CURRENT, Kind.REGEX)),
         *(Removed(kind, "g") for kind in (Kind.GROUP, Kind.TOPICS, Kind.TARGET_EPOCH)),
@@ -65,7 +68,8 @@ def test_bytes_are_kafkas() -> None:
     key, value = encode_record(at)
     assert key == bytes.fromhex("0008 0001 67 0001 6d")
     assert value == bytes.fromhex(
-        "0000 00000002 00000001 01 02 00000000000000000000000000000001 02 00000003 00 01 00"
+        "0000 00000002 00000001 01 02 00000000000000000000000000000001 02 00000003"
+        "01 00 05 02 00000002 01 00"
     )
 
 
@@ -85,11 +89,10 @@ def test_bytes_are_those_of_kafkas_own_serializer() -> None:
         bytes.fromhex("0010 0001 67 0004 5e612e2a"),
         bytes.fromhex("0000 03 02 61 03 6162 000000000000004d 000000000001e240 00"),
     )
-    # Kafka 4.3 notes for each partition since which epoch it is assigned (KIP-1251).
+    # Before 4.3 nothing said since which epoch a partition is the member's (KIP-1251).
     key, _ = encode_record(Current("g", "m", 2, 1))
     value = bytes.fromhex(
-        "0000 00000002 00000001 01 02 00000000000000000000000000000001 02 00000003"
-        "01 00 05 02 00000002 01 00"
+        "0000 00000002 00000001 01 02 00000000000000000000000000000001 02 00000003 00 01 00"
     )
     owned = frozenset({(UUID(int=1), 3)})
     assert decode_record(key, value) == Current("g", "m", 2, 1, MemberState.UNREVOKED, owned)

@@ -195,7 +195,12 @@ def leave(driver: Driver, names: list[str], options: Options) -> str:
 
 def commit(driver: Driver, names: list[str], options: Options) -> str:
     codes = driver.commit(
-        {("t", 0): int(options["t-0"])},
+        {
+            (row.topic, row.partitions[0]): int(offset)
+            for name, offset in options.items()
+            if re.fullmatch(r"\w+-\d+", name)
+            for row in rows_of(name)
+        },
         long(options.get("member", "")),
         int(options.get("gen", "-1")),
         instance=options.get("instance"),
