@@ -153,7 +153,7 @@ class ParkedFetch(Parked):
         """True if nothing more can be said of it before something happens to its partition."""
         is_committed = self.call.isolation_level == READ_COMMITTED
         end = result.last_stable_offset if is_committed else result.high_watermark
-        return not result.error_code and entry.wanted.fetch_offset >= end
+        return not (result.error_code or result.diverging) and entry.wanted.fetch_offset >= end
 
     def _with_records(
         self, entry: FetchEntry, result: FetchResult, part: LogSlice
@@ -224,6 +224,10 @@ class ParkedFetch(Parked):
             partition = broker.partition(topic, wanted.partition)
             self.view.found(entry, partition)
             partition.check_epoch(wanted.current_leader_epoch)
+            diverging = partition.diverging(wanted)
+            if diverging is not None:
+                result = result_of(entry, ErrorCode.NONE)._replace(diverging=diverging)
+                return result, EMPTY_SLICE
             part = partition.read(
                 wanted.fetch_offset,
                 bytes_max=max(0, min(left, wanted.partition_max_bytes)),

@@ -192,6 +192,41 @@ def test_where_an_epoch_ended(world: World) -> None:
     assert told == {-1: (0, -1, -1), 0: (0, 0, 6), 1: (0, 1, 7), 2: (0, -1, -1)}
 
 
+@pytest.mark.semantics("32a", "32b", "32c", "32d")
+@pytest.mark.parametrize("version", [12, 13, 17])
+def test_whose_last_epoch_ended_earlier_hears_where(world: World, version: int) -> None:
+    """Epoch 0 wrote offsets 0 to 5, epoch 1 offset 6."""
+    world.restart(lambda world: world.broker.close())
+    produced(world.produce("t", batch_of(b"c")))
+
+    def ask(offset: int, epoch: int) -> FetchResponsePartition:
+        row = at(offset, last_fetched_epoch=epoch)
+        asked = fetch(world, row, version=version, max_wait_ms=60_000)
+        assert asked.is_answered, "at once"
+        return rows_of(asked)[0]
+
+    for offset, epoch in ((3, 0), (6, 0), (6, 1), (3, -1)):
+        row = ask(offset, epoch)
+        assert row.records, "it fits, or nothing was said"
+        assert (row.diverging_epoch.epoch, row.diverging_epoch.end_offset) == (-1, -1)
+    for offset in (7, 9):
+        row = ask(offset, 0)
+        assert (row.error_code, row.records or b"") == (0, b"")
+        assert (row.diverging_epoch.epoch, row.diverging_epoch.end_offset) == (0, 6)
+    unknown = ask(3, 5)
+    assert (unknown.error_code, unknown.records or b"") == (ErrorCode.OFFSET_OUT_OF_RANGE, b"")
+
+
+@pytest.mark.semantics("32c", "37e")
+def test_a_session_goes_on_telling_where_epochs_part(world: World) -> None:
+    world.restart(lambda world: world.broker.close())
+    begun = fetch(world, at(7, last_fetched_epoch=0), session_epoch=0).response()
+    for epoch in (1, 2):
+        request = FetchRequest(max_wait_ms=60_000, session_id=begun.session_id, session_epoch=epoch)
+        ((topic,),) = (world.ask(request, 12).response().responses,)
+        assert topic.partitions[0].diverging_epoch.end_offset == 6
+
+
 @pytest.mark.semantics("35a")
 def test_the_watermark_never_falls(world: World) -> None:
     """Not by a sync that was held, nor by deleted records, nor by a restart of any kind."""
