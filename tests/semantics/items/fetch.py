@@ -1,6 +1,6 @@
 """Fetch and reading of the log."""
 
-from tests.semantics.item import ISSUE_4, item, open_for
+from tests.semantics.item import item
 
 ITEMS = (
     item(
@@ -27,7 +27,7 @@ ITEMS = (
         d="or a watermark moved that the session has not been told",
         e="or an offset is out of range",
         f="a fetch at the end with min_bytes 0 is answered at once",
-        g=open_for(ISSUE_4, "a change of the leader wakes who waits"),
+        g="a change of the leader wakes who waits",
     ),
     item(
         28,
@@ -36,7 +36,7 @@ ITEMS = (
         a="read_uncommitted sees what is below the high watermark",
         b="read_committed sees what is below the last stable offset",
         c="with every aborted transaction that overlaps the range",
-        d=open_for(ISSUE_4, "followers read to the log end"),
+        d="followers read to the log end",
         e="aborted_transactions is null under read_uncommitted",
     ),
     item(
@@ -90,17 +90,17 @@ ITEMS = (
         "High watermark",
         "Partition",
         a="it never goes backwards",
-        b=open_for(ISSUE_4, "a follower's is the smaller of the leader's and its own log end"),
-        c=open_for(ISSUE_4, "a new leader keeps what it had"),
-        d=open_for(ISSUE_4, "the leader's waits for every member of a pending in-sync set"),
+        b="a follower's is the smaller of the leader's and its own log end",
+        c="a new leader keeps what it had",
+        d="the leader's waits for every member of a pending in-sync set",
         e="with one replica it is what is safe under the topic's commit rule",
     ),
     item(
         36,
         "Truncation by epoch",
         "KIP-101, KIP-1166",
-        a=open_for(ISSUE_4, "a follower learns the high watermark one fetch later"),
-        b=open_for(ISSUE_4, "a follower truncates to the end of an epoch, never to its watermark"),
+        a="a follower learns the high watermark one fetch later",
+        b="a follower truncates to the end of an epoch, never to its watermark",
     ),
     item(
         37,

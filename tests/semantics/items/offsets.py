@@ -1,6 +1,6 @@
 """Offsets by time."""
 
-from tests.semantics.item import ISSUE_4, item, open_for
+from tests.semantics.item import item
 
 ITEMS = (
     item(
@@ -31,8 +31,8 @@ ITEMS = (
         44,
         "After an election",
         "KIP-207",
-        a=open_for(ISSUE_4, "below the epoch's start the end is OFFSET_NOT_AVAILABLE"),
-        b=open_for(ISSUE_4, "LEADER_NOT_AVAILABLE below v5"),
-        c=open_for(ISSUE_4, "the log start is told all the same"),
+        a="below the epoch's start the end is OFFSET_NOT_AVAILABLE",
+        b="LEADER_NOT_AVAILABLE below v5",
+        c="the log start is told all the same",
     ),
 )

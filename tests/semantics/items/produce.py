@@ -1,6 +1,6 @@
 """Produce."""
 
-from tests.semantics.item import ISSUE_4, item, open_for
+from tests.semantics.item import item
 
 ITEMS = (
     item(
@@ -10,7 +10,7 @@ ITEMS = (
         a="anything but -1, 0 and 1 is INVALID_REQUIRED_ACKS",
         b="-1 with fewer in-sync replicas than min.insync.replicas: 19, nothing is appended",
         c="-1 is answered once the high watermark has passed the last offset",
-        d=open_for(ISSUE_4, "-1 with fewer in-sync replicas after the append: 20"),
+        d="-1 with fewer in-sync replicas after the append: 20",
         e="1 is answered once the leader has written",
     ),
     item(
@@ -108,7 +108,7 @@ ITEMS = (
         "KIP-951",
         a="an unknown topic or partition is UNKNOWN_TOPIC_OR_PARTITION",
         b="a partition whose disk fails or is full is KAFKA_STORAGE_ERROR",
-        c=open_for(ISSUE_4, "a broker that does not lead answers NOT_LEADER_OR_FOLLOWER"),
+        c="a broker that does not lead answers NOT_LEADER_OR_FOLLOWER",
         d="no current leader is told where the answer has no such error (tags are optional)",
     ),
 )

@@ -1,11 +1,14 @@
 """Three brokers: copies, watermarks, changes of leader and of ISR."""
 
+import pytest
+
 from data_plane.metadata.records import CommitMode
 from data_plane.protocol.errors import ErrorCode
 from tests.unit.data_plane.broker.cluster_world import ClusterWorld, outcome
 from tests.unit.data_plane.broker.world import batch_of
 
 
+@pytest.mark.semantics("28d", "12c")
 def test_followers_copy_and_the_watermark_moves() -> None:
     world = ClusterWorld()
     world.create_topic()
@@ -18,6 +21,7 @@ def test_followers_copy_and_the_watermark_moves() -> None:
     assert world.fetch(0).high_watermark == 2
 
 
+@pytest.mark.semantics("35e")
 def test_in_synced_mode_every_member_has_synced_before_the_answer() -> None:
     world = ClusterWorld()
     world.create_topic(mode=CommitMode.SYNCED)
@@ -34,6 +38,7 @@ def test_in_synced_mode_every_member_has_synced_before_the_answer() -> None:
     assert outcome(sent) == ErrorCode.NONE
 
 
+@pytest.mark.semantics("73a", "73b", "73d")
 def test_a_follower_that_was_away_catches_up() -> None:
     world = ClusterWorld()
     world.create_topic()
@@ -52,6 +57,7 @@ def test_a_follower_that_was_away_catches_up() -> None:
     assert world.log_bytes(2) == world.log_bytes(0)
 
 
+@pytest.mark.semantics("36b", "24c")
 def test_a_new_leader_goes_on_and_the_old_one_truncates() -> None:
     world = ClusterWorld()
     world.create_topic()
@@ -76,6 +82,7 @@ def test_a_new_leader_goes_on_and_the_old_one_truncates() -> None:
     assert set(world.rows[0].isr) == {0, 1, 2}
 
 
+@pytest.mark.semantics("12b", "76b")
 def test_too_few_in_sync_refuse_acks_all_and_hold_the_watermark() -> None:
     world = ClusterWorld()
     world.create_topic(min_insync_replicas="2")
@@ -89,6 +96,7 @@ def test_too_few_in_sync_refuse_acks_all_and_hold_the_watermark() -> None:
     assert world.fetch(0).high_watermark == 0  # Only one node holds it.
 
 
+@pytest.mark.semantics("44a", "44b", "44c")
 def test_offsets_are_not_told_before_the_watermark_has_caught_up() -> None:
     """KIP-207: a new leader may not know yet what its predecessor has told."""
     world = ClusterWorld()

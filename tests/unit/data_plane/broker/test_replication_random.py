@@ -221,6 +221,7 @@ def bytes_of(log: PartitionLog, end: int) -> bytes:
     return found
 
 
+@pytest.mark.semantics("35a", "35c")
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("mode", [CommitMode.SYNCED, CommitMode.SPREAD], ids=["synced", "spread"])
 def test_what_is_committed_stays(mode: CommitMode, seed: int) -> None:
