@@ -13,10 +13,12 @@ from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
 from data_plane.broker.coordinators import Coordinators
 from data_plane.broker.fetch_sessions import FetchSessions
+from data_plane.broker.forwarding import Forwarding, Remembered
 from data_plane.broker.group_access import CoordinatorNode
 from data_plane.broker.metadata_cache import MetadataCache
 from data_plane.broker.metadata_port import Metadata
 from data_plane.broker.metrics import BrokerMetrics
+from data_plane.broker.producer_id_blocks import ProducerIdBlocks
 from data_plane.broker.replica_table import ReplicaTable
 from data_plane.broker.static_configs import static_configs
 from data_plane.broker.upkeep import Upkeep
@@ -108,6 +110,9 @@ class Broker:
         self._woken: dict[Retryable, None] = {}
         self._disk_due_ms = now_ms
         self.peers = peers or NoPeers(lambda act: executor.submit([], lambda _: act()))
+        self.forwarding = None if peers is None else Forwarding(self, config.broker_id, rng)
+        self.remembered = Remembered()
+        self.producer_ids = ProducerIdBlocks(self, config.broker_id)
         self._fetchers = Fetchers(self.peers, self)
         self._isr_changes = IsrChanges(self.peers, self)
         self._partitions = ReplicaTable(
@@ -265,6 +270,8 @@ class Broker:
         self._syncs.start()
         if self._woken:
             self._run_woken()
+        if self.forwarding is not None:
+            self.forwarding.step(now_ms)
         self._isr_changes.step(now_ms)
         self._fetchers.step(now_ms)
 
@@ -299,6 +306,7 @@ class Broker:
             self._partitions.next_due_ms,
             self._fetchers.next_due_ms,
             self._isr_changes.next_due_ms,
+            None if self.forwarding is None else self.forwarding.next_due_ms,
         )
         return min(one for one in due if one is not None)
 
@@ -473,6 +481,7 @@ class Broker:
         for name in gone:
             self.metrics.forget_topic(name)
         self.coordinators.forget_topics(gone)
+        self.coordinators.tell_created()
         self.unlink_garbage()
         self.coordinators.follow()
 

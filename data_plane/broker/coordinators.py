@@ -22,12 +22,25 @@ from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import MetadataImage, TopicImage
-from data_plane.protocol.errors import CoordinatorNotAvailable, ErrorCode
+from data_plane.protocol.errors import (
+    CoordinatorNotAvailable,
+    ErrorCode,
+    KafkaError,
+    NotController,
+)
+from data_plane.protocol.messages.find_coordinator import (
+    GROUP,
+    TRANSACTION,
+    FindCoordinatorRequest,
+    FindCoordinatorResponse,
+)
 from data_plane.replication.partition import Partition
 from data_plane.replication.peers import Peers
 from data_plane.replication.waiting import Parked
 
 R = TypeVar("R")
+
+CREATED_MS_MAX = 10_000
 
 
 class CoordinatingBroker(Protocol):
@@ -42,6 +55,9 @@ class CoordinatingBroker(Protocol):
     def partition(self, topic: str, index: int) -> Partition: ...
 
     def mark_dirty(self, partition: Partition) -> None: ...
+
+    @property
+    def controller_id(self) -> int | None: ...
 
     def decide(self, choose: Callable[[Controller], Decision[None]]) -> Parked | None: ...
 
@@ -117,22 +133,55 @@ class Coordinators:
         return topic
 
     def _create(self, name: str) -> None:
-        created = self._broker.decide(lambda controller: self._chosen(controller, name))
-        if created is None:
-            return
+        """Have the active controller create a topic, wherever that is."""
         self._creating[name] = []
+        try:
+            created = self._broker.decide(lambda controller: self._chosen(controller, name))
+        except KafkaError as error:
+            self._decided(name, error)
+            return
+        if created is None:
+            self._created(name)
+        else:
+            created.when_done(lambda answer: self._decided(name, answer))
 
-        def tell(_: object) -> None:
-            for waiting in self._creating.pop(name):
-                waiting.complete(None)
+    def _decided(self, name: str, answer: object) -> None:
+        controller_id = self._broker.controller_id
+        if not isinstance(answer, NotController) or controller_id in (None, self._broker_id):
+            self._created(name)
+            return
+        assert controller_id is not None, "it was looked at"
+        key_type = GROUP if name == OFFSETS_TOPIC else TRANSACTION
+        self._broker.peers.request(
+            controller_id,
+            FindCoordinatorRequest(key_type=key_type, coordinator_keys=[""]),
+            lambda response: self._answered(name, response),
+            timeout_ms=CREATED_MS_MAX,
+        )
 
-        created.when_done(tell)
+    def _answered(self, name: str, response: object) -> None:
+        """The controller's broker has created the topic; this one's image has still to say so."""
+        is_there = isinstance(response, FindCoordinatorResponse) and not any(
+            each.error_code for each in response.coordinators
+        )
+        if not is_there or self._broker.image.topic(name) is not None:
+            self._created(name)
+
+    def _created(self, name: str) -> None:
+        """It is there or was refused: whoever waits looks again."""
+        for waiting in self._creating.pop(name, ()):
+            waiting.complete(None)
+
+    def tell_created(self) -> None:
+        """A new image is there; it may have the topics that others created for this broker."""
+        for name in [each for each in self._creating if self._broker.image.topic(each) is not None]:
+            self._created(name)
 
     def _chosen(self, controller: Controller, name: str) -> Decision[None]:
         if controller.image.topic(name) is not None:
             return Decision(None)  # Another broker asked first.
         scope = self._scope_of(controller.image)
-        return decide_internal_topic(scope, name, controller.new_id())
+        return decide_internal_topic(scope, name, controller.new_id(), controller.rng)
 
     def topics_created(self) -> Parked | None:
         """Done once an internal topic that is being created is there or was refused; None: none is.

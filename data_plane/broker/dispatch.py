@@ -6,6 +6,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from data_plane.broker.context import RequestContext, Throttle
+from data_plane.broker.forwarding import (
+    FORWARD_MS_MAX,
+    FORWARDED,
+    ForwardedAnswer,
+    ForwardedFor,
+)
 from data_plane.broker.handlers import HANDLERS, handler
 from data_plane.broker.quick_produce import MISSES_MAX, PRODUCE, QuickProduce, learnt
 from data_plane.broker.reply import Parts, Reply
@@ -17,7 +23,7 @@ from data_plane.protocol.api_keys import (
     INTERNAL_KEYS,
     VERSIONS_AMONG_BROKERS,
 )
-from data_plane.protocol.errors import KafkaError
+from data_plane.protocol.errors import KafkaError, NotController, RequestTimedOut
 from data_plane.protocol.headers import (
     RequestHeader,
     encode_response_header,
@@ -37,6 +43,10 @@ class CloseConnection(Exception):
     """Nothing sensible can be answered; the text says why, for the log."""
 
 
+class NotDecided(CloseConnection):
+    """A forwarded request that is not for this node's controller: nothing was done."""
+
+
 class Guard(Protocol):
     """What stands before dispatch on a listener whose clients must prove who they are."""
 
@@ -52,6 +62,7 @@ class Session:
 
     __slots__ = (
         "client_host",
+        "forwarded",
         "guard",
         "is_authenticated",
         "is_internal",
@@ -78,6 +89,7 @@ class Session:
         self.client_host = client_host
         self.is_authenticated = is_authenticated
         self.is_internal = is_internal  # A broker of this cluster, by the listener for brokers.
+        self.forwarded: ForwardedFor | None = None  # Asked of another broker, in its stead.
         self.guard: Guard | None = None
         self.quick_produce: QuickProduce | None = None
         self.quick_misses = 0
@@ -132,8 +144,8 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
             session.quick_misses += 1
             session.quick_produce = learnt(broker, frame, at, header.api_version)
         if broker.quotas.times_requests:
-            return _timed(broker, session, ctx, header, module, frame[at:])
-        return _handle(broker, session, ctx, header, module, frame[at:])
+            return _timed(broker, session, ctx, header, module, frame, at)
+        return _handle(broker, session, ctx, header, module, frame, at)
     except DecodeError as error:
         raise CloseConnection(f"{spec.name} v{header.api_version}: {error}") from error
     except CloseConnection:
@@ -152,14 +164,15 @@ def _timed(
     ctx: RequestContext,
     header: RequestHeader,
     module: ModuleType,
-    body: memoryview,
+    frame: memoryview,
+    at: int,
 ) -> Reply | None:
     """As `_handle`, under a quota of request time (KIP-124)."""
     session.last = ctx
     started_ns = broker.quotas.started_ns()
     throttle_ms = broker.quotas.request_throttle_ms(ctx, ctx.now_ms)
     try:
-        return _handle(broker, session, ctx, header, module, body, throttle_ms)
+        return _handle(broker, session, ctx, header, module, frame, at, throttle_ms)
     finally:
         broker.quotas.took(ctx, started_ns, ctx.now_ms)
 
@@ -170,12 +183,13 @@ def _handle(
     ctx: RequestContext,
     header: RequestHeader,
     module: ModuleType,
-    body: memoryview,
+    frame: memoryview,
+    at: int,
     throttle_ms: int = 0,
 ) -> Reply | None:
     head = encode_response_header(header.api_key, header.api_version, header.correlation_id)
     if getattr(module, "IS_RAW", False):
-        answer = module.handle(broker, ctx, body)
+        answer = module.handle(broker, ctx, frame[at:])
         if answer is None:
             return None
         if isinstance(answer, Parked):
@@ -185,11 +199,15 @@ def _handle(
     spec = API_KEYS[header.api_key]
     # Bytes behind the request are ignored, as Kafka does: librdkafka sends three of them with
     # each Metadata request for all topics (a null array's unused count bytes).
-    request, _ = decoder(spec.request, header.api_version)(body, 0)
+    request, _ = decoder(spec.request, header.api_version)(frame, at)
     if header.api_key == API_VERSIONS:
         session.software = software_of(request)
 
     def encode(response: object) -> Parts:
+        if isinstance(response, ForwardedAnswer):
+            return (response.frame,)
+        if session.forwarded is not None:
+            response = _as_decided(session.forwarded, response)
         if isinstance(response, KafkaError):
             error = told_by(header.api_key, response)
             response = error_response(module, request, spec.response, error)
@@ -201,10 +219,77 @@ def _handle(
         response = module.handle(broker, ctx, request)
     except KafkaError as error:
         response = error
+    if header.api_key in FORWARDED and session.forwarded is None:
+        response = _or_forwarded(broker, session, frame, request, response)
     if isinstance(response, Parked):
         broker.park(response)
         return Reply(None, response, encode)
     return Reply(encode(response), None, None)
+
+
+def _or_forwarded(
+    broker: "Broker", session: Session, frame: memoryview, request: object, response: object
+) -> object:
+    """The response, or what the active controller says instead of NOT_CONTROLLER."""
+    forwarding = broker.forwarding
+    if forwarding is None or not isinstance(response, (NotController, Parked)):
+        return response
+    whole = bytes(frame)
+    timeout_ms = getattr(request, "timeout_ms", FORWARD_MS_MAX)
+
+    def forward() -> Parked:
+        return forwarding.send(
+            whole,
+            principal=session.principal,
+            listener=session.listener,
+            host=session.client_host,
+            timeout_ms=timeout_ms,
+        )
+
+    if isinstance(response, NotController):
+        return forward()
+    broker.park(response)
+    decided = Parked(mutes=response.mutes)
+
+    def tell(answer: object) -> None:
+        decided.complete(answer)
+
+    def told(answer: object) -> None:
+        if isinstance(answer, NotController):
+            forward().when_done(tell)
+        else:
+            decided.complete(answer)
+
+    response.when_done(told)
+    return decided
+
+
+def _as_decided(forwarded: ForwardedFor, response: object) -> object:
+    """What the broker in between may be told. Raises NotDecided.
+
+    A request that came again may have been carried out before by another controller, so an error
+    may be its own doing.
+    """
+    if isinstance(response, NotController):
+        raise NotDecided("this node's controller does not decide")
+    if forwarded.is_again and has_error(response):
+        return RequestTimedOut("whether this was done is not known")
+    return response
+
+
+def has_error(response: object) -> bool:
+    """True if the response tells an error anywhere, rows within rows included."""
+    if isinstance(response, KafkaError):
+        return True
+    if isinstance(response, (list, tuple)):
+        return any(has_error(row) for row in response)
+    if not dataclasses.is_dataclass(response):
+        return False
+    return any(
+        bool(value) if field.name.endswith("error_code") else has_error(value)
+        for field in dataclasses.fields(response)
+        for value in (getattr(response, field.name),)
+    )
 
 
 def error_response(

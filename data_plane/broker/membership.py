@@ -108,6 +108,8 @@ class Membership:
     def tick(self, now_ms: int) -> None:
         """Ask, if nothing is under way and it is time."""
         self._now_ms = now_ms
+        if self.wants_shutdown and now_ms - self._answered_ms >= ABANDONED_MS:
+            self.may_stop = True  # The others stop as well: there is nobody left to ask.
         if self._is_asking or self.ended_by is not None or now_ms < self._due_ms:
             return
         self._is_asking = True
@@ -153,8 +155,6 @@ class Membership:
             if body is not None:
                 self._answered_ms = self._now_ms
                 on_response(body)
-            elif self.wants_shutdown and self._now_ms - self._answered_ms >= ABANDONED_MS:
-                self.may_stop = True  # The others stop as well: there is nobody left to ask.
 
         key = info_of(type(request)).api_key
         body = _KEY.pack(key) + encode(request, API_KEYS[key].versions[-1])

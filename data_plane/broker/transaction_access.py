@@ -2,12 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from data_plane.broker.admin_access import AdminBroker
 from data_plane.broker.context import RequestContext
 from data_plane.broker.gather import then
 from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartition
-from data_plane.metadata.controller import Controller
-from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclOperation, ResourceType
@@ -39,18 +36,9 @@ def fencing_code(code: ErrorCode, version: int, fenced_from: int) -> ErrorCode:
     return code
 
 
-def draw_producer_id(broker: AdminBroker) -> int | Parked:
+def draw_producer_id(broker: "Broker") -> int | Parked:
     """A producer id nobody has had; Parked where a block of them must be reserved first."""
-
-    def choose(controller: Controller) -> Decision[int]:
-        registration = controller.image.brokers.get(broker.config.broker_id)
-        return controller.producer_ids.decide_next(
-            controller.image,
-            broker_id=broker.config.broker_id,
-            broker_epoch=-1 if registration is None else registration.broker_epoch,
-        )
-
-    return broker.decide(choose)
+    return broker.producer_ids.draw()
 
 
 def verification_code(

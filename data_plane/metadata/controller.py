@@ -19,7 +19,6 @@ from data_plane.metadata.duties import Duties
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.heartbeats import Hearing
 from data_plane.metadata.image import ImageDelta, MetadataImage
-from data_plane.metadata.producer_ids import ProducerIds
 from data_plane.metadata.records import MetadataRecord, metadata_records
 from data_plane.metadata.replica_ends import ReplicaEnds
 from data_plane.metadata.snapshots import image_of, snapshot_of
@@ -28,7 +27,7 @@ from data_plane.raft.durable import RaftDisk
 from data_plane.raft.entries import NO_DIRECTORY, EntryBatch, Ready, is_control
 from data_plane.raft.failures import DiskFull
 from data_plane.raft.messages import Message, SnapshotChunk
-from data_plane.raft.node import RaftNode
+from data_plane.raft.node import NotLeader, RaftNode
 from data_plane.raft.snapshot import Snapshot, SnapshotDraft
 from data_plane.raft.voters import Voter, VoterKey, VoterSet, encode_voters, voters_in
 
@@ -45,7 +44,6 @@ class Controller:
         self.disk = disk
         self.rng = rng
         self.static = NO_SETTINGS  # Settings of this process, by Kafka's names.
-        self.producer_ids = ProducerIds()
         self._sessions = BrokerSessions()
         self._ends = ReplicaEnds()
         self._duties = Duties()
@@ -157,7 +155,10 @@ class Controller:
         if records:
             typed = metadata_records(records)
             level = self.image.features.get(OTTLA_VERSION, 0)
-            offset = self.node.propose(encode_batch(typed, level))
+            try:
+                offset = self.node.propose(encode_batch(typed, level))
+            except NotLeader:  # It leads, and is handing over.
+                raise NotController from None
             self.image = _replayed(self.image, [typed], offset, self.node.term)
         return self.image.offset
 

@@ -298,6 +298,10 @@ class CoordinatorNotAvailable(KafkaError):
     default_code = ErrorCode.COORDINATOR_NOT_AVAILABLE
 
 
+class RequestTimedOut(KafkaError):
+    default_code = ErrorCode.REQUEST_TIMED_OUT
+
+
 class NotCoordinator(KafkaError):
     default_code = ErrorCode.NOT_COORDINATOR
 

@@ -165,5 +165,6 @@ class IsrChanges:
         if code in REFUSALS:
             key = (partition.topic_id, partition.index)
             self._wanted.pop(key, None)
-            self._refused[key] = self._leading.now_ms + REFUSED_MS
+            again_ms = self._refused[key] = self._leading.now_ms + REFUSED_MS
+            self._look_ms = min(self._look_ms, again_ms)  # The replica may be let in meanwhile.
             partition.withdraw_isr()

@@ -60,6 +60,7 @@ HANDLERS: dict[int, str] = {  # API key -> module of this package
     55: "describe_quorum",
     56: "alter_partition",
     57: "update_features",
+    58: "envelope",
     60: "describe_cluster",
     61: "describe_producers",
     62: "broker_registration",

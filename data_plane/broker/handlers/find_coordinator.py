@@ -73,7 +73,10 @@ def _find(
         return _failed(key, code, "This broker coordinates groups and transactions only.")
     resource_type, code = REFUSALS[key_type]
     operation = AclOperation.DESCRIBE
-    if not broker.authorizer.allows(ctx.principal, operation, resource_type, key, ctx.client_host):
+    is_allowed = ctx.is_internal or broker.authorizer.allows(
+        ctx.principal, operation, resource_type, key, ctx.client_host
+    )
+    if not is_allowed:
         return _failed(key, code, code.text)
     try:
         if key_type == GROUP:

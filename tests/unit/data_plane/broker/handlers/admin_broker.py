@@ -12,6 +12,7 @@ from data_plane.broker.context import RequestContext
 from data_plane.broker.handlers import handler
 from data_plane.broker.metadata_cache import MetadataCache
 from data_plane.broker.metrics import BrokerMetrics
+from data_plane.broker.producer_id_blocks import ProducerIdBlocks
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
@@ -24,6 +25,7 @@ from data_plane.protocol.messages.create_topics import (
     CreateTopicsRequestTopic,
 )
 from data_plane.protocol.schema import decode, encode
+from data_plane.replication.peers import NoPeers
 from data_plane.replication.waiting import Parked
 from data_plane.security.acls import (
     AclAuthorizer,
@@ -54,6 +56,9 @@ class StandIn:
         )
         self.cluster_id = "c1"
         self.metrics = BrokerMetrics()
+        self.forwarding = None
+        self.producer_ids = ProducerIdBlocks(self, 1)
+        self.peers = NoPeers(lambda act: act())
         self.metadata_cache = MetadataCache(1 << 20)
         self.quotas = BrokerQuotas({})
         self.controller = Controller.open(
