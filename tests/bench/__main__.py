@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.bench import idle, latency, librdkafka, partitions, recovery, throughput
-from tests.bench.figures import HEADINGS, Figure, table
+from tests.bench import compaction, idle, latency, librdkafka, partitions, recovery, throughput
+from tests.bench.figures import HEADINGS, Figure, reasons, table
 from tests.bench.machine import conditions
 from tests.bench.settings import Settings
 
@@ -15,6 +15,7 @@ PARTS: dict[str, Callable[[Settings], Iterator[Figure]]] = {
     "idle": idle.run,
     "partitions": partitions.run,
     "recovery": recovery.run,
+    "compaction": compaction.run,
     "librdkafka": librdkafka.run,
 }
 
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{name}", flush=True)
         figures = list(PARTS[name](settings))
         print(table([HEADINGS, *(figure.row() for figure in figures)]), flush=True)
+        print(*reasons(figures), sep="\n", end="", flush=True)
         missed += sum(figure.verdict == "MISSED" for figure in figures)
     print(f"\n{missed} figures missed")
     return 0

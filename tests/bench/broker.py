@@ -15,6 +15,15 @@ PRINCIPAL = "bench"
 START_SECONDS_MAX = 600.0  # a slow start is a figure, not a failure
 
 
+def cpu_s_of(pid: int) -> float:
+    """CPU seconds of a process, user and system, of all threads so far, to the nanosecond.
+
+    Linux gives each process a clock of its own: the complement of its id, and 2 for "all threads"
+    (clock_getcpuclockid(3)).
+    """
+    return time.clock_gettime((~pid << 3) | 2)
+
+
 class MeasuredBroker:
     """A broker with a plaintext and an mTLS listener on loopback; its data goes with it."""
 
@@ -88,12 +97,7 @@ class MeasuredBroker:
         return self.process.process.pid
 
     def cpu_s(self) -> float:
-        """CPU seconds, user and system, of all threads so far, to the nanosecond.
-
-        Linux gives each process a clock of its own: the complement of its id, and 2 for "all
-        threads" (clock_getcpuclockid(3)).
-        """
-        return time.clock_gettime((~self.pid << 3) | 2)
+        return cpu_s_of(self.pid)
 
     def memory_bytes(self) -> int:
         """Resident memory now."""

@@ -1,6 +1,7 @@
 """What a measurement says, beside what it should say."""
 
 import statistics
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ class Figure:
     is_more_better: bool = False
     samples: list[float] = field(default_factory=list)
     note: str = ""
+    why: str = ""  # printed where the target is missed: what was tried, what the profile says
 
     @property
     def best(self) -> float:
@@ -54,6 +56,15 @@ class Figure:
             self.verdict,
             self.note,
         )
+
+
+def reasons(figures: Sequence[Figure]) -> list[str]:
+    """A paragraph for each figure that is missed."""
+    return [
+        textwrap.fill(f"{figure.name}: {figure.why}", 100, subsequent_indent="  ")
+        for figure in figures
+        if figure.verdict == "MISSED" and figure.why
+    ]
 
 
 HEADINGS = ("figure", "unit", "target", "best", "median", "worst", "N", "", "")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.bench.__main__ import PARTS
-from tests.bench.figures import HEADINGS, Figure, table
+from tests.bench.figures import HEADINGS, Figure, reasons, table
 from tests.bench.machine import conditions
 from tests.bench.settings import TINY
 
@@ -22,6 +22,12 @@ def test_the_least_counts_unless_more_is_better() -> None:
     rate = Figure("rate", "MB/s", 10, is_more_better=True, samples=[4.0, 9.0])
     assert (rate.best, rate.worst, rate.verdict) == (9.0, 4.0, "MISSED")
     assert Figure("free", "us", samples=[1.0]).verdict == ""
+
+
+def test_a_missed_figure_says_why() -> None:
+    missed = Figure("cost", "us", 10, samples=[12.0], why="the kernel takes 11")
+    met = Figure("other", "us", 10, samples=[2.0], why="not told")
+    assert reasons([missed, met]) == ["cost: the kernel takes 11"]
 
 
 def test_conditions_name_machine_versions_and_commit_mode() -> None:
