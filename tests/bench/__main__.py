@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{name}", flush=True)
         figures = list(PARTS[name](settings))
         print(table([HEADINGS, *(figure.row() for figure in figures)]), flush=True)
-        print(*reasons(figures), sep="\n", end="", flush=True)
+        for reason in reasons(figures):
+            print(reason, flush=True)
         missed += sum(figure.verdict == "MISSED" for figure in figures)
     print(f"\n{missed} figures missed")
     return 0
