@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rate=given.rate,
         seed=given.seed,
         brokers=given.brokers,
+        nodes=given.nodes,
         out=given.out,
         recovery_mb=given.recovery_mb,
         fast=given.fast,
@@ -53,6 +54,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("parts", nargs="*", choices=[[], *PARTS], help="default: all")
     made.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     made.add_argument("--brokers", type=int, default=whole.brokers)
+    made.add_argument(
+        "--nodes", type=int, default=whole.nodes, help="machines they say they are on"
+    )
     made.add_argument("--kills", type=int, default=whole.kills)
     made.add_argument(
         "--faults", type=int, default=whole.faults, help="pauses, power losses, mixed"

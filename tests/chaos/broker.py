@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.chaos.power_loss import lose_power
 from tests.integration.data_plane.broker_process import ROOT, read_line
@@ -30,10 +32,11 @@ class ChaosBroker:
         prefix: tuple[str, ...] = (),
         advertised: tuple[str, int] | None = None,
         has_journal: bool = False,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """prefix: words before the command, such as those that enter a network namespace.
 
-        advertised: where clients find it, if not at its own port.
+        advertised: where clients find it, if not at its own port. more: of its configuration.
         """
         self.index = index
         self.port = port
@@ -50,9 +53,9 @@ class ChaosBroker:
         self._prefix = prefix
         self._has_journal = has_journal
         self._boots = 0
-        self._write_config(advertised)
+        self._write_config(advertised, more or {})
 
-    def _write_config(self, advertised: tuple[str, int] | None) -> None:
+    def _write_config(self, advertised: tuple[str, int] | None, more: Mapping[str, Any]) -> None:
         listener = {"name": "PLAINTEXT", "port": self.port}
         if advertised is not None:
             listener |= {"advertised_host": advertised[0], "advertised_port": advertised[1]}
@@ -63,6 +66,7 @@ class ChaosBroker:
             "super_users": ["User:ANONYMOUS"],
             "metrics_port": 0,
             "static_configs": {"group.initial.rebalance.delay.ms": "200"},
+            **more,
         }
         (self.folder / "broker.json").write_text(json.dumps(config))
 
@@ -74,8 +78,14 @@ class ChaosBroker:
 
     def start(self) -> None:
         """Return once it is ready. Raises AssertionError if it ends instead."""
-        self._write_seams()
         began = time.monotonic()
+        self.launch()
+        self.await_ready()
+        self.start_seconds.append(time.monotonic() - began)
+
+    def launch(self) -> None:
+        """Start the process; of several brokers none is ready before a majority runs."""
+        self._write_seams()
         errors = (self.folder / "stderr.log").open("a")
         with errors:
             self.process = subprocess.Popen(
@@ -96,10 +106,13 @@ class ChaosBroker:
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
-        line = read_line(self.process, START_SECONDS_MAX)
-        assert line.startswith("ready "), f"broker {self.index}: {line!r}, see {errors.name}"
         self.starts += 1
-        self.start_seconds.append(time.monotonic() - began)
+
+    def await_ready(self) -> None:
+        assert self.process is not None, "it was launched"
+        line = read_line(self.process, START_SECONDS_MAX)
+        told = f"broker {self.index}: {line!r}, see {self.folder}/stderr.log"
+        assert line.startswith("ready "), told
 
     @property
     def pid(self) -> int:

@@ -32,6 +32,7 @@ class Options:
     rate: float = 400.0
     seed: int = 1
     brokers: int = 1
+    nodes: int = 1  # on one, three brokers commit by syncs, on three by replicas
     fast: bool = False  # short pauses between faults, for CI
     out: Path | None = None
     recovery_mb: int = 1_000
@@ -59,7 +60,9 @@ def live(
     if options.fast:
         plan = replace(plan, apart_seconds=(0.5, 1.5), fault_seconds_max=0.5, warm_up_seconds=2.0)
     plan = replace(plan, **more)  # type: ignore[arg-type]
-    with Rig(options.brokers, has_journal="power-loss" in faults, network=network) as rig:
+    has_journal = "power-loss" in faults
+    nodes = options.nodes
+    with Rig(options.brokers, has_journal=has_journal, network=network, nodes=nodes) as rig:
         rig.start()
         verdict = run(rig, plan)
         if late_bytes is not None and isinstance(rig.network, Relays):

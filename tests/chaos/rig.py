@@ -1,15 +1,13 @@
-"""The machines under test: brokers, their folder, how clients reach them.
-
-One broker today. A rig of three takes the same brokers in a list; whatever needs three asks
-`require_brokers`, and is named NOT RUN where the cluster does not exist yet.
-"""
+"""The machines under test: one broker or several, their folder, how clients reach them."""
 
 import random
 import shutil
 import tempfile
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -18,8 +16,9 @@ from tests.chaos.broker import ChaosBroker
 from tests.chaos.networks import Direct, Namespaces, Network, Refused, Relays
 from tests.integration.data_plane.broker_process import free_port
 
-TOPIC_SECONDS_MAX = 30
-NEEDS_THREE = "needs three brokers, and `ottla-broker cluster` does not exist yet"
+TOPIC_SECONDS_MAX = 60
+VOTERS_MAX = 3
+NEEDS_THREE = "needs three brokers: --brokers 3"
 
 
 NETWORKS: dict[str, Callable[[int], Network]] = {
@@ -37,11 +36,18 @@ class Rig:
     """Running brokers, gone with their data at the end unless `keep`."""
 
     def __init__(
-        self, brokers: int = 1, *, has_journal: bool = False, network: str = "direct"
+        self,
+        brokers: int = 1,
+        *,
+        has_journal: bool = False,
+        network: str = "direct",
+        nodes: int = 1,
     ) -> None:
-        """network: a name of NETWORKS. Raises NotRun for what cannot be had here."""
-        if brokers != 1:
-            raise NotRun(NEEDS_THREE)
+        """network: a name of NETWORKS. Raises NotRun for what cannot be had here.
+
+        nodes: on how many machines the brokers say they are; on one, commits wait for syncs, on
+        several for replicas.
+        """
         try:
             self.network: Network = NETWORKS[network](brokers)
         except Refused as error:
@@ -57,14 +63,21 @@ class Rig:
                 prefix=self.network.prefix(index),
                 advertised=self.network.advertised(index),
                 has_journal=has_journal,
+                more=document,
             )
-            for index in range(brokers)
+            for index, document in enumerate(cluster_documents(self.folder, brokers, nodes))
         ]
 
     def start(self) -> None:
         self.network.start([broker.port for broker in self.brokers])
-        for broker in self.brokers:
-            broker.start()
+        self.start_all(self.brokers)
+
+    def start_all(self, brokers: Sequence[ChaosBroker]) -> None:
+        """Launch them together, then wait: one alone has no majority."""
+        for broker in brokers:
+            broker.launch()
+        for broker in brokers:
+            broker.await_ready()
 
     @property
     def bootstrap(self) -> str:
@@ -93,8 +106,7 @@ class Rig:
             broker.set_clock(0)
             if broker.is_running:
                 broker.resume()
-            else:
-                broker.start()
+        self.start_all([broker for broker in self.brokers if not broker.is_running])
 
     def close(self) -> None:
         for broker in self.brokers:
@@ -112,3 +124,33 @@ class Rig:
         _trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def cluster_documents(folder: Path, brokers: int, nodes: int) -> list[dict[str, Any]]:
+    """What each broker's configuration says of its cluster; nothing for one alone."""
+    if brokers == 1:
+        return [{}]
+    sockets = folder / "sockets"
+    sockets.mkdir(mode=0o700)
+    directories = [str(uuid.uuid4()) for _ in range(brokers)]
+    cluster_id = str(uuid.uuid4())
+
+    def quorum_address(index: int) -> str:
+        return f"unix:{sockets}/quorum-{index}.sock"
+
+    voters = [
+        {"broker_id": index, "directory_id": each, "quorum_address": quorum_address(index)}
+        for index, each in enumerate(directories[:VOTERS_MAX])
+    ]
+    return [
+        {
+            "cluster_id": cluster_id,
+            "directory_id": directories[index],
+            "node_id": f"node-{index % nodes}",
+            "internal_listener": {"address": f"unix:{sockets}/internal-{index}.sock"},
+            "quorum_listener": {"address": quorum_address(index)},
+            "initial_voters": voters,
+            "spec_broker_count": brokers,
+        }
+        for index in range(brokers)
+    ]

@@ -76,8 +76,8 @@ def test_what_needs_three_brokers_says_so() -> None:
     found, _ = run_part("cluster", Options())
     assert {figure.id for figure in found} == {"D12", "D13", "A8"}
     assert {figure.verdict for figure in found} == {"NOT RUN"}
-    with pytest.raises(NotRun, match="three brokers"):
-        Rig(3)
+    with Rig() as rig, pytest.raises(NotRun, match="three brokers"):
+        rig.require_brokers(3)
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,25 @@
-"""kill -9 of a broker, and a new process after a while."""
+"""kill -9 of one broker or several, and new processes after a while."""
 
 import random
 from typing import ClassVar
 
 from tests.chaos.rig import Rig
+from tests.chaos.targets import choose_victims
 
 
 class Kill:
     name: ClassVar[str] = "kill"
 
     def __init__(self, rig: Rig, rng: random.Random, *, seconds_max: float) -> None:
-        self._broker = rig.any_broker(rng)
+        self._rig = rig
+        self._rng = rng
         self.seconds = rng.uniform(0, seconds_max) * rng.choice([0, 0.2, 1])
 
     def begin(self) -> str:
-        self._broker.kill()
-        return f"broker {self._broker.index}"
+        role, self._victims = choose_victims(self._rig, self._rng)
+        for broker in self._victims:
+            broker.kill()
+        return f"{role}: {' '.join(str(broker.index) for broker in self._victims)}"
 
     def end(self) -> None:
-        self._broker.start()
+        self._rig.start_all(self._victims)

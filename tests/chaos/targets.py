@@ -1,0 +1,49 @@
+"""Which brokers a fault hits: a leader, a follower, the controller, two, all."""
+
+import random
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.chaos.broker import ChaosBroker
+from tests.chaos.rig import Rig
+
+ROLES = ("leader", "leader", "follower", "controller", "two", "all")
+ANSWER_SECONDS_MAX = 10.0
+
+
+def choose_victims(rig: Rig, rng: random.Random) -> tuple[str, list[ChaosBroker]]:
+    """Draw a role and who has it now; of one broker, that one."""
+    if len(rig.brokers) == 1:
+        return "the only one", list(rig.brokers)
+    role = rng.choice(ROLES)
+    if role == "all":
+        return role, list(rig.brokers)
+    if role == "two":
+        return role, rng.sample(rig.brokers, 2)
+    return role, [one_victim(rig, rng, role)]
+
+
+def one_victim(rig: Rig, rng: random.Random, role: str) -> ChaosBroker:
+    """Ask the cluster; where it does not answer in time, anyone."""
+    anyone = rig.any_broker(rng)
+    admin = AdminClient({"bootstrap.servers": rig.bootstrap, "log_level": 0})
+    try:
+        if role == "controller":
+            controller: int = admin.describe_cluster().result(ANSWER_SECONDS_MAX).controller.id
+            return rig.brokers[controller]
+        metadata = admin.list_topics(timeout=ANSWER_SECONDS_MAX)
+    except (KafkaException, TimeoutError):
+        return anyone
+    partitions = [
+        partition
+        for topic in metadata.topics.values()
+        for partition in topic.partitions.values()
+        if partition.leader >= 0
+    ]
+    if not partitions:
+        return anyone
+    chosen = rng.choice(partitions)
+    followers = [one for one in chosen.replicas if one != chosen.leader]
+    wanted = chosen.leader if role == "leader" or not followers else rng.choice(followers)
+    return rig.brokers[wanted]
