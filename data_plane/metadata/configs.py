@@ -467,6 +467,12 @@ BROKER_CONFIGS = catalogue(
             update=_RO,
         ),
         ConfigKey(
+            "sasl.kerberos.min.time.before.relogin",
+            _T.LONG,
+            "60000",
+            "Without effect: there is no Kerberos here, but tools set it on any broker",
+        ),
+        ConfigKey(
             "socket.request.max.bytes",
             _T.INT,
             "104857600",

@@ -121,7 +121,7 @@ class ScramServer:
         self._is_known = False
         self._is_over = False
         self._gs2_header = ""
-        self._nonce = ""
+        self._client_nonce = self._nonce = ""
         self._messages_before_final = ""
         self._user = ""
 
@@ -144,6 +144,7 @@ class ScramServer:
         self._is_known = found is not None
         self._credential = found or fake_credential(self._mechanism, self._secret, user)
         self._user = user
+        self._client_nonce = client_nonce
         self._nonce = client_nonce + self._server_nonce
         salt = b64encode(self._credential.salt).decode()
         answer = f"r={self._nonce},s={salt},i={self._credential.iterations}"
@@ -163,7 +164,7 @@ class ScramServer:
             raise self._failed("the final message lacks binding, nonce or proof")
         if _decoded(attributes[0][1]) != self._gs2_header.encode():
             raise self._failed("the channel binding is not that of the first message")
-        if not hmac.compare_digest(attributes[1][1].encode(), self._nonce.encode()):
+        if not self._is_agreed(attributes[1][1]):
             raise self._failed("the final nonce is not the one that was agreed")
         signed = f"{self._messages_before_final},{without_proof}".encode()
         is_proved = self._is_proof(credential, _decoded(proof_text), signed)
@@ -171,6 +172,14 @@ class ScramServer:
             raise self._failed("wrong user or password")
         signature = _hmac(self._mechanism, credential.server_key, signed)
         return self._user, b"v=" + b64encode(signature)
+
+    def _is_agreed(self, nonce: str) -> bool:
+        """The whole nonce; librdkafka before 2.6.1 says its own part once more before it.
+
+        Kafka lets that pass since 3.8.1, which checks the end alone; here nothing else may precede.
+        """
+        agreed = (self._nonce, self._client_nonce + self._nonce)
+        return any(hmac.compare_digest(nonce.encode(), one.encode()) for one in agreed)
 
     def _is_proof(self, credential: ScramCredential, proof: bytes, signed: bytes) -> bool:
         """ClientKey = proof XOR HMAC(StoredKey, signed); its hash must be the stored key."""

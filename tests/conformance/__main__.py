@@ -10,13 +10,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.conformance.broker import ConformanceBroker
 from tests.conformance.clients import NAMES, client_class
 from tests.conformance.clients.confluent import ConfluentClient
 from tests.conformance.features import FEATURES
 from tests.conformance.java_tools import Tools
 from tests.conformance.run import Outcome, outcome_of, outcome_of_tools
 from tests.conformance.table import markdown, plain
-from tests.integration.data_plane.broker_process import ROOT, BrokerProcess
+from tests.integration.data_plane.broker_process import ROOT
 
 TOOLS_NAME = "java_tools"
 DOCUMENT = ROOT / "docs" / "CLIENTS.md"
@@ -43,11 +44,11 @@ def run_all(
 ) -> tuple[list[Outcome], Outcome | None]:
     """All on one broker, one client after the other."""
     with tempfile.TemporaryDirectory(prefix="ottla-conformance-") as folder:
-        broker = BrokerProcess("--data-dir", str(Path(folder, "data")), "--auto-create-topics")
+        broker = ConformanceBroker(Path(folder))
         reference = ConfluentClient(broker.address)
         try:
             outcomes = [
-                outcome_of(client_class(name), broker.address, reference, features, _teller(name))
+                outcome_of(client_class(name), broker, reference, features, _teller(name))
                 for name in NAMES
                 if name in clients
             ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tests.conformance.record import Record
+from tests.conformance.security import Security
 
 READ_SECONDS_MAX = 30.0
 
@@ -31,14 +32,29 @@ class GroupSeen:
     members: int
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """How a member joins, where it is not as its client does by itself."""
+
+    instance_id: str = ""  # static membership, KIP-345
+    is_cooperative: bool = False  # incremental rebalances, KIP-429
+
+
+PLAIN = Membership()
+
+
 class Client(ABC):
-    """A foreign client, connected to one bootstrap address (HOST:PORT, plaintext)."""
+    """A foreign client, connected to one bootstrap address (HOST:PORT).
+
+    security: None is plaintext.
+    """
 
     name: ClassVar[str]
     lacks: ClassVar[Mapping[str, str]] = {}  # feature -> why the client cannot
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, security: Security | None = None) -> None:
         self.address = address
+        self.security = security
 
     @abstractmethod
     def version(self) -> str:
@@ -65,7 +81,7 @@ class Client(ABC):
         """Read `count` records from the beginning of each partition, without a group."""
 
     @abstractmethod
-    def join(self, member: str, group: str, topic: str) -> None:
+    def join(self, member: str, group: str, topic: str, how: Membership = PLAIN) -> None:
         """Subscribe a new member, from the earliest offset, without automatic commits."""
 
     def join_by_heartbeat(self, member: str, group: str, topic: str) -> None:

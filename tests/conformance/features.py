@@ -5,7 +5,8 @@ from functools import partial
 from typing import Final
 
 from tests.conformance.record import CODECS
-from tests.conformance.scenarios import admin, groups, records, transactions
+from tests.conformance.scenarios import admin, groups, records, secured, transactions
+from tests.conformance.security import KINDS
 from tests.conformance.world import World
 
 Scenario = Callable[[World], None]
@@ -20,6 +21,8 @@ FEATURES: Final[dict[str, Scenario]] = {
     "1 MB": records.one_megabyte,
     "idempotent": records.idempotent,
     "rebalance": groups.rebalance,
+    "cooperative": groups.cooperative_rebalance,
+    "static members": groups.static_members,
     "KIP-848": groups.consumer_protocol,
     "migration": groups.migration,
     "commit, resume": groups.commit_and_resume,
@@ -33,4 +36,6 @@ FEATURES: Final[dict[str, Scenario]] = {
     "ACLs": admin.acls,
     "offsets by time": admin.offsets_by_time,
     "delete records": admin.delete_records,
+    **{name: partial(secured.produce_and_consume, kind=name) for name in KINDS},
+    "beyond a session": secured.longer_than_a_session,
 }

@@ -13,8 +13,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from tests.conformance.client import READ_SECONDS_MAX, Client, ClientFailed, GroupSeen
+from tests.conformance.client import (
+    PLAIN,
+    READ_SECONDS_MAX,
+    Client,
+    ClientFailed,
+    GroupSeen,
+    Membership,
+)
 from tests.conformance.record import Record, from_json, to_json
+from tests.conformance.security import Security
 
 ANSWER_SECONDS_MAX = READ_SECONDS_MAX + 60
 
@@ -22,9 +30,11 @@ ANSWER_SECONDS_MAX = READ_SECONDS_MAX + 60
 class JsonLinesClient(Client):
     """Subclasses say which program to run."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
+    def __init__(self, address: str, security: Security | None = None) -> None:
+        super().__init__(address, security)
         argv = [*self.argv(), address]
+        if security is not None:
+            argv.append(str(security.settings_file()))
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._process = subprocess.Popen(
             argv,
@@ -38,7 +48,7 @@ class JsonLinesClient(Client):
         threading.Thread(target=self._listen, daemon=True).start()
 
     def argv(self) -> Sequence[str]:
-        """The program; the bootstrap address is appended."""
+        """The program; the bootstrap address is appended, then a file of security settings."""
         raise NotImplementedError
 
     def directory(self) -> Path | None:
@@ -115,8 +125,15 @@ class JsonLinesClient(Client):
     def _records(self, command: str, **arguments: Any) -> list[Record]:
         return [from_json(told) for told in self.ask(command, **arguments)]
 
-    def join(self, member: str, group: str, topic: str) -> None:
-        self.ask("join", member=member, group=group, topic=topic)
+    def join(self, member: str, group: str, topic: str, how: Membership = PLAIN) -> None:
+        self.ask(
+            "join",
+            member=member,
+            group=group,
+            topic=topic,
+            instance=how.instance_id,
+            cooperative=how.is_cooperative,
+        )
 
     def join_by_heartbeat(self, member: str, group: str, topic: str) -> None:
         self.ask("join", member=member, group=group, topic=topic, protocol="consumer")

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from tests.conformance.client import READ_SECONDS_MAX, Client, ClientFailed
+from tests.conformance.client import PLAIN, READ_SECONDS_MAX, Client, ClientFailed, Membership
 from tests.conformance.record import Record
+from tests.conformance.security import Security
 
 ANSWER_SECONDS_MAX = 60.0
 
@@ -122,12 +123,12 @@ class Member:
 class PythonClient(Client):
     """A client whose members live in threads of this process."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
+    def __init__(self, address: str, security: Security | None = None) -> None:
+        super().__init__(address, security)
         self._members: dict[str, Member] = {}
 
     @abstractmethod
-    def open_member(self, group: str, topic: str) -> Consuming:
+    def open_member(self, group: str, topic: str, how: Membership) -> Consuming:
         """Subscribe a new consumer; called in the thread that will use it."""
 
     def close(self) -> None:
@@ -135,8 +136,8 @@ class PythonClient(Client):
         for member in list(self._members):
             self.leave(member)
 
-    def join(self, member: str, group: str, topic: str) -> None:
-        self.keep(member, lambda: self.open_member(group, topic), topic)
+    def join(self, member: str, group: str, topic: str, how: Membership = PLAIN) -> None:
+        self.keep(member, lambda: self.open_member(group, topic, how), topic)
 
     def keep(self, member: str, open_consumer: Callable[[], Consuming], topic: str) -> None:
         self._members[member] = Member(open_consumer, topic)

@@ -5,13 +5,24 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from tests.conformance.client import Client, NotRun
 from tests.conformance.features import FEATURES
 from tests.conformance.java_tools import TOOLS, Tools
+from tests.conformance.security import Security
 from tests.conformance.world import World
 
 log = logging.getLogger(__name__)
+
+
+class Place(Protocol):
+    """Where the broker under test is found; broker.py."""
+
+    address: str  # of the listener where everybody may do everything
+
+    def secured(self, kind: str) -> tuple[str, Security]: ...
+
 
 PASSED = "yes"
 FAILED = "FAILED"
@@ -35,7 +46,7 @@ class Outcome:
 
 def outcome_of(
     kind: type[Client],
-    address: str,
+    place: Place,
     reference: Client,
     features: Iterable[str] = FEATURES,
     told: Callable[[str, str], None] = lambda _feature, _outcome: None,
@@ -43,14 +54,14 @@ def outcome_of(
     """Run every feature on one client. A client that cannot be started becomes `not_run`."""
     outcome = Outcome(kind.name)
     try:
-        client = kind(address)
+        client = kind(place.address)
         outcome.version = client.version()
     except NotRun as reason:
         outcome.not_run = str(reason)
         return outcome
     try:
         for feature in features:
-            result, why = _run_one(feature, World(client, reference))
+            result, why = _run_one(feature, World(client, reference, place.secured))
             outcome.features[feature] = result
             if why:
                 outcome.reasons[feature] = why

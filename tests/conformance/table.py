@@ -15,6 +15,11 @@ clients of other people against one `ottla-broker`, and rewrites this file. ✓ 
 has no such thing (reasons below the table), ✗ failed. Records cross over: what one client writes,
 it and librdkafka read back, and the other way round.
 
+cooperative: members rebalance in increments (KIP-429). static members: who closes and comes back
+under its `group.instance.id` finds its partitions (KIP-345). mTLS and SCRAM: TLS with host names
+verified, rights by ACLs. beyond a session: a member outlives three SASL sessions of three seconds,
+proving itself anew (KIP-368) or, where its client cannot (aiokafka), on a new connection.
+
 """
 
 

@@ -4,25 +4,28 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conformance.broker import ConformanceBroker
 from tests.conformance.client import Client
 from tests.conformance.clients import client_class
 from tests.conformance.clients.confluent import ConfluentClient
 from tests.conformance.features import FEATURES
 from tests.conformance.world import World
-from tests.integration.data_plane.broker_process import BrokerProcess
 
 QUICK = ("zstd", "keys, headers, nulls", "1 MB", "commit inside", "exactly once", "delete records")
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfluentClient]:
-    """A broker, and librdkafka on it."""
-    directory = tmp_path_factory.mktemp("broker") / "data"
-    broker = BrokerProcess("--data-dir", str(directory))
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConformanceBroker]:
+    started = ConformanceBroker(tmp_path_factory.mktemp("broker"))
+    yield started
+    assert started.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def reference(broker: ConformanceBroker) -> Iterator[ConfluentClient]:
     client = ConfluentClient(broker.address)
     yield client
     client.close()
-    assert broker.stop() == 0
 
 
 @pytest.fixture(scope="module", params=["confluent", "kafka_python", "aiokafka"])
@@ -33,5 +36,7 @@ def client(request: pytest.FixtureRequest, reference: ConfluentClient) -> Iterat
 
 
 @pytest.mark.parametrize("feature", QUICK)
-def test_a_client_has_the_feature(client: Client, reference: Client, feature: str) -> None:
-    FEATURES[feature](World(client, reference))
+def test_a_client_has_the_feature(
+    client: Client, reference: Client, broker: ConformanceBroker, feature: str
+) -> None:
+    FEATURES[feature](World(client, reference, broker.secured))

@@ -9,6 +9,7 @@ import pytest
 from tests.conformance.client import ClientFailed, NotRun
 from tests.conformance.json_lines import JsonLinesClient
 from tests.conformance.run import FAILED, PASSED, Outcome, outcome_of
+from tests.conformance.security import Security
 from tests.conformance.table import markdown, plain
 
 PROGRAM = """
@@ -39,6 +40,13 @@ class Unreachable(JsonLinesClient):
         raise NotRun("its registry does not answer")
 
 
+class Nowhere:
+    address = "127.0.0.1:1"
+
+    def secured(self, kind: str) -> tuple[str, Security]:
+        raise AssertionError("nobody asks")
+
+
 @pytest.fixture
 def scripted() -> Scripted:
     return Scripted("127.0.0.1:1")
@@ -55,7 +63,7 @@ def test_a_program_answers_fails_and_dies(scripted: Scripted) -> None:
 
 def test_a_failing_feature_is_told_and_makes_the_run_fail(scripted: Scripted) -> None:
     """The scripted client stands in for both sides: its death is what the scenario sees."""
-    outcome = outcome_of(Scripted, "127.0.0.1:1", scripted, ["topics", "ACLs"])
+    outcome = outcome_of(Scripted, Nowhere(), scripted, ["topics", "ACLs"])
     scripted.close()
     assert outcome.features == {"topics": FAILED, "ACLs": FAILED}
     assert not outcome.is_good
@@ -66,7 +74,7 @@ def test_a_failing_feature_is_told_and_makes_the_run_fail(scripted: Scripted) ->
 
 
 def test_what_cannot_be_reached_is_told_and_makes_the_run_fail(scripted: Scripted) -> None:
-    outcome = outcome_of(Unreachable, "127.0.0.1:1", scripted)
+    outcome = outcome_of(Unreachable, Nowhere(), scripted)
     scripted.close()
     assert not outcome.is_good
     reason = "NOT RUN: its registry does not answer"

@@ -1,13 +1,15 @@
 """What a scenario works with: the client under test, a reference client, and fresh names."""
 
+import contextlib
 import itertools
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.conformance.client import Client
 from tests.conformance.record import Record
+from tests.conformance.security import Security
 
 _NUMBERS = itertools.count(1)
 SETTLE_SECONDS_MAX = 30.0
@@ -19,6 +21,16 @@ class World:
 
     client: Client
     reference: Client
+    secured_at: Callable[[str], tuple[str, Security]]  # kind of security -> address and proof
+
+    @contextlib.contextmanager
+    def secured(self, kind: str) -> Iterator[Client]:
+        """Another client of the same kind, which has to prove who it is."""
+        client = type(self.client)(*self.secured_at(kind))
+        try:
+            yield client
+        finally:
+            client.close()
 
     def name(self, kind: str) -> str:
         """A name that no other scenario uses, in this process or another."""

@@ -1,6 +1,7 @@
 """aiokafka. One event loop in a thread; its calls are awaited from outside."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
@@ -10,9 +11,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from tests.conformance.client import GroupSeen
+from tests.conformance.client import GroupSeen, Membership
 from tests.conformance.members import PythonClient, Taken
 from tests.conformance.record import Record
+from tests.conformance.security import PASSWORD, USER, Security
 
 SECONDS_MAX = 60
 T = TypeVar("T")
@@ -22,13 +24,14 @@ class AiokafkaClient(PythonClient):
     name: ClassVar[str] = "aiokafka"
     lacks: ClassVar[Mapping[str, str]] = {
         "null header": "its record builder refuses a header without a value",
+        "cooperative": "its assignors know eager rebalances alone",
         "ACLs": "its admin client has no ACL calls",
         **dict.fromkeys(("KIP-848", "migration"), "it speaks the classic protocol alone"),
         "groups": "its admin client cannot delete groups",
     }
 
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
+    def __init__(self, address: str, security: Security | None = None) -> None:
+        super().__init__(address, security)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -67,9 +70,27 @@ class AiokafkaClient(PythonClient):
         finally:
             await producer.stop()
 
+    def _common(self) -> dict[str, Any]:
+        """What every one of its clients is given; host names are verified."""
+        settings: dict[str, Any] = {"bootstrap_servers": self.address}
+        proof = self.security
+        if proof is None:
+            return settings
+        context = ssl.create_default_context(cafile=proof.ca_file)
+        settings["ssl_context"] = context
+        if proof.is_mtls:
+            context.load_cert_chain(proof.certificate_file, proof.key_file)
+            return settings | {"security_protocol": "SSL"}
+        return settings | {
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": proof.kind,
+            "sasl_plain_username": USER,
+            "sasl_plain_password": PASSWORD,
+        }
+
     def _producer(self, **settings: Any) -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            bootstrap_servers=self.address,
+            **self._common(),
             acks="all",
             linger_ms=20,
             max_request_size=1_048_588,
@@ -98,7 +119,7 @@ class AiokafkaClient(PythonClient):
     async def _open(self, group: str | None, *topics: str, **settings: Any) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
             *topics,
-            bootstrap_servers=self.address,
+            **self._common(),
             group_id=group,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
@@ -107,8 +128,10 @@ class AiokafkaClient(PythonClient):
         await consumer.start()
         return consumer
 
-    def open_member(self, group: str, topic: str) -> "AiokafkaMember":
-        settings = {"session_timeout_ms": 10000, "heartbeat_interval_ms": 500}
+    def open_member(self, group: str, topic: str, how: Membership) -> "AiokafkaMember":
+        settings: dict[str, Any] = {"session_timeout_ms": 10000, "heartbeat_interval_ms": 500}
+        if how.instance_id:
+            settings["group_instance_id"] = how.instance_id
         return AiokafkaMember(self, self.wait(self._open(group, topic, **settings)))
 
     def transaction(
@@ -155,7 +178,7 @@ class AiokafkaClient(PythonClient):
 
     def admin(self, command: str, *arguments: Any, **named: Any) -> Any:
         async def ask() -> Any:
-            admin = AIOKafkaAdminClient(bootstrap_servers=self.address)
+            admin = AIOKafkaAdminClient(**self._common())
             await admin.start()
             try:
                 return await getattr(admin, command)(*arguments, **named)

@@ -22,9 +22,10 @@ from confluent_kafka.admin import (
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from tests.conformance.client import ClientFailed, GroupSeen
+from tests.conformance.client import ClientFailed, GroupSeen, Membership
 from tests.conformance.members import PythonClient, Taken
 from tests.conformance.record import Record
+from tests.conformance.security import Security
 
 SECONDS_MAX = 20
 ANY: Any = None  # The client takes None for "any"; its annotations do not.
@@ -33,9 +34,12 @@ ANY: Any = None  # The client takes None for "any"; its annotations do not.
 class ConfluentClient(PythonClient):
     name: ClassVar[str] = "confluent-kafka"
 
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
-        self.admin = AdminClient({"bootstrap.servers": address, "log_level": 2})
+    def __init__(self, address: str, security: Security | None = None) -> None:
+        super().__init__(address, security)
+        self._common: dict[str, Any] = {"bootstrap.servers": address}
+        if security is not None:
+            self._common |= security.librdkafka()
+        self.admin = AdminClient({**self._common, "log_level": 2})
 
     def version(self) -> str:
         return f"{confluent_kafka.__version__}, librdkafka {confluent_kafka.libversion()[0]}"
@@ -53,12 +57,12 @@ class ConfluentClient(PythonClient):
 
     def _producer(self, **settings: Any) -> Producer:
         # A linger, so that one call's records make batches worth compressing.
-        fixed = {"bootstrap.servers": self.address, "acks": "all", "linger.ms": 20}
+        fixed = {**self._common, "acks": "all", "linger.ms": 20}
         return Producer({**fixed, "message.max.bytes": 1_048_588, **settings})
 
     def _consumer(self, group: str, **settings: Any) -> Consumer:
         fixed = {
-            "bootstrap.servers": self.address,
+            **self._common,
             "group.id": group,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
@@ -77,8 +81,9 @@ class ConfluentClient(PythonClient):
         finally:
             consumer.close()
 
-    def open_member(self, group: str, topic: str) -> "ConfluentMember":
-        return ConfluentMember(self._consumer(group, **{"session.timeout.ms": 10000}), topic)
+    def open_member(self, group: str, topic: str, how: Membership) -> "ConfluentMember":
+        settings = {"session.timeout.ms": 10000, **membership_settings(how)}
+        return ConfluentMember(self._consumer(group, **settings), topic)
 
     def join_by_heartbeat(self, member: str, group: str, topic: str) -> None:
         consumer = self._consumer(group, **{"group.protocol": "consumer"})
@@ -187,6 +192,16 @@ class ConfluentClient(PythonClient):
 
     def delete_before(self, topic: str, partition: int, offset: int) -> None:
         _only(self.admin.delete_records([TopicPartition(topic, partition, offset)]))
+
+
+def membership_settings(how: Membership) -> dict[str, str]:
+    """By librdkafka's names."""
+    settings = {}
+    if how.instance_id:
+        settings["group.instance.id"] = how.instance_id
+    if how.is_cooperative:
+        settings["partition.assignment.strategy"] = "cooperative-sticky"
+    return settings
 
 
 class ConfluentMember:

@@ -18,11 +18,13 @@ from kafka.admin import (
     ResourcePatternFilter,
     ResourceType,
 )
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.structs import OffsetAndMetadata
 
-from tests.conformance.client import ClientFailed, GroupSeen
+from tests.conformance.client import ClientFailed, GroupSeen, Membership
 from tests.conformance.members import PythonClient, Taken
 from tests.conformance.record import Record
+from tests.conformance.security import PASSWORD, USER
 
 SECONDS_MAX = 20
 
@@ -50,10 +52,27 @@ class KafkaPythonClient(PythonClient):
         ) as producer:
             _write(producer, topic, records)
 
+    def _common(self) -> dict[str, Any]:
+        """What every one of its clients is given; host names are verified."""
+        settings: dict[str, Any] = {"bootstrap_servers": self.address}
+        proof = self.security
+        if proof is None:
+            return settings
+        settings |= {"ssl_cafile": proof.ca_file, "ssl_check_hostname": True}
+        if proof.is_mtls:
+            files = {"ssl_certfile": proof.certificate_file, "ssl_keyfile": proof.key_file}
+            return settings | {"security_protocol": "SSL", **files}
+        user = {"sasl_plain_username": USER, "sasl_plain_password": PASSWORD}
+        return settings | {
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": proof.kind,
+            **user,
+        }
+
     @contextlib.contextmanager
     def _producer(self, **settings: Any) -> Iterator[KafkaProducer]:
         producer = KafkaProducer(
-            bootstrap_servers=self.address,
+            **self._common(),
             acks="all",
             linger_ms=20,
             max_request_size=1_048_588,
@@ -66,7 +85,7 @@ class KafkaPythonClient(PythonClient):
 
     def _consumer(self, group: str | None, **settings: Any) -> KafkaConsumer:
         return KafkaConsumer(
-            bootstrap_servers=self.address,
+            **self._common(),
             group_id=group,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
@@ -85,8 +104,12 @@ class KafkaPythonClient(PythonClient):
         finally:
             consumer.close()
 
-    def open_member(self, group: str, topic: str) -> "KafkaPythonMember":
-        settings = {"session_timeout_ms": 10000, "heartbeat_interval_ms": 500}
+    def open_member(self, group: str, topic: str, how: Membership) -> "KafkaPythonMember":
+        settings: dict[str, Any] = {"session_timeout_ms": 10000, "heartbeat_interval_ms": 500}
+        if how.instance_id:
+            settings["group_instance_id"] = how.instance_id
+        if how.is_cooperative:
+            settings["partition_assignment_strategy"] = [CooperativeStickyAssignor]
         return KafkaPythonMember(self._consumer(group, **settings), topic)
 
     def transaction(
@@ -120,7 +143,7 @@ class KafkaPythonClient(PythonClient):
 
     @contextlib.contextmanager
     def _admin(self) -> Iterator[KafkaAdminClient]:
-        admin = KafkaAdminClient(bootstrap_servers=self.address)
+        admin = KafkaAdminClient(**self._common())
         try:
             yield admin
         finally:

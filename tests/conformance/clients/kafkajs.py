@@ -11,6 +11,8 @@ class KafkajsClient(JsonLinesClient):
     name: ClassVar[str] = "kafkajs"
     lacks: ClassVar[Mapping[str, str]] = {
         "null header": "its encoder refuses a header without a value",
+        "cooperative": "its consumers rebalance eagerly",
+        "static members": "it knows no group.instance.id",
         **dict.fromkeys(("KIP-848", "migration"), "it speaks the classic protocol alone"),
     }
 

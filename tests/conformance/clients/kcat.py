@@ -18,8 +18,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from tests.conformance.client import READ_SECONDS_MAX, Client, ClientFailed, NotRun
+from tests.conformance.client import (
+    PLAIN,
+    READ_SECONDS_MAX,
+    Client,
+    ClientFailed,
+    Membership,
+    NotRun,
+)
 from tests.conformance.record import Record
+from tests.conformance.security import Security
 from tests.conformance.world import settle
 
 # partition, offset, timestamp, key and value lengths (-1: null), headers; then key and value.
@@ -38,22 +46,27 @@ class KcatClient(Client):
         "null header": "its command line has no way to write one",
         "partitions, times": "its command line sets no timestamps",
         "append time": "its command line sets no timestamps",
+        "cooperative": "its consumer of a group assigns everything anew",
+        "beyond a session": "it cannot prove itself anew, and ends when its only broker hangs up",
         "exactly once": "its command line has no consumer in a transaction",
         **dict.fromkeys(
             ("topics", "add partitions", "configs", "groups", "ACLs", "delete records"), NO_ADMIN
         ),
     }
 
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
+    def __init__(self, address: str, security: Security | None = None) -> None:
+        super().__init__(address, security)
         found = shutil.which("kcat")
         if found is None:
             raise NotRun("kcat is not installed (tests/toolchains/debian.txt)")
-        self.program = found
+        self._bare = found
+        self.program = [found, "-b", address]
+        if security is not None:
+            self.program += ["-F", str(_settings_file(security))]
         self._members: dict[str, KcatMember] = {}
 
     def version(self) -> str:
-        text = subprocess.run([self.program, "-V"], capture_output=True, text=True).stdout
+        text = subprocess.run([self._bare, "-V"], capture_output=True, text=True).stdout
         found = re.search(r"Version (\S+) .*librdkafka (\S+)", text)
         assert found is not None, text
         return f"{found[1]}, librdkafka {found[2]}"
@@ -105,7 +118,7 @@ class KcatClient(Client):
             return
         wanted = len(records) + self._log_end(topic)
         with subprocess.Popen(
-            [self.program, "-b", self.address, *options],
+            [*self.program, *options],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as process:
@@ -122,7 +135,7 @@ class KcatClient(Client):
 
     def _run(self, options: Sequence[str], given: bytes) -> bytes:
         done = subprocess.run(
-            [self.program, "-b", self.address, *options],
+            [*self.program, *options],
             input=given,
             capture_output=True,
             timeout=READ_SECONDS_MAX,
@@ -131,8 +144,8 @@ class KcatClient(Client):
             raise ClientFailed(done.stderr.decode(errors="replace").strip())
         return done.stdout
 
-    def join(self, member: str, group: str, topic: str) -> None:
-        self._members[member] = KcatMember([self.program, "-b", self.address], group, topic)
+    def join(self, member: str, group: str, topic: str, how: Membership = PLAIN) -> None:
+        self._members[member] = KcatMember(self.program, group, topic, how)
 
     def assigned(self, member: str) -> list[int]:
         return self._members[member].assigned()
@@ -154,10 +167,12 @@ class KcatClient(Client):
 class KcatMember:
     """`kcat -G`, its output parsed as it grows, its rebalances read from stderr."""
 
-    def __init__(self, program: Sequence[str], group: str, topic: str) -> None:
+    def __init__(self, program: Sequence[str], group: str, topic: str, how: Membership) -> None:
         settings = ["-X", "auto.offset.reset=earliest", "-X", "session.timeout.ms=10000"]
         # It may stop in the middle of what it printed: one record at a time keeps commits exact.
         settings += ["-X", "heartbeat.interval.ms=500", "-u", "-f", FORMAT]
+        if how.instance_id:
+            settings += ["-X", f"group.instance.id={how.instance_id}"]
         self._folder = tempfile.TemporaryDirectory(prefix="ottla-kcat-")
         self._out = Path(self._folder.name, "out")
         self._errors = Path(self._folder.name, "errors")
@@ -194,6 +209,13 @@ class KcatMember:
             raise ClientFailed("kcat -G did not end") from None
         finally:
             self._folder.cleanup()
+
+
+def _settings_file(security: Security) -> Path:
+    """Passwords are no arguments."""
+    path = security.folder / f"kcat-{security.kind}.conf"
+    path.write_text("".join(f"{name}={value}\n" for name, value in security.librdkafka().items()))
+    return path
 
 
 def _of_one_shape(records: Sequence[Record]) -> Iterator[list[Record]]:

@@ -9,9 +9,10 @@ from tests.conformance.toolchains import golang
 
 class SaramaClient(JsonLinesClient):
     name: ClassVar[str] = "sarama"
-    lacks: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("KIP-848", "migration"), "it speaks the classic protocol alone"
-    )
+    lacks: ClassVar[Mapping[str, str]] = {
+        "cooperative": "its consumer groups rebalance eagerly",
+        **dict.fromkeys(("KIP-848", "migration"), "it speaks the classic protocol alone"),
+    }
 
     def argv(self) -> Sequence[str]:
         return golang.program("sarama")

@@ -1,7 +1,9 @@
 """Groups: two members share, one leaves, commits are where the next member starts."""
 
 from collections.abc import Callable
+from functools import partial
 
+from tests.conformance.client import Membership
 from tests.conformance.record import Record
 from tests.conformance.world import World, expect_records, settle
 
@@ -42,6 +44,29 @@ def _rebalance(world: World, join: Join) -> None:
     expect_records(client.taken("a", 40), second, client.name)
     client.commit("a")
     client.leave("a")
+
+
+def cooperative_rebalance(world: World) -> None:
+    """As above, in increments: a member gives up only what another one gets (KIP-429)."""
+    _rebalance(world, partial(world.client.join, how=Membership(is_cooperative=True)))
+
+
+def static_members(world: World) -> None:
+    """Who closes and comes back under its name finds its partitions, and nobody moves (KIP-345)."""
+    client, topic, group = world.client, world.topic(partitions=PARTITIONS), world.name("group")
+    names = {member: Membership(instance_id=f"static-{member}") for member in ("a", "b")}
+    client.join("a", group, topic, names["a"])
+    await_assignment(world, {"a": PARTITIONS})
+    client.join("b", group, topic, names["b"])
+    await_assignment(world, {"a": 2, "b": 2})
+    before = client.assigned("a"), client.assigned("b")
+    client.leave("b")
+    assert world.reference.describe_group(group).members == 2, "closing is not leaving"
+    client.join("b", group, topic, names["b"])
+    await_assignment(world, {"a": 2, "b": 2})
+    assert (client.assigned("a"), client.assigned("b")) == before
+    client.leave("a")
+    client.leave("b")
 
 
 def migration(world: World) -> None:

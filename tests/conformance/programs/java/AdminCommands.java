@@ -30,8 +30,11 @@ import org.apache.kafka.common.resource.ResourceType;
 final class AdminCommands {
     private final Admin admin;
 
-    AdminCommands(String address) {
-        admin = Admin.create(Map.of("bootstrap.servers", address, "request.timeout.ms", 15000, "default.api.timeout.ms", 20000));
+    AdminCommands(Map<String, Object> common) {
+        Map<String, Object> all = new HashMap<>(common);
+        all.put("request.timeout.ms", 15000);
+        all.put("default.api.timeout.ms", 20000);
+        admin = Admin.create(all);
     }
 
     void close() {

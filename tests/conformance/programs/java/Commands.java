@@ -2,8 +2,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Map;
 
 /** The Java clients behind a command per line (tests/conformance/json_lines.py says which). */
 public final class Commands {
@@ -12,13 +16,24 @@ public final class Commands {
     private final DataCommands data;
     private final AdminCommands admin;
 
-    private Commands(String address) {
-        data = new DataCommands(address);
-        admin = new AdminCommands(address);
+    private Commands(Map<String, Object> common) {
+        data = new DataCommands(common);
+        admin = new AdminCommands(common);
+    }
+
+    /** What every client is given: the address, and how it proves who it is. */
+    private static Map<String, Object> common(String[] args) throws IOException {
+        Map<String, Object> common = new HashMap<>();
+        common.put("bootstrap.servers", args[0]);
+        if (args.length > 1) {
+            JSON.readTree(new File(args[1])).get("java").properties()
+                .forEach(one -> common.put(one.getKey(), one.getValue().asText()));
+        }
+        return common;
     }
 
     public static void main(String[] args) throws Exception {
-        Commands commands = new Commands(args[0]);
+        Commands commands = new Commands(common(args));
         BufferedReader lines =
             new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {

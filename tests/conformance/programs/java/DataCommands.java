@@ -9,6 +9,7 @@ import java.util.stream.IntStream;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -24,11 +25,11 @@ import org.apache.kafka.common.utils.AppInfoParser;
 final class DataCommands {
     static final Object UNKNOWN = new Object();
 
-    private final String address;
+    private final Map<String, Object> common;
     private final Map<String, Member> members = new HashMap<>();
 
-    DataCommands(String address) {
-        this.address = address;
+    DataCommands(Map<String, Object> common) {
+        this.common = common;
     }
 
     Object run(String command, JsonNode asked) throws Exception {
@@ -70,7 +71,7 @@ final class DataCommands {
 
     private KafkaProducer<byte[], byte[]> producer(Map<String, Object> settings) {
         Map<String, Object> all = new HashMap<>(settings);
-        all.put(ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, address);
+        all.putAll(common);
         all.put(ProducerConfig.ACKS_CONFIG, "all");
         all.put(ProducerConfig.LINGER_MS_CONFIG, 20);
         all.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, 30000);
@@ -80,7 +81,7 @@ final class DataCommands {
 
     private KafkaConsumer<byte[], byte[]> consumer(String group, Map<String, Object> settings) {
         Map<String, Object> all = new HashMap<>(settings);
-        all.put(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, address);
+        all.putAll(common);
         if (group != null) all.put(ConsumerConfig.GROUP_ID_CONFIG, group);
         all.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
         all.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
@@ -135,10 +136,20 @@ final class DataCommands {
     }
 
     private Object join(JsonNode asked) {
-        Map<String, Object> settings =
-            asked.has("protocol")
-                ? Map.of("group.protocol", asked.get("protocol").asText())
-                : Map.of("session.timeout.ms", 10000, "heartbeat.interval.ms", 500);
+        Map<String, Object> settings = new HashMap<>();
+        if (asked.has("protocol")) {
+            settings.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, asked.get("protocol").asText());
+        } else {
+            settings.put(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 10000);
+            settings.put(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 500);
+        }
+        if (!asked.path("instance").asText().isEmpty()) {
+            settings.put(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG, asked.get("instance").asText());
+        }
+        if (asked.path("cooperative").asBoolean()) {
+            settings.put(
+                ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG, CooperativeStickyAssignor.class.getName());
+        }
         KafkaConsumer<byte[], byte[]> consumer = consumer(asked.get("group").asText(), settings);
         members.put(asked.get("member").asText(), new Member(consumer, asked.get("topic").asText()));
         return true;

@@ -1,11 +1,18 @@
 // @confluentinc/kafka-javascript behind a command per line.
 "use strict";
 
+const { readFileSync } = require("fs");
 const { KafkaJS } = require("@confluentinc/kafka-javascript");
 const { messageOf, tell, take, serve, sleep } = require("./lines");
 
 const { Kafka, logLevel, ConsumerGroupStates } = KafkaJS;
-const kafka = new Kafka({ kafkaJS: { brokers: [process.argv[2]], logLevel: logLevel.NOTHING } });
+/** How every client proves who it is: the file that is the second argument. */
+const security =
+  process.argv.length < 4 ? {} : JSON.parse(readFileSync(process.argv[3], "utf8")).librdkafka;
+const kafka = new Kafka({
+  kafkaJS: { brokers: [process.argv[2]], logLevel: logLevel.NOTHING },
+  ...security,
+});
 const admin = kafka.admin();
 const connected = admin.connect();
 const members = {};
@@ -111,8 +118,11 @@ serve({
     return records;
   },
   join: async (asked) => {
-    members[asked.member] = await open(
-      asked.group, asked.topic, asked.protocol ? { "group.protocol": asked.protocol } : {});
+    const settings = {};
+    if (asked.instance) settings["group.instance.id"] = asked.instance;
+    if (asked.cooperative) settings["partition.assignment.strategy"] = "cooperative-sticky";
+    if (asked.protocol) settings["group.protocol"] = asked.protocol;
+    members[asked.member] = await open(asked.group, asked.topic, settings);
   },
   assigned: (asked) => members[asked.member].consumer.assignment().map((one) => one.partition),
   taken: (asked) => taken(members[asked.member], asked.count, asked.seconds),

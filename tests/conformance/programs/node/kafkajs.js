@@ -13,6 +13,7 @@ const {
   ResourcePatternTypes,
   logLevel,
 } = require("kafkajs");
+const { readFileSync } = require("fs");
 const { messageOf, tell, take, serve } = require("./lines");
 
 CompressionCodecs[CompressionTypes.Snappy] = require("kafkajs-snappy");
@@ -42,7 +43,19 @@ const CODECS = {
   zstd: CompressionTypes.ZSTD,
 };
 
-const kafka = new Kafka({ brokers: [process.argv[2]], logLevel: logLevel.NOTHING });
+/** How every client proves who it is: the file that is the second argument. */
+function security() {
+  if (process.argv.length < 4) return {};
+  const told = JSON.parse(readFileSync(process.argv[3], "utf8"));
+  const ssl = { ca: [readFileSync(told.ca_file)] };
+  if (told.mechanism === "") {
+    return { ssl: { ...ssl, cert: readFileSync(told.certificate_file), key: readFileSync(told.key_file) } };
+  }
+  const mechanism = told.mechanism.toLowerCase();
+  return { ssl, sasl: { mechanism, username: told.username, password: told.password } };
+}
+
+const kafka = new Kafka({ brokers: [process.argv[2]], logLevel: logLevel.NOTHING, ...security() });
 const admin = kafka.admin();
 const members = {};
 const ready = admin.connect();

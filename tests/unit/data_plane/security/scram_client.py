@@ -32,6 +32,7 @@ class ScramClient:
         self.hash_name = hash_name
         self.nonce = nonce
         self.gs2_header = "n,,"
+        self.nonce_prefix = ""  # said before the whole nonce in the final message
         self.bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={nonce}"
 
     @property
@@ -41,7 +42,7 @@ class ScramClient:
     def final(self, server_first: bytes) -> bytes:
         attributes = dict(part.split("=", 1) for part in server_first.decode().split(","))
         binding = b64encode(self.gs2_header.encode()).decode()
-        without_proof = f"c={binding},r={attributes['r']}"
+        without_proof = f"c={binding},r={self.nonce_prefix}{attributes['r']}"
         salted = hashlib.pbkdf2_hmac(
             self.hash_name, self.password.encode(), b64decode(attributes["s"]), int(attributes["i"])
         )

@@ -57,6 +57,22 @@ def test_both_sides_prove_themselves(mechanism: Mechanism, gs2_header: str) -> N
     assert client.is_server_proved(answer)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "is_let_in"),
+    [("client-nonce", True), ("another", False), ("client-nonce" * 2, False)],
+)
+def test_only_its_own_nonce_may_be_said_twice(prefix: str, is_let_in: bool) -> None:
+    """librdkafka before 2.6.1 does so, and kcat 1.7.1 with it."""
+    client, exchange = ScramClient("alice", "secret"), server({"alice": credential("secret")})
+    client.nonce_prefix = prefix
+    final = client.final(exchange.first(client.first))
+    if is_let_in:
+        assert exchange.final(final)[0] == "alice"
+    else:
+        with pytest.raises(ScramFailed, match="nonce"):
+            exchange.final(final)
+
+
 @pytest.mark.semantics("86d")
 def test_a_name_is_prepared_before_it_is_looked_up() -> None:
     """RFC 4013 3: a soft hyphen maps to nothing."""

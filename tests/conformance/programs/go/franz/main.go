@@ -13,20 +13,20 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
 type program struct {
-	address string
 	admin   *kadm.Client
 	members map[string]*member
 }
 
 func main() {
-	client, err := kgo.NewClient(kgo.SeedBrokers(os.Args[1]))
+	client, err := kgo.NewClient(common()...)
 	if err != nil {
 		panic(err)
 	}
-	p := &program{address: os.Args[1], admin: kadm.NewClient(client), members: map[string]*member{}}
+	p := &program{admin: kadm.NewClient(client), members: map[string]*member{}}
 	lines.Serve(p.run)
 	for _, one := range p.members {
 		one.leave()
@@ -74,13 +74,30 @@ func version(module string) string {
 	return "unknown"
 }
 
-func (p *program) client(options ...kgo.Opt) (*kgo.Client, error) {
-	fixed := []kgo.Opt{
-		kgo.SeedBrokers(p.address),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerLinger(20 * time.Millisecond),
-		kgo.ProducerBatchMaxBytes(1_048_588),
+// common is what every client of this program is given.
+func common() []kgo.Opt {
+	options := []kgo.Opt{kgo.SeedBrokers(os.Args[1])}
+	security := lines.SecurityOf(os.Args)
+	if security == nil {
+		return options
 	}
+	options = append(options, kgo.DialTLSConfig(security.TLS()))
+	user := scram.Auth{User: security.Username, Pass: security.Password}
+	switch security.Mechanism {
+	case "SCRAM-SHA-256":
+		options = append(options, kgo.SASL(user.AsSha256Mechanism()))
+	case "SCRAM-SHA-512":
+		options = append(options, kgo.SASL(user.AsSha512Mechanism()))
+	}
+	return options
+}
+
+func (p *program) client(options ...kgo.Opt) (*kgo.Client, error) {
+	fixed := append(common(),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerLinger(20*time.Millisecond),
+		kgo.ProducerBatchMaxBytes(1_048_588),
+	)
 	return kgo.NewClient(append(fixed, options...)...)
 }
 
@@ -198,7 +215,7 @@ func (p *program) transform(ctx context.Context, asked *lines.Asked) (int, error
 	}
 	end, _ := ends.Lookup(asked.Source, 0)
 	session, err := kgo.NewGroupTransactSession(
-		kgo.SeedBrokers(p.address),
+		kgo.SeedBrokers(os.Args[1]),
 		kgo.TransactionalID(asked.ID),
 		kgo.ConsumerGroup(asked.Group),
 		kgo.ConsumeTopics(asked.Source),

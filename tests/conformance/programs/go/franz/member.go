@@ -40,14 +40,20 @@ func (p *program) join(asked *lines.Asked) error {
 		kgo.ConsumeTopics(asked.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(),
-		kgo.SessionTimeout(10*time.Second),
-		kgo.HeartbeatInterval(500*time.Millisecond),
+		kgo.SessionTimeout(10 * time.Second),
+		kgo.HeartbeatInterval(500 * time.Millisecond),
 		kgo.OnPartitionsAssigned(set(true)),
 		kgo.OnPartitionsRevoked(set(false)),
 		kgo.OnPartitionsLost(set(false)),
 	}
 	if asked.Protocol == "consumer" {
 		options = append(options, kgo.ServerSideBalancer())
+	}
+	if asked.Instance != "" {
+		options = append(options, kgo.InstanceID(asked.Instance))
+	}
+	if asked.Cooperative {
+		options = append(options, kgo.Balancers(kgo.CooperativeStickyBalancer()))
 	}
 	client, err := p.client(options...)
 	if err != nil {

@@ -34,6 +34,8 @@ type Asked struct {
 	CommittedOnly bool              `json:"committed_only"`
 	Seconds       float64           `json:"seconds"`
 	Member        string            `json:"member"`
+	Instance      string            `json:"instance"`
+	Cooperative   bool              `json:"cooperative"`
 	Group         string            `json:"group"`
 	Protocol      string            `json:"protocol"`
 	ID            string            `json:"id"`

@@ -47,7 +47,28 @@ func settings() *sarama.Config {
 	config.Consumer.Group.Session.Timeout = 10 * time.Second
 	config.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond
 	config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}
+	secure(config)
 	return config
+}
+
+// secure has the client prove who it is, where it is told how.
+func secure(config *sarama.Config) {
+	security := lines.SecurityOf(os.Args)
+	if security == nil {
+		return
+	}
+	config.Net.TLS.Enable = true
+	config.Net.TLS.Config = security.TLS()
+	if security.Mechanism == "" {
+		return
+	}
+	config.Net.SASL.Enable = true
+	config.Net.SASL.User = security.Username
+	config.Net.SASL.Password = security.Password
+	config.Net.SASL.Mechanism = sarama.SASLMechanism(security.Mechanism)
+	config.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient {
+		return &scramClient{mechanism: security.Mechanism}
+	}
 }
 
 func (p *program) run(asked *lines.Asked) (any, error) {

@@ -25,7 +25,9 @@ type member struct {
 }
 
 func (p *program) join(asked *lines.Asked) error {
-	group, err := sarama.NewConsumerGroup([]string{p.address}, asked.Group, settings())
+	config := settings()
+	config.Consumer.Group.InstanceId = asked.Instance
+	group, err := sarama.NewConsumerGroup([]string{p.address}, asked.Group, config)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,101 @@
+"""The broker under test: one listener for everybody on loopback, one each for mTLS and SASL."""
+
+import json
+from pathlib import Path
+
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from tests.conformance.security import MTLS, PASSWORD, USER, Security, write_certificates
+from tests.integration.data_plane.broker_process import BrokerProcess, free_port
+
+CLUSTER_ID = "0f1e2d3c-4b5a-4678-9abc-def012345678"
+SESSION_MS = 3_000  # of SASL: a member outlives several within a scenario
+SECONDS_MAX = 20.0
+
+
+class ConformanceBroker:
+    """Started by the constructor, in `folder`; `stop` ends it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = {kind: free_port() for kind in ("SSL", "SASL_SSL")}
+        write_certificates(folder, CLUSTER_ID)
+        config = folder / "broker.json"
+        config.write_text(json.dumps(self._config()))
+        self._process = BrokerProcess("--config", str(config), port=None)
+        self.address = self._process.address
+        self._admit_user()
+
+    def stop(self) -> int:
+        """Returns the exit code."""
+        return self._process.stop()
+
+    def secured(self, kind: str) -> tuple[str, Security]:
+        """Address and proof for clients of this kind (security.py)."""
+        port = self._ports["SSL" if kind == MTLS else "SASL_SSL"]
+        return f"localhost:{port}", Security(self._folder, kind)
+
+    def _config(self) -> dict[str, object]:
+        tls = {
+            "certificate_file": str(self._folder / "server.crt"),
+            "key_file": str(self._folder / "server.key"),
+        }
+        ca = {"client_ca_file": str(self._folder / "ca.crt")}
+        sasl = {"mechanisms": ["SCRAM-SHA-256", "SCRAM-SHA-512"]}
+        return {
+            "data_dir": str(self._folder / "data"),
+            "cluster_id": CLUSTER_ID,
+            "auto_create_topics": True,
+            "super_users": ["User:ANONYMOUS"],
+            "static_configs": {
+                "connections.max.reauth.ms": str(SESSION_MS),
+                # A client that cannot prove itself anew must get through a join in one session.
+                "group.initial.rebalance.delay.ms": "500",
+            },
+            "listeners": [
+                {"name": "PLAINTEXT"},
+                self._listener("SSL", {**tls, **ca}),
+                {**self._listener("SASL_SSL", tls), "sasl": sasl},
+            ],
+        }
+
+    def _listener(self, name: str, tls: dict[str, str]) -> dict[str, object]:
+        return {
+            "name": name,
+            "port": self._ports[name],
+            "advertised_host": "localhost",
+            "tls": tls,
+        }
+
+    def _admit_user(self) -> None:
+        """The user's password by both mechanisms; its rights, and the certificate's, by ACLs."""
+        admin = AdminClient({"bootstrap.servers": self.address})
+        for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
+            info = ScramCredentialInfo(mechanism, 4096)
+            upsertion = UserScramCredentialUpsertion(USER, info, PASSWORD.encode())
+            admin.alter_user_scram_credentials([upsertion])[USER].result(SECONDS_MAX)
+        bindings = [
+            AclBinding(
+                kind,
+                "*",
+                ResourcePatternType.LITERAL,
+                principal,
+                "*",
+                AclOperation.ALL,
+                AclPermissionType.ALLOW,
+            )
+            for kind in (ResourceType.TOPIC, ResourceType.GROUP)
+            for principal in (f"User:{USER}", f"User:CN={USER},O={CLUSTER_ID}")
+        ]
+        for future in admin.create_acls(bindings).values():
+            future.result(SECONDS_MAX)
