@@ -32,7 +32,6 @@ from data_plane.log.manifest import PartitionKey
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage
-from data_plane.metadata.records import CommitMode
 from data_plane.protocol.errors import (
     ErrorCode,
     KafkaError,
@@ -274,6 +273,8 @@ class Broker:
             self.forwarding.step(now_ms)
         self._isr_changes.step(now_ms)
         self._fetchers.step(now_ms)
+        if self._partitions.has_news:
+            self.metadata.tell_ends(self._partitions.ends())
 
     def tick(self, now_ms: int) -> None:
         """Do what is due: deadlines, upkeep, coordinators' timers; then end the turn."""
@@ -361,7 +362,7 @@ class Broker:
 
     def followed(self, partition: Partition) -> None:
         """A follower has shown where it is."""
-        if len(partition.isr) <= len(partition.followers):
+        if len(partition.isr) <= len(partition.followers) or partition.is_at_barrier:
             self._isr_changes.consider(partition)
 
     def copied(self, follower: Follower) -> None:
@@ -454,7 +455,7 @@ class Broker:
 
         A partition that changes its mode with something put off is synced at that time.
         """
-        if partition.commit_mode == CommitMode.SYNCED:
+        if partition.syncs_at_once:
             self._syncs.mark(partition)
         else:
             self._syncs.mark_later(partition, self.now_ms + partition.log.config.flush_ms)

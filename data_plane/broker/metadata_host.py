@@ -1,6 +1,6 @@
 """Drives the controller: append, persist off the loop, send, apply, answer when committed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from data_plane.broker.controller_line import ControllerLine
@@ -12,6 +12,7 @@ from data_plane.metadata.decision import Decision
 from data_plane.metadata.duties import WATCH_INTERVAL_MS
 from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import NotController
+from data_plane.protocol.messages.broker_heartbeat import BrokerHeartbeatRequestTopic
 from data_plane.raft.entries import Ready
 from data_plane.raft.failures import DiskFull
 from data_plane.raft.messages import Answer, Ask, Message
@@ -169,6 +170,9 @@ class MetadataHost:
     def _send(self, message: Message) -> None:
         if self.send is not None:
             self.send(message)
+
+    def tell_ends(self, ends: Sequence[BrokerHeartbeatRequestTopic]) -> None:
+        """A broker alone has nobody to elect among."""
 
     def retry(self) -> None:
         """Stand for election again after a full disk; now and then, since each try writes."""

@@ -1,11 +1,12 @@
 """How a broker sees its part in the quorum, wherever that runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage
+from data_plane.protocol.messages.broker_heartbeat import BrokerHeartbeatRequestTopic
 from data_plane.replication.waiting import Parked
 
 R = TypeVar("R")
@@ -55,6 +56,9 @@ class Metadata(Protocol):
     @property
     def next_due_ms(self) -> int | None:
         """When `tick` has something to do; None: never by itself."""
+
+    def tell_ends(self, ends: Sequence[BrokerHeartbeatRequestTopic]) -> None:
+        """What the controller must hear of replicas here that are lost or that nobody leads."""
 
     def retry(self) -> None:
         """There may be room on the disk again."""

@@ -8,17 +8,24 @@ follows is opened in slices, a few in each step, because no callback may hold th
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from uuid import UUID
 
 from data_plane.log.failures import DamagedLog, DiskFull
 from data_plane.log.log_config import LogConfig, log_config_from_topic
 from data_plane.log.log_dir import LogDir, NewPartition
 from data_plane.log.manifest import PartitionKey
 from data_plane.log.partition_log import PartitionLog
+from data_plane.metadata.commit_rules import Judges
 from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import MetadataImage, TopicImage
+from data_plane.metadata.leadership import wanted_mode
 from data_plane.metadata.records import CommitMode, PartitionRecord
 from data_plane.protocol.errors import ErrorCode, NotLeaderOrFollower, UnknownTopicOrPartition
+from data_plane.protocol.messages.broker_heartbeat import (
+    BrokerHeartbeatRequestPartition,
+    BrokerHeartbeatRequestTopic,
+)
 from data_plane.replication.fetcher import Fetchers
 from data_plane.replication.follower import Follower
 from data_plane.replication.partition import Partition
@@ -58,7 +65,10 @@ class ReplicaTable:
         self._unopened: dict[Key, None] = {}  # to be followed as soon as there is time
         self._retry_ms: int | None = None  # when to try again to make room
         self._high_watermarks: dict[Key, int] = {}  # as known in the role before
+        self._leaderless: set[Key] = set()  # of the replicas here
+        self.has_news = True  # `ends` may say something else than before
         self.image = MetadataImage()
+        self._judges: Judges | None = None  # of the image, made when first asked
 
     def __iter__(self) -> Iterator[Partition]:
         """Those that are led here and open."""
@@ -88,6 +98,7 @@ class ReplicaTable:
                 self._retry_ms = now_ms + RETRY_MS
             except DamagedLog as error:
                 log.error("replica %s-%d is lost: %s", *key, error.message)
+                self.has_news = True
 
     def keys_with_records(self) -> list[Key]:
         """The partitions led here that hold anything, open or not."""
@@ -143,6 +154,7 @@ class ReplicaTable:
         Raises LogFailure.
         """
         before, self.image = self.image, image
+        self._judges = None
         changed = [
             topic for name, topic in image.topics.items() if before.topics.get(name) is not topic
         ]
@@ -163,9 +175,33 @@ class ReplicaTable:
                     self._apply_row(partition, now_ms)
         if before.configs is not image.configs:
             self._apply_configs()
+            self._apply_modes(now_ms)
+
+    def ends(self) -> list[BrokerHeartbeatRequestTopic]:
+        """What the controller must hear: how far replicas reach that nobody leads, which are lost.
+
+        Told again only when `has_news`; the lost ones among those that have a replica here.
+        """
+        self.has_news = False
+        lost = self._log_dir.quarantined
+        rows: dict[UUID, list[BrokerHeartbeatRequestPartition]] = {}
+        for key in self._leaderless:
+            follower = self._followers.get(key)
+            if follower is not None:
+                found = BrokerHeartbeatRequestPartition(
+                    follower.index, follower.log.leader_epoch, follower.log.log_end_offset
+                )
+                rows.setdefault(follower.topic_id, []).append(found)
+        for topic_id, index in lost:
+            topic = self.image.topic_by_id(topic_id)
+            if topic is not None and self._broker_id in topic.partitions[index].replicas:
+                found = BrokerHeartbeatRequestPartition(index, is_lost=True)
+                rows.setdefault(topic_id, []).append(found)
+        return [BrokerHeartbeatRequestTopic(one, found) for one, found in rows.items()]
 
     def drop(self, partition: Partition) -> None:
         """Stop serving one partition; the next use tries to open it anew."""
+        self.has_news = True
         self._open.pop((partition.topic, partition.index), None)
         partition.leave()
 
@@ -183,6 +219,7 @@ class ReplicaTable:
                 partition.leave()
             self._drop_follower(key)
             self._high_watermarks.pop(key, None)
+            self._leaderless.discard(key)
 
     def _change_roles(self, before: TopicImage | None, topic: TopicImage, now_ms: int) -> None:
         known = () if before is None else before.partitions
@@ -197,6 +234,7 @@ class ReplicaTable:
     ) -> None:
         key, me = (topic.name, row.partition_index), self._broker_id
         if row.leader == me:
+            self._note_leader(key, row)
             self._drop_follower(key)
             partition = self._open.get(key)
             if partition is not None:
@@ -212,7 +250,20 @@ class ReplicaTable:
     def _apply_row(self, partition: Partition, now_ms: int) -> None:
         row = self.image.partition(partition.topic, partition.index)
         assert row is not None, "what went was left before"
-        partition.apply(row, self.image.brokers, now_ms)
+        partition.apply(row, self.image.brokers, now_ms, mode=self._mode_of(partition.topic, row))
+        self._sync_rest(partition)
+
+    def _mode_of(self, topic: str, row: PartitionRecord) -> CommitMode:
+        """The stricter of the mode in force and `synced`, if the partition is to go over to that.
+
+        A barrier stands before it, which only the leader can pass (durability.md 1).
+        """
+        if row.commit_mode == CommitMode.SYNCED or len(row.replicas) == 1:
+            return CommitMode(row.commit_mode)
+        if self._judges is None:
+            self._judges = Judges(ConfigScope(self.image, self._broker_id, self._static))
+        wanted = wanted_mode(row, self._judges.of(topic))
+        return wanted if wanted is CommitMode.SYNCED else CommitMode(row.commit_mode)
 
     def _stop_leading(self, key: Key) -> None:
         partition = self._open.pop(key, None)
@@ -232,14 +283,22 @@ class ReplicaTable:
         if follower is None:
             self._unopened[key] = None
             return
-        follower.apply(row)
+        follower.apply(row, self._mode_of(follower.topic, row))
+        self._sync_rest(follower)
         self._fetch(follower, row)
 
     def _fetch(self, follower: Follower, row: PartitionRecord) -> None:
+        self._note_leader((follower.topic, follower.index), row)
         if row.leader < 0:
             self._fetchers.unfollow(follower)
         else:
-            self._fetchers.follow(follower, is_synced=row.commit_mode == CommitMode.SYNCED)
+            self._fetchers.follow(follower, is_synced=follower.commit_mode == CommitMode.SYNCED)
+
+    def _note_leader(self, key: Key, row: PartitionRecord) -> None:
+        is_leaderless = row.leader < 0 and self._broker_id in row.replicas
+        if is_leaderless or key in self._leaderless:
+            self.has_news = True
+        (self._leaderless.add if is_leaderless else self._leaderless.discard)(key)
 
     def _open_follower(self, key: Key, now_ms: int) -> None:
         topic, row = self.image.topic(key[0]), self.image.partition(*key)
@@ -250,6 +309,7 @@ class ReplicaTable:
         follower = Follower(
             topic.name, topic.topic_id, row, kept, self._high_watermarks.pop(key, 0)
         )
+        follower.apply(row, self._mode_of(topic.name, row))
         self._followers[key] = follower
         self._sync_rest(follower)
         self._fetch(follower, row)
@@ -288,7 +348,11 @@ class ReplicaTable:
         return partition
 
     def _opened(self, topic: TopicImage, row: PartitionRecord, now_ms: int) -> Partition:
-        kept, values = self._opened_log(topic, row, now_ms)
+        try:
+            kept, values = self._opened_log(topic, row, now_ms)
+        except DamagedLog:
+            self.has_news = True
+            raise
         partition = Partition(
             topic.name,
             row.partition_index,
@@ -301,7 +365,7 @@ class ReplicaTable:
             high_watermark=self._high_watermarks.pop((topic.name, row.partition_index), 0),
             isr=tuple(row.isr),
         )
-        partition.apply(row, self.image.brokers, now_ms)
+        partition.apply(row, self.image.brokers, now_ms, mode=self._mode_of(topic.name, row))
         self._sync_rest(partition)
         return partition
 
@@ -336,6 +400,16 @@ class ReplicaTable:
             partition.set_min_insync_replicas(min_insync_replicas)
         for follower in self._followers.values():
             follower.log.config = config_of(follower.topic)[0]
+
+    def _apply_modes(self, now_ms: int) -> None:
+        """Settings have changed by which modes are chosen; see `_mode_of`."""
+        for partition in self._open.values():
+            if partition.followers:
+                self._apply_row(partition, now_ms)
+        for (topic, index), follower in self._followers.items():
+            row = self.image.partition(topic, index)
+            if row is not None and self._mode_of(topic, row) != follower.commit_mode:
+                self._follow((topic, index), row)
 
     def _values(self, topic: str) -> dict[str, str]:
         scope = ConfigScope(self.image, self._broker_id, self._static)

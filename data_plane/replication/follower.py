@@ -12,7 +12,7 @@ from uuid import UUID
 
 from data_plane.log.partition_log import PartitionLog
 from data_plane.log.sync import SyncTicket
-from data_plane.metadata.records import PartitionRecord
+from data_plane.metadata.records import CommitMode, PartitionRecord
 from data_plane.protocol.errors import CorruptBatch, ErrorCode
 from data_plane.protocol.messages.fetch import FetchRequestPartition, FetchResponsePartition
 
@@ -58,17 +58,25 @@ class Follower:
         self.log = log
         self.high_watermark = max(log.log_start_offset, min(high_watermark, log.log_end_offset))
         self.is_gone = False
-        self.apply(row)
+        self.apply(row, row.commit_mode)
 
-    def apply(self, row: PartitionRecord) -> None:
-        """Take up what the controller has decided; another broker leads in `row`."""
+    def apply(self, row: PartitionRecord, mode: int) -> None:
+        """Take up what the controller has decided; another broker leads in `row`, or nobody.
+
+        mode: as what it is copied: `synced` also where its leader waits to go over to that.
+        """
         self.leader_id, self.leader_epoch = row.leader, row.leader_epoch
-        self.commit_mode = row.commit_mode
+        self.commit_mode = mode
         self.is_recovering = row.is_recovering
 
     @property
     def key(self) -> tuple[UUID, int]:
         return self.topic_id, self.index
+
+    @property
+    def syncs_at_once(self) -> bool:
+        """Its next fetch waits for what is synced."""
+        return self.commit_mode == CommitMode.SYNCED
 
     @property
     def is_synced(self) -> bool:

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 from uuid import UUID
 
+from data_plane.metadata.records import CommitMode
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.alter_partition import (
+    MODE_UNCHANGED,
     AlterPartitionRequest,
     AlterPartitionRequestBrokerState,
     AlterPartitionRequestPartition,
@@ -23,6 +25,7 @@ from data_plane.replication.peers import Peers
 ANSWER_MS_MAX: Final = 10_000
 RETRY_MS: Final = 100
 REFUSED_MS: Final = 1_000  # before anything is asked again for a partition that was refused
+LOOK_MS_MAX: Final = 2_000
 PARTITIONS_MAX: Final = 2_000  # in one request
 # The controller will not do this, however often it is asked.
 REFUSALS = frozenset(
@@ -92,7 +95,7 @@ class IsrChanges:
         """Now and then, find those that have fallen behind without a word."""
         if now_ms < self._look_ms:
             return
-        self._look_ms = now_ms + max(self._leading.lag_ms_max // 4, RETRY_MS)
+        self._look_ms = now_ms + min(max(self._leading.lag_ms_max // 4, RETRY_MS), LOOK_MS_MAX)
         for partition in partitions:
             if partition.followers:
                 self.consider(partition)
@@ -143,6 +146,7 @@ class IsrChanges:
                 AlterPartitionRequestBrokerState(one, epochs.get(one, -1)) for one in isr
             ],
             partition_epoch=partition.partition_epoch,
+            commit_mode=CommitMode.SYNCED if partition.has_passed_barrier else MODE_UNCHANGED,
         )
 
     def _answered(self, asked: Asked, response: object) -> None:

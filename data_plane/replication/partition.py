@@ -62,6 +62,7 @@ class Partition:
         "has_enough_replicas",
         "high_watermark",
         "index",
+        "is_at_barrier",
         "is_gone",
         "isr",
         "isr_pending",
@@ -104,6 +105,7 @@ class Partition:
         self.followers: dict[int, Replica] = {}
         self._counted: tuple[Replica, ...] = ()  # the followers in M
         self._brokers: Mapping[int, RegisterBrokerRecord] = {}
+        self.is_at_barrier = False
         self._is_frozen = False  # A newer leader is known to exist: promise nothing more.
         self.committed = OffsetWaiters()  # wait for the high watermark
         self.high_watermark = max(log.log_start_offset, min(high_watermark, log.log_end_offset))
@@ -118,9 +120,18 @@ class Partition:
             self._recount()
 
     def apply(
-        self, row: PartitionRecord, brokers: Mapping[int, RegisterBrokerRecord], now_ms: int
+        self,
+        row: PartitionRecord,
+        brokers: Mapping[int, RegisterBrokerRecord],
+        now_ms: int,
+        *,
+        mode: int | None = None,
     ) -> None:
-        """Take up what the controller has decided; this broker leads in `row`."""
+        """Take up what the controller has decided; this broker leads in `row`.
+
+        mode: `synced` where the partition is to go over to that, which stops the high watermark
+        until every member of I has synced all below it; None: the mode stays.
+        """
         is_new_epoch = row.leader_epoch != self.leader_epoch
         if row.partition_epoch != self.partition_epoch or is_new_epoch:
             self.isr_pending = None
@@ -141,6 +152,7 @@ class Partition:
             if is_new_epoch or is_new:  # What an earlier incarnation held may be lost.
                 replica.forget(now_ms)
         self._brokers = brokers
+        self.is_at_barrier = mode == CommitMode.SYNCED != row.commit_mode
         self._recount()
 
     def set_min_insync_replicas(self, count: int) -> None:
@@ -404,11 +416,25 @@ class Partition:
                 else self._may_join(self.followers[broker])
             )
         ]
-        return None if set(wanted) == set(isr) else tuple(wanted)
+        if set(wanted) == set(isr):
+            return isr if self.has_passed_barrier else None
+        return tuple(wanted)
+
+    @property
+    def has_passed_barrier(self) -> bool:
+        """Every member of I has on disk what is committed: the mode may become `synced`."""
+        if not self.is_at_barrier or self.log.synced_offset < self.high_watermark:
+            return False
+        members = [r for b, r in self.followers.items() if b in self.isr]
+        return all(one.synced_offset >= self.high_watermark for one in members)
+
+    @property
+    def syncs_at_once(self) -> bool:
+        """Commits, or the barrier, wait for what is synced."""
+        return self.commit_mode == CommitMode.SYNCED or self.is_at_barrier
 
     def _may_join(self, replica: Replica) -> bool:
-        is_synced = self.commit_mode == CommitMode.SYNCED
-        reached = replica.synced_offset if is_synced else replica.end_offset
+        reached = replica.synced_offset if self.syncs_at_once else replica.end_offset
         known_as = self._brokers.get(replica.broker_id)
         if known_as is None or not known_as.is_active:
             return False
@@ -474,7 +500,7 @@ class Partition:
             reached = log.log_end_offset
             for replica in self._counted:
                 reached = min(reached, replica.end_offset)
-        if reached > self.high_watermark and not self._is_frozen:
+        if reached > self.high_watermark and not (self._is_frozen or self.is_at_barrier):
             self.high_watermark = reached
             log.forget_decided(reached)
             self.committed.advance(reached)

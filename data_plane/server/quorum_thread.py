@@ -75,6 +75,9 @@ class QuorumFront:
     def tick(self, now_ms: int) -> None:
         """The thread has its own clock."""
 
+    def tell_ends(self, ends: Sequence[BrokerHeartbeatRequestTopic]) -> None:
+        self._thread.tell_ends(ends)
+
     def retry(self) -> None:
         self._thread.retry()
 

@@ -48,6 +48,7 @@ from data_plane.protocol.messages.alter_partition import (
     AlterPartitionRequest,
     AlterPartitionResponse,
 )
+from data_plane.protocol.messages.broker_heartbeat import BrokerHeartbeatRequestTopic
 from data_plane.protocol.messages.fetch import (
     FetchRequest,
     FetchRequestPartition,
@@ -107,6 +108,7 @@ class LearntMetadata:
         self.controller_id = CONTROLLER
         self.is_idle = True
         self.next_due_ms: int | None = None
+        self.ends: Sequence[BrokerHeartbeatRequestTopic] = ()
 
     def attach(self, on_image: OnImage, on_committed: Callable[[], None]) -> None:
         self._on_image, self._on_committed = on_image, on_committed
@@ -125,6 +127,9 @@ class LearntMetadata:
 
     def tick(self, now_ms: int) -> None:
         """Nothing is due."""
+
+    def tell_ends(self, ends: Sequence[BrokerHeartbeatRequestTopic]) -> None:
+        self.ends = ends
 
     def retry(self) -> None:
         """It has no disk."""

@@ -13,8 +13,11 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from data_plane.log.partition_log import PartitionLog
-from data_plane.metadata.leadership import NO_LEADER, eligible, led_by
-from data_plane.metadata.records import CommitMode
+from data_plane.metadata.commit_rules import Judges
+from data_plane.metadata.effective_configs import ConfigScope
+from data_plane.metadata.image import TOPIC_RESOURCE, preview
+from data_plane.metadata.leadership import NO_LEADER, eligible, led_by, ruled_by
+from data_plane.metadata.records import CommitMode, ConfigRecord
 from data_plane.protocol.errors import ErrorCode
 from tests.unit.data_plane.broker.cluster_world import (
     TOPIC,
@@ -34,10 +37,11 @@ KEY = (TOPIC, 0)
 class RandomCluster(ClusterWorld):
     """One seed, one history."""
 
-    def __init__(self, seed: int, mode: CommitMode) -> None:
+    def __init__(self, seed: int, mode: CommitMode, *, changes_mode: bool = False) -> None:
         super().__init__(replica_lag_time_max_ms="2000", min_insync_replicas="2")
         self.rng = random.Random(seed)
         self.mode = mode
+        self.changes_mode = changes_mode
         self.sent: list[tuple[bytes, Sent]] = []
         self.committed = b""
         self.end = 0  # the offset at which `committed` ends
@@ -63,6 +67,7 @@ class RandomCluster(ClusterWorld):
             (self.cut_one, 1),
             (self.mend_all, 4),
             (self.move_leader, 1),
+            (self.change_mode, int(self.changes_mode)),
         )
         (act,) = self.rng.choices([one for one, _ in steps], [weight for _, weight in steps])
         self.log.append(act.__name__)
@@ -114,7 +119,8 @@ class RandomCluster(ClusterWorld):
         node = self.rng.choice(self.nodes)
         if node.broker is None:
             return
-        may_lose_power = self.mode == CommitMode.SYNCED or not self.unsure
+        is_synced = self.mode == CommitMode.SYNCED and not self.changes_mode
+        may_lose_power = is_synced or not self.unsure
         power = may_lose_power and self.covers() and self.rng.random() < 0.5
         self.log.append(f"kill {node.broker_id} {power}")
         self.kill(node.broker_id, power=power, rng=self.rng)
@@ -123,7 +129,9 @@ class RandomCluster(ClusterWorld):
 
     def covers(self) -> bool:
         """E covers two nodes that have not lost anything: another one may be lost."""
-        return self.mode == CommitMode.SYNCED or len(set(eligible(self.rows[0]))) >= 2
+        if self.mode == CommitMode.SYNCED and not self.changes_mode:
+            return True
+        return len(set(eligible(self.rows[0]))) >= 2
 
     def restart_one(self) -> None:
         down = [node.broker_id for node in self.nodes if node.broker is None]
@@ -147,6 +155,14 @@ class RandomCluster(ClusterWorld):
         ]
         if row.leader != NO_LEADER and others:
             self.decide([led_by(row, self.rng.choice(others))])
+
+    def change_mode(self) -> None:
+        """Another flush.messages, and what follows from it, in one transaction."""
+        flush = self.rng.choice(("1", None))
+        config = ConfigRecord(TOPIC_RESOURCE, TOPIC, "flush.messages", flush)
+        after = preview(self.image, [config])
+        judge = Judges(ConfigScope(after, -1, self.static)).of(TOPIC)
+        self.decide([config, ruled_by(self.rows[0], judge)])
 
     def altered(self, records: Sequence[object]) -> None:
         self.decide(records)
@@ -221,11 +237,8 @@ def bytes_of(log: PartitionLog, end: int) -> bytes:
     return found
 
 
-@pytest.mark.semantics("35a", "35c")
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("mode", [CommitMode.SYNCED, CommitMode.SPREAD], ids=["synced", "spread"])
-def test_what_is_committed_stays(mode: CommitMode, seed: int) -> None:
-    world = RandomCluster(seed, mode)
+def live(world: RandomCluster) -> None:
+    """One history to its end: everything comes together, and a last record is committed."""
     for _ in range(STEPS):
         world.step()
     world.heal()
@@ -233,7 +246,21 @@ def test_what_is_committed_stays(mode: CommitMode, seed: int) -> None:
     assert set(row.isr) == {0, 1, 2}, row
     last = world.produce(row.leader, batch_of(b"the last"))
     world.settle(ms=1_000)
+    world.settle(ms=1_000)
     assert outcome(last) == ErrorCode.NONE
     world.check()
     logs = [world.log_bytes(one) for one in range(3)]
     assert logs[0] == logs[1] == logs[2] == world.committed
+
+
+@pytest.mark.semantics("35a", "35c")
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("mode", [CommitMode.SYNCED, CommitMode.SPREAD], ids=["synced", "spread"])
+def test_what_is_committed_stays(mode: CommitMode, seed: int) -> None:
+    live(RandomCluster(seed, mode))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_it_stays_while_the_mode_changes(seed: int) -> None:
+    """From `spread` to `synced` through the barrier, and back."""
+    live(RandomCluster(seed, CommitMode.SPREAD, changes_mode=True))
