@@ -37,6 +37,7 @@ Key = tuple[str, int]
 log = logging.getLogger(__name__)
 
 POLICY = TOPIC_CONFIGS["cleanup.policy"]
+PRODUCER_EXPIRATION = "producer.id.expiration.ms"
 
 
 class ReplicaTable:
@@ -413,4 +414,8 @@ class ReplicaTable:
 
     def _values(self, topic: str) -> dict[str, str]:
         scope = ConfigScope(self.image, self._broker_id, self._static)
-        return scope.topic_values(self.image.topic_configs(topic))
+        expiration = scope.broker_candidates(BROKER_CONFIGS[PRODUCER_EXPIRATION])[0].value
+        return {
+            **scope.topic_values(self.image.topic_configs(topic)),
+            PRODUCER_EXPIRATION: expiration or "",
+        }

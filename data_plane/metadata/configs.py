@@ -481,6 +481,13 @@ BROKER_CONFIGS = catalogue(
             update=_RO,
         ),
         ConfigKey("ssl.keystore.key", _T.PASSWORD, None, "Private key of a listener", update=_RO),
+        ConfigKey(
+            "producer.id.expiration.ms",
+            _T.INT,
+            "86400000",
+            "How long a partition remembers an idempotent producer that is silent",
+            at_least(1),
+        ),
         ConfigKey("super.users", _T.STRING, "", "Principals that may do all", update=_RO),
         ConfigKey(
             "transaction.max.timeout.ms",

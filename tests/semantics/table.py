@@ -15,6 +15,25 @@ hold a clause: `make semantics`, which runs them, or `make semantics ARGS=--list
 
 """
 
+DIFFERENCES: Final = """
+## Where it answers otherwise than Apache Kafka 4.3
+
+On purpose, and found by asking both the same: requests of every kind, good and bad, compared code
+by code. What is not here and differs is a defect.
+
+- A row of Fetch with an error tells the watermarks, where Kafka tells -1; and Produce says in words
+  what it refuses, where Kafka mostly gives the code alone.
+- zstd is not given to a Fetch below v10 (76); Kafka 4 sends it all the same.
+- A batch of an unknown codec is 76, no batch at all 87, an unknown operation on a config 42: Kafka
+  answers -1, or nothing.
+- A negative limit of bytes in Fetch counts as 0; Kafka answers -1.
+- A name that stands twice in DeleteTopics or CreatePartitions gets a row each time.
+- Clients do not create the coordinators' topics.
+- A config key that would not be obeyed is unknown: levels of compression, remote storage, throttled
+  replicas, and brokers' keys that nobody reads.
+- A broker without a rack is in the rack of its machine.
+"""
+
 
 def total_line(verdicts: Sequence[ItemVerdict]) -> str:
     found = totals(verdicts)
@@ -53,7 +72,7 @@ def markdown(verdicts: Sequence[ItemVerdict]) -> str:
             for found in one.clauses
         )
         lines.append(f"| {one.item.number} | {one.item.title} | {clauses.replace('|', '&#124;')} |")
-    return HEAD + "\n".join(lines) + "\n"
+    return HEAD + "\n".join(lines) + "\n" + DIFFERENCES
 
 
 def _why(reason: str) -> str:

@@ -12,6 +12,12 @@ from data_plane.protocol.messages.delete_records import (
     DeleteRecordsRequestTopic,
 )
 from data_plane.protocol.messages.find_coordinator import FindCoordinatorRequest
+from data_plane.protocol.messages.incremental_alter_configs import (
+    SET,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsRequestConfig,
+    IncrementalAlterConfigsRequestResource,
+)
 from data_plane.protocol.records.batch import check_crc, read_header
 from data_plane.protocol.records.compression import GZIP
 from data_plane.protocol.records.record import Record, encode_batch
@@ -247,6 +253,23 @@ def test_a_producer_is_forgotten_after_a_day(world: World) -> None:
     assert code(idempotent(world, 7, b"b")) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
     world.sleep(86_400_000 + 600_000)  # and one round of upkeep, which forgets
     assert code(idempotent(world, 7, b"b")) == ErrorCode.NONE
+
+
+@pytest.mark.semantics("22a")
+def test_how_long_a_producer_is_remembered_can_be_said() -> None:
+    """By a setting of the broker, and by another one while it runs."""
+    world = World(producer_id_expiration_ms="1000")
+    world.create_topic("t")
+    assert code(idempotent(world, 0, b"a")) == ErrorCode.NONE
+    world.sleep(600_000)  # a round of upkeep
+    assert code(idempotent(world, 7, b"b")) == ErrorCode.NONE
+    change = IncrementalAlterConfigsRequestConfig("producer.id.expiration.ms", SET, "2000000")
+    resource = IncrementalAlterConfigsRequestResource(4, "", [change])
+    asked = world.ask(IncrementalAlterConfigsRequest([resource]), 1)
+    world.settle()
+    assert asked.response().responses[0].error_code == 0
+    world.sleep(600_000)
+    assert code(idempotent(world, 19, b"b")) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
 @pytest.mark.semantics("22b", "23a")

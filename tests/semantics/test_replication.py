@@ -194,7 +194,7 @@ def test_nobody_in_sync_is_there(is_unclean: bool) -> None:
         assert (after.leader, after.is_recovering) == (-1, False)
 
 
-@pytest.mark.semantics("76a", "76b")
+@pytest.mark.semantics("76a")
 def test_who_left_when_too_few_stayed_may_still_lead(world: ClusterWorld) -> None:
     """KIP-966: below min.insync.replicas nothing is committed that they do not have."""
     assert fenced(world, 2).elr == (), "two are enough"

@@ -91,7 +91,7 @@ ITEMS = (
         "Producers nobody knows",
         "ProducerAppendInfo",
         a="an expired producer may go on at any sequence",
-        b="so may one whose records were deleted",
+        b="one whose records were deleted goes on where it was",
         c="producer.id.expiration.ms is a day by default",
     ),
     item(
