@@ -18,7 +18,7 @@ BEGAN := $(shell $(PYTHON) -c 'import time; print(time.time())')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo up check format test bench fuzz chaos semantics conformance lock clean
+.PHONY: help setup setup-test demo up check format test bench sim fuzz chaos semantics conformance lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ test: setup-test ## Run the tests (T=path for a part of them)
 
 bench: setup-test ## Measure the broker: every figure beside its target (ARGS="throughput --n 3")
 	$(BIN)/python -m tests.bench $(ARGS)
+
+sim: setup-test ## Worlds of simulated faults: SEED=n for one, SEEDS=500 FROM=first for many
+	$(BIN)/python -m tests.simulation quorum --seeds $(if $(SEED),1,$(or $(SEEDS),100)) --from $(or $(SEED),$(FROM),0) $(ARGS)
 
 fuzz: setup-test ## A million hostile frames, and hostile batches and files (ARGS="--frames 50000")
 	$(BIN)/python -m tests.fuzz $(ARGS)

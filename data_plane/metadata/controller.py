@@ -101,7 +101,7 @@ class Controller:
     @property
     def is_active(self) -> bool:
         """True if this controller may decide: it leads, and its image holds the whole log."""
-        return self.node.is_leader and self.image.offset + 1 == self.node.end_offset
+        return self.node.may_propose and self.image.offset + 1 == self.node.end_offset
 
     @property
     def leader_id(self) -> int | None:

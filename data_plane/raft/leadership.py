@@ -24,6 +24,7 @@ class Leadership:
         self.successor: VoterKey | None = None  # to whom leadership is being handed
         self.successor_until_ms = 0
         self.is_handed_over = False  # the successor was told
+        self.has_lease = True  # until anybody was told to stand: that word may come late
         self._me = me
         self._log = log
         self._began_ms = now_ms

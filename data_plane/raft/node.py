@@ -150,6 +150,11 @@ class RaftNode:
         return leads is not None and self.committed_offset >= leads.opening_offset
 
     @property
+    def may_propose(self) -> bool:
+        """True if this voter leads and is not handing that over."""
+        return self.is_leader and self._leads is not None and self._leads.successor is None
+
+    @property
     def leader_id(self) -> int | None:
         """Who leads, as far as this voter knows; None while nobody does."""
         leader = self.leader
@@ -183,6 +188,8 @@ class RaftNode:
         """True if nobody else can have been elected before `now_ms`: reads may be answered."""
         if not self.is_leader or self._leads is None or not self.is_voter:
             return False
+        if not self._leads.has_lease:
+            return False
         answered_ms = self._leads.majority_answered_ms(self.voters, now_ms)
         return answered_ms is not None and now_ms < answered_ms + self.timing.lease_ms
 
@@ -202,7 +209,7 @@ class RaftNode:
 
         Raises NotLeader. A proposal promises nothing until `committed_offset` has reached it.
         """
-        if not self.is_leader or self._leads is None or self._leads.successor is not None:
+        if not self.may_propose:
             raise NotLeader
         return self._append(tuple(entries))
 
@@ -318,18 +325,30 @@ class RaftNode:
 
     def tick(self, now_ms: int) -> None:
         """now_ms: of a clock that only moves on; a late tick does what is due, once."""
-        self._now_ms = max(now_ms, self._now_ms)
-        if self._election_due_ms is None:
-            self._election_due_ms = self._now_ms + self._patience_ms()
+        self._note_time(now_ms)
         if self._leads is not None:
             self._tick_leader(self._leads)
         elif not self.is_voter:
             self._tick_observer()
-        elif self._now_ms >= self._election_due_ms and not self._is_disk_full:
+        elif self._is_election_due and not self._is_disk_full:
             if len(self.voters) == 1:
                 self.campaign()
             else:
                 self._ask_beforehand()
+
+    def _note_time(self, now_ms: int) -> None:
+        """At the first time: who has been here before may have answered a leader a moment ago,
+
+        whose lease stands on that; who never voted need not let anybody wait.
+        """
+        self._now_ms = max(now_ms, self._now_ms)
+        if self._election_due_ms is not None:
+            return
+        if self.term:
+            self._heard_leader_ms = self._now_ms
+            self._wait_for_leader()
+        else:
+            self._wait_to_retry()
 
     def _tick_leader(self, leads: Leadership) -> None:
         heard_ms = leads.majority_heard_ms(self.voters, self._now_ms)
@@ -352,6 +371,9 @@ class RaftNode:
         if self._is_leader_fresh(self.timing.election_ms_min):
             return
         self._leader = None
+        self._announce()
+
+    def _announce(self) -> None:
         for target in [SEEDS, *(key for key in self.voters.keys if key.id != self.voter_id)]:
             self._announce_to(target)
 
@@ -368,6 +390,10 @@ class RaftNode:
         spread = self._rng.randint(self.timing.retry_ms_min, self.timing.retry_ms_max)
         self._election_due_ms = self._now_ms + spread
 
+    @property
+    def _is_election_due(self) -> bool:
+        return self._election_due_ms is not None and self._now_ms >= self._election_due_ms
+
     def _is_leader_fresh(self, within_ms: int) -> bool:
         heard_ms = self._heard_leader_ms
         return heard_ms is not None and self._now_ms < heard_ms + within_ms
@@ -380,6 +406,7 @@ class RaftNode:
         self._granted = {self.me}
         self._wait_to_retry()
         self._ask_for_votes(self.term + 1, is_pre=True, is_transfer=False)
+        self._announce()  # Perhaps this is no voter any more, and only a leader knows that.
 
     def campaign(self, *, is_transfer: bool = False) -> None:
         """Open a new term and vote for oneself, which elects an only voter."""
@@ -491,7 +518,7 @@ class RaftNode:
 
     def step(self, message: Message, now_ms: int) -> None:
         """Take in one message; what is not for this node of this cluster is refused."""
-        self._now_ms = max(now_ms, self._now_ms)
+        self._note_time(now_ms)
         if message.cluster_id != self.cluster_id or message.target not in (self.me, SEEDS):
             self.refused_count += 1
             return
@@ -778,6 +805,7 @@ class RaftNode:
             return
         if peer.match_offset == self.log.last.offset:
             leads.is_handed_over = True
+            leads.has_lease = False
             self._send(TimeoutNow, peer.key)
 
     # --- committing ----------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Production classes over a simulated network, disk and clock: one seed is one world."""
