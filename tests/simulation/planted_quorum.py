@@ -168,7 +168,12 @@ BANK = (
     Planted("vote not persisted", vote_not_persisted, 48, "one vote"),
     Planted("term not persisted", term_not_persisted, 0, "term is older"),
     Planted("acknowledged before sync", acknowledged_before_sync, 12),
-    Planted("leader counts itself before sync", leader_counts_itself_before_sync, 12, "leader completeness"),
+    Planted(
+        "leader counts itself before sync",
+        leader_counts_itself_before_sync,
+        12,
+        "leader completeness",
+    ),
     Planted("earlier term committed by count", earlier_term_committed_by_count, 66),
     Planted("snapshot off by one", snapshot_off_by_one, 0),
     Planted("voters changed when committed", voters_changed_when_committed, 5, "election safety"),
