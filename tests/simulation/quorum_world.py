@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from uuid import UUID
 
@@ -360,7 +361,7 @@ class QuorumWorld:
         for voter in others:
             if self._nemesis.random() < 0.7:
                 self.schedule.after(self._nemesis.randrange(60), voter.die)
-                self.schedule.after(61, lambda voter=voter: self._start_again(voter))
+                self.schedule.after(61, partial(self._start_again, voter))
 
     def _start_again(self, node: QuorumNode) -> None:
         if node.host is None:

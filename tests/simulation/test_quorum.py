@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.simulation.planted_quorum import BANK, Planted, prevote_ignored
+from tests.simulation.planted_quorum import BANK, Planted, found_by, prevote_ignored
 from tests.simulation.quorum_world import QuorumWorld
 
-STORED = [planted for planted in BANK if planted.first_seed >= 0]
+QUICK = [planted for planted in BANK if planted.is_quick]
+WORLDS_MAX = 60
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -18,14 +19,14 @@ def test_a_world_of_faults_breaks_no_promise(seed: int) -> None:
     assert tally.acknowledged > 0
 
 
-@pytest.mark.parametrize("planted", STORED, ids=[one.name for one in STORED])
+@pytest.mark.parametrize("planted", QUICK, ids=[one.name for one in QUICK])
 def test_a_planted_bug_is_found(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The world that first showed it still does."""
+    """The rest of the bank is for `python -m tests.simulation planted`: some take many worlds.
+
+    Any change of the quorum shifts what a seed does, so the stored seed is where to begin to look.
+    """
     planted.plant(monkeypatch)
-    world = QuorumWorld(planted.first_seed)
-    with pytest.raises(Exception, match=planted.shows_as) as found:
-        world.run()
-    assert f"seed {planted.first_seed}" in str(found.value.__notes__)
+    assert found_by(planted, worlds_max=WORLDS_MAX) is not None
 
 
 def test_without_prevote_no_promise_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
