@@ -715,12 +715,15 @@ class RaftNode:
             if not self._send_append(peer, batches):
                 return
             peer.sent(batches[-1].last_offset, sum(map(size_bytes_of, batches)))
+        if peer.told_commit < self.committed_offset and not peer.is_probing:
+            self._send_append(peer, ())  # Its answers wait for that; the next heartbeat is far off.
         self._hand_over(peer)
 
     def _send_append(self, peer: Progress, batches: Sequence[EntryBatch]) -> bool:
         """Send batches, or a heartbeat; False if the peer needs a snapshot first."""
         previous = peer.next_offset - 1
         term = self.log.term_ending_at(previous)
+        peer.told_commit = self.committed_offset
         if term is None:
             self._begin_transfer(peer)
             previous, term = self.log.mark

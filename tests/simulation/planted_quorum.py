@@ -190,7 +190,7 @@ BANK = (
     Planted("voters changed when committed", voters_changed_when_committed, 0),
     Planted("two changes at once", two_changes_at_once, 0),
     Planted("lease by wall clock", lease_by_wall_clock, 0, is_quick=True),
-    Planted("lease without margin", lease_without_margin, 0, is_quick=True),
+    Planted("lease without margin", lease_without_margin, 0),
     Planted("stale sync counted", stale_sync_counted, -1),
     Planted("votes for shorter logs", votes_for_shorter_logs, 0),
     Planted("directory not compared", directory_not_compared, -1),
