@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from control_plane.local.ports import pick_free
+
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 60.0
@@ -55,11 +57,12 @@ class BrokerProcess:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that was free a moment ago, and that a broker may come back to after a kill.
+
+    Not the kernel's choice: clients that try to connect to a dead broker's port are given source
+    ports from that range, and one that meets itself there holds the port.
+    """
+    return pick_free()
 
 
 def start(*arguments: str, file_bytes_max: int | None = None) -> "subprocess.Popen[str]":

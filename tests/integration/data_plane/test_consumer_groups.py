@@ -9,17 +9,17 @@ import pytest
 from confluent_kafka import Consumer, ConsumerGroupState, ConsumerGroupType
 from confluent_kafka.admin import AdminClient
 
-from tests.integration.data_plane.broker_process import BrokerProcess, wait_until
+from tests.integration.data_plane.broker_process import BrokerProcess, free_port, wait_until
 from tests.integration.data_plane.kafka_clients import consume, create_topic, produce
 
 PARTITIONS = 4
 
 
-def config_file(folder: Path) -> Path:
+def config_file(folder: Path, port: int = 0) -> Path:
     """A broker whose members send heartbeats often, so that groups settle soon."""
     config = {
         "data_dir": str(folder / "data"),
-        "listeners": [{"name": "PLAINTEXT"}],
+        "listeners": [{"name": "PLAINTEXT", "port": port}],
         "super_users": ["User:ANONYMOUS"],
         "static_configs": {
             "group.consumer.heartbeat.interval.ms": "100",
@@ -92,7 +92,7 @@ def test_members_share_commit_and_hand_over(broker: BrokerProcess, assignor: str
 
 
 def test_a_group_outlives_a_kill_of_its_broker(tmp_path: Path) -> None:
-    path = config_file(tmp_path)
+    path = config_file(tmp_path, free_port())
     running = BrokerProcess("--config", str(path), port=None)
     create_topic(running.address, "t", PARTITIONS)
     consumer = member(running.address, "g")
@@ -102,9 +102,6 @@ def test_a_group_outlives_a_kill_of_its_broker(tmp_path: Path) -> None:
     assert [message.value() for message in consume(consumer, 1)] == [b"before"]
     consumer.commit(asynchronous=False)
     running.kill()
-    config = json.loads(path.read_text())
-    config["listeners"][0]["port"] = running.port
-    path.write_text(json.dumps(config))
     again = BrokerProcess("--config", str(path), port=None)
     try:
         produce(again.address, "t", [b"after"], 0)

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer, ConsumerGroupType
 from confluent_kafka.admin import AdminClient
 
-from tests.integration.data_plane.broker_process import BrokerProcess, wait_until
+from tests.integration.data_plane.broker_process import BrokerProcess, free_port, wait_until
 from tests.integration.data_plane.kafka_clients import create_topic, produce
 
 PARTITIONS = 4
@@ -20,10 +20,10 @@ CLASSIC, CONSUMER = "classic", "consumer"
 ASSIGNORS = ("range", "cooperative-sticky")  # one gives all up at each rebalance, one does not
 
 
-def start(folder: Path, **static_configs: str) -> BrokerProcess:
+def start(folder: Path, port: int = 0, **static_configs: str) -> BrokerProcess:
     config = {
         "data_dir": str(folder / "data"),
-        "listeners": [{"name": "PLAINTEXT"}],
+        "listeners": [{"name": "PLAINTEXT", "port": port}],
         "super_users": ["User:ANONYMOUS"],
         "static_configs": {
             "group.consumer.heartbeat.interval.ms": "100",
@@ -131,15 +131,16 @@ def read_by(members: list[Member]) -> list[bytes]:
 
 @pytest.mark.semantics("64g")
 def test_a_mixed_group_outlives_a_kill_of_its_broker(tmp_path: Path) -> None:
-    running = start(tmp_path)
-    create_topic(running.address, "mixed", PARTITIONS)
-    members = [Member(running.address, "mixed", kind, ASSIGNORS[1]) for kind in (CLASSIC, CONSUMER)]
-    wait_until(lambda: are_sharing(members), "both members", seconds_max=60)
-    running.kill()
-    config = json.loads((tmp_path / "broker.json").read_text())
-    config["listeners"][0]["port"] = running.port
-    (tmp_path / "broker.json").write_text(json.dumps(config))
-    again = BrokerProcess("--config", str(tmp_path / "broker.json"), port=None)
+    port = free_port()
+    running = start(tmp_path, port)
+    try:
+        create_topic(running.address, "mixed", PARTITIONS)
+        kinds = (CLASSIC, CONSUMER)
+        members = [Member(running.address, "mixed", kind, ASSIGNORS[1]) for kind in kinds]
+        wait_until(lambda: are_sharing(members), "both members", seconds_max=60)
+    finally:
+        running.kill()
+    again = start(tmp_path, port)
     try:
         for partition in range(PARTITIONS):
             produce(again.address, "mixed", [b"%d" % partition], partition)

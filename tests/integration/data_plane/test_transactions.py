@@ -19,7 +19,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from kafka import KafkaConsumer, KafkaProducer
 
-from tests.integration.data_plane.broker_process import BrokerProcess
+from tests.integration.data_plane.broker_process import BrokerProcess, free_port
 from tests.integration.data_plane.conftest import Starter
 from tests.integration.data_plane.kafka_clients import consume, create_topic, end_offset
 
@@ -269,7 +269,7 @@ def test_a_broker_killed_within_a_commit_gives_one_copy(
     start_broker: Starter, topic_name: str, delay_ms: int
 ) -> None:
     """The producer goes on with the restarted broker, and its commit ends well, once."""
-    broker = start_broker()
+    broker = start_broker(port=free_port())
     create_topic(broker.address, topic_name, 3)
     producer = transactional(broker.address, "id", socket_timeout_ms=5_000)
     transaction(producer, topic_name, b"a1", b"a2", b"a3")
@@ -291,7 +291,7 @@ def test_a_broker_killed_before_the_commit_gives_nothing(
     start_broker: Starter, topic_name: str
 ) -> None:
     """The process that wrote is gone too: the next one of its id aborts what it left."""
-    broker = start_broker()
+    broker = start_broker(port=free_port())
     create_topic(broker.address, topic_name, 3)
     lost = transactional(broker.address, "id")
     lost.begin_transaction()
