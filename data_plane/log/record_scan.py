@@ -15,6 +15,7 @@ from data_plane.protocol.records.batch import (
     BATCH_HEADER_BYTES,
     MAGIC,
     BatchHeader,
+    header_from_fields,
 )
 from data_plane.protocol.records.record import RECORDS_BYTES_MAX
 
@@ -57,7 +58,7 @@ def whole_batches(file: File, size_bytes: int) -> Iterator[Batch]:
             data, start, at = file.read(position, WINDOW_BYTES), position, 0
             if len(data) < BATCH_HEADER_BYTES:
                 raise DamagedLog(f"no batch header at byte {position}")
-        header = BatchHeader._make(BATCH_HEADER.unpack_from(data, at))
+        header = header_from_fields(BATCH_HEADER.unpack_from(data, at))
         if (
             header.magic != MAGIC
             or not BATCH_HEADER_BYTES <= header.size_bytes <= size_bytes - position

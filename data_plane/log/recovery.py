@@ -41,7 +41,9 @@ from data_plane.protocol.records.batch import (
     BATCH_HEADER,
     BATCH_HEADER_BYTES,
     MAGIC,
+    NO_PRODUCER_ID,
     BatchHeader,
+    header_from_fields,
 )
 
 WINDOW_BYTES = 1 << 20
@@ -242,8 +244,10 @@ class _Recovery:
         for position, header in batches:
             if not self._follows(segment, header, epochs):
                 break
-            epochs.assign(header.partition_leader_epoch, header.base_offset)
-            if header.base_offset >= snapshot_offset:
+            if header.partition_leader_epoch > epochs.latest:
+                epochs.assign(header.partition_leader_epoch, header.base_offset)
+            is_nobodys = header.producer_id == NO_PRODUCER_ID and not header.is_control
+            if not is_nobodys and header.base_offset >= snapshot_offset:
                 ended = producers.replay(header, self._now_ms, read_marker(file, position, header))
                 if ended is not None and ended.aborted is not None:
                     index.append(ended.aborted)
@@ -319,7 +323,7 @@ def valid_batches(
             window, window_start, at = memoryview(file.read(position, WINDOW_BYTES)), position, 0
         if len(window) - at < BATCH_HEADER_BYTES:
             return
-        header = BatchHeader._make(BATCH_HEADER.unpack_from(window, at))
+        header = header_from_fields(BATCH_HEADER.unpack_from(window, at))
         size_bytes = header.size_bytes
         if header.magic != MAGIC or not BATCH_HEADER_BYTES <= size_bytes <= end - position:
             return
