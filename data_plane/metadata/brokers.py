@@ -110,16 +110,21 @@ def decide_begin_shutdown(scope: ConfigScope, broker: RegisterBrokerRecord) -> D
 
     A partition that only this broker can lead stays with it until it is fenced.
     """
+    record = _change(broker, is_fenced=False, is_shutting_down=True)
+    return Decision(None, [record, *handed_over_rows(scope, broker)])
+
+
+def handed_over_rows(scope: ConfigScope, broker: RegisterBrokerRecord) -> list[PartitionRecord]:
+    """What a broker that shuts down leads or follows, and others can do without it by now."""
     gone = {broker.broker_id}
     judges = Judges(scope, inactive=gone)
 
     def handed_over(row: PartitionRecord, judge: Judge) -> PartitionRecord:
         after = without(row, judge, lost=gone)
-        return row if after.leader == NO_LEADER or after.is_recovering else after
+        is_unclean = after.is_recovering and not row.is_recovering
+        return row if after.leader == NO_LEADER or is_unclean else after
 
-    record = _change(broker, is_fenced=False, is_shutting_down=True)
-    rows = changed_rows(scope.image, judges, handed_over, concerned=gone)
-    return Decision(None, [record, *rows])
+    return changed_rows(scope.image, judges, handed_over, concerned=gone)
 
 
 def decide_unregister(scope: ConfigScope, broker_id: int) -> Decision[None]:

@@ -21,10 +21,11 @@ BALANCED_AT_ONCE_MAX = 1_000
 
 def decide_balance(scope: ConfigScope) -> Decision[None]:
     """Give partitions back to their preferred replicas, where those are in sync (KIP-460)."""
-    active = scope.image.active_brokers()
+    judges = Judges(scope)
+    active = judges.active
     records = [
-        led_by(row, row.replicas[0])
-        for _, row in scope.image.partitions()
+        led_by(row, row.replicas[0], judges.of(topic.name))
+        for topic, row in scope.image.partitions()
         if row.leader not in (NO_LEADER, row.replicas[0])
         and row.replicas[0] in active
         and row.replicas[0] in row.isr
@@ -75,7 +76,7 @@ def _asked(
 def _elected(row: PartitionRecord, judge: Judge, election_type: int) -> PartitionRecord:
     """The partition under its new leader. Raises KafkaError where there is none to elect."""
     if election_type == PREFERRED:
-        return led_by(row, _preferred(row, judge))
+        return led_by(row, _preferred(row, judge), judge)
     if row.leader != NO_LEADER:
         raise KafkaError("There is a leader.", code=ErrorCode.ELECTION_NOT_NEEDED)
     clean = elected(row, judge)

@@ -9,6 +9,7 @@ from data_plane.metadata.brokers import (
     decide_begin_shutdown,
     decide_fence,
     decide_unfence,
+    handed_over_rows,
 )
 from data_plane.metadata.commit_rules import Judges
 from data_plane.metadata.decision import Decision
@@ -68,6 +69,11 @@ def _shutting_down(
         offset = hearing.scope.image.offset + len(begun.records)
         hearing.sessions.wait_for_shutdown(broker.broker_id, offset)
         return begun.answering(_response(broker, request))
+    rows = handed_over_rows(hearing.scope, broker)
+    if rows:  # Somebody has come into an ISR since.
+        offset = hearing.scope.image.offset + len(rows)
+        hearing.sessions.wait_for_shutdown(broker.broker_id, offset)
+        return Decision(_response(broker, request), rows)
     session = hearing.sessions.of(broker.broker_id)
     if session is None or session.shutdown_offset is None:  # Another controller began it.
         hearing.sessions.wait_for_shutdown(broker.broker_id, hearing.scope.image.offset)

@@ -96,9 +96,12 @@ def led_uncleanly(row: PartitionRecord, judge: Judge) -> PartitionRecord:
     return row if leader == NO_LEADER else _unclean(row, leader)
 
 
-def led_by(row: PartitionRecord, leader: int) -> PartitionRecord:
-    """A member of the ISR takes over."""
-    return _numbered(row, replace(row, leader=leader), has_new_epoch=False)
+def led_by(row: PartitionRecord, leader: int, judge: Judge) -> PartitionRecord:
+    """A member of the ISR takes over; a leader that is shutting down leaves the ISR with that."""
+    isr = tuple(each for each in row.isr if each != row.leader or each in judge.active)
+    changed = replace(row, isr=isr, leader=leader)
+    rest = [each for each in eligible(row) if each not in isr]
+    return _numbered(row, replace(changed, elr=_elr(changed, judge, rest)), has_new_epoch=False)
 
 
 def with_isr(
