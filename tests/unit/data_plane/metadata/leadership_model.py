@@ -61,7 +61,7 @@ class Replica:
 
     def lose_power(self, rng: random.Random) -> None:
         """What was not synced is gone, all of it or only its end."""
-        kept = rng.randint(self.synced, len(self.log))
+        kept = rng.choice((self.synced, rng.randint(self.synced, len(self.log))))
         del self.log[kept:]
         self.synced = kept
 

@@ -19,7 +19,7 @@ def act(model: Model) -> None:
     """One random thing happens."""
     rng = model.rng
     key, broker_id = rng.choice(model.keys), rng.choice(BROKERS)
-    match rng.randrange(24):
+    match rng.randrange(26):
         case 0 | 1 | 2 | 3:
             model.append(key)
         case 4 | 5 | 6 | 7 | 8:
@@ -44,16 +44,33 @@ def act(model: Model) -> None:
             model.unfence(broker_id)
         case 22:
             model.tell_ends(broker_id)
-        case 23:
+        case 23 | 24:
+            lose_one_of_two(model, key)
+        case 25:
             model.begin_shutdown(broker_id) if rng.random() < 0.3 else model.balance()
 
 
-def stop(model: Model, broker_id: int) -> None:
-    kind = model.rng.choice(LOSSES)
+def lose_one_of_two(model: Model, key: tuple[str, int]) -> None:
+    """Down to two in sync, one of which loses power right after a commit and comes back at once."""
+    for broker_id in model.row(key).isr[2:]:
+        model.shrink(key, broker_id)
+    model.append(key)
+    for broker_id in model.row(key).isr:
+        model.fetch(key, broker_id)
+    model.commit(key)
+    if model.row(key).isr:
+        broker_id = model.rng.choice(model.row(key).isr)
+        stop(model, broker_id, RestartKind.POWER_LOSS)
+        if broker_id not in model.up:
+            model.register(broker_id, model.kinds[broker_id])
+
+
+def stop(model: Model, broker_id: int, kind: RestartKind | None = None) -> None:
+    kind = model.rng.choice(LOSSES) if kind is None else kind
     if broker_id in model.up and model.is_within_the_promise(broker_id, kind):
         model.stop(broker_id, kind)
         if kind is not RestartKind.PROCESS_CRASH:
-            # Else the others might leave E before anybody knows: a second loss, outside the promise.
+            # Else the others might leave E before anybody knows: a second loss, not promised.
             model.fence(broker_id)
 
 
