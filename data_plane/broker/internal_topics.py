@@ -7,15 +7,14 @@ from data_plane.coordinator.group_partition import OFFSETS_TOPIC
 from data_plane.coordinator.transactions_topic import TRANSACTIONS_TOPIC
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
-from data_plane.metadata.image import TOPIC_RESOURCE, MetadataImage
+from data_plane.metadata.image import TOPIC_RESOURCE
 from data_plane.metadata.partitions import new_partition
-from data_plane.metadata.placement import place
+from data_plane.metadata.placement import internal_replication_factor, place
 from data_plane.metadata.records import ConfigRecord, MetadataRecord, TopicRecord
 from data_plane.protocol.errors import CoordinatorNotAvailable
 
 PARTITIONS_ON_ONE_BROKER = 8
 PARTITIONS_OTHERWISE = 50
-REPLICAS_MAX = 3
 
 SEGMENT_BYTES = str(100 * 1024 * 1024)
 CONFIGS = {
@@ -33,13 +32,6 @@ CONFIGS = {
 }
 
 
-def replication_factor(image: MetadataImage) -> int:
-    """How many replicas internal topics shall have: by the brokers there shall be, not those that
-    happen to be there.
-    """
-    return min(REPLICAS_MAX, image.spec_broker_count)
-
-
 def decide_internal_topic(
     scope: ConfigScope, name: str, topic_id: UUID, rng: Random
 ) -> Decision[None]:
@@ -48,7 +40,7 @@ def decide_internal_topic(
     Raises CoordinatorNotAvailable until there are enough brokers for its replicas.
     """
     image = scope.image
-    replicas_wanted = replication_factor(image)
+    replicas_wanted = internal_replication_factor(image)
     is_alone = max(image.spec_broker_count, len(image.brokers)) == 1
     count = PARTITIONS_ON_ONE_BROKER if is_alone else PARTITIONS_OTHERWISE
     active = image.active_brokers()

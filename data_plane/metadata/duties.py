@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 from data_plane.metadata.brokers import decide_fence
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.elections import decide_balance
+from data_plane.metadata.image import INTERNAL_TOPICS
+from data_plane.metadata.placement import internal_replication_factor
+from data_plane.metadata.reassignments import decide_raise_replicas
 
 if TYPE_CHECKING:
     from data_plane.metadata.controller import Controller
 
 BALANCE_INTERVAL_MS = 20_000
+REPLICAS_INTERVAL_MS = 5_000
 WATCH_INTERVAL_MS = 500  # A session is over at most that much later than it should be.
 
 
@@ -19,6 +23,7 @@ class Duties:
 
     def __init__(self) -> None:
         self._balance_due_ms = 0
+        self._replicas_due_ms = 0
 
     def due(self, controller: "Controller", now_ms: int) -> Iterator[Decision[None]]:
         hearing = controller.hearing(now_ms)
@@ -27,6 +32,22 @@ class Duties:
             yield decide_fence(controller.scope, expired)
         hearing.sessions.drop_fenced(controller.image)
         hearing.ends.forget_led(controller.image)
+        if now_ms >= self._replicas_due_ms:
+            self._replicas_due_ms = now_ms + REPLICAS_INTERVAL_MS
+            yield from self._raise_internal(controller)
         if now_ms >= self._balance_due_ms:
             self._balance_due_ms = now_ms + BALANCE_INTERVAL_MS
             yield decide_balance(controller.scope)
+
+    def _raise_internal(self, controller: "Controller") -> Iterator[Decision[None]]:
+        """A larger plan has more brokers: coordinators' topics get more replicas (durability.md 9).
+
+        Users' topics are moved by whoever wants that, through AlterPartitionReassignments.
+        """
+        wanted = internal_replication_factor(controller.image)
+        for name in sorted(INTERNAL_TOPICS):
+            topic = controller.image.topic(name)
+            if topic is not None and len(controller.image.active_brokers()) >= wanted:
+                decision = decide_raise_replicas(controller.scope, topic, wanted)
+                if decision.records:
+                    yield decision

@@ -7,7 +7,7 @@ from uuid import UUID
 from data_plane.metadata.commit_rules import judge_of_values
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage, TopicImage
-from data_plane.metadata.placement import place
+from data_plane.metadata.placement import candidates, place
 from data_plane.metadata.records import CommitMode, MetadataRecord, PartitionRecord
 from data_plane.protocol.errors import ErrorCode, InvalidRequest, KafkaError
 from data_plane.protocol.messages.create_partitions import (
@@ -150,7 +150,7 @@ def _added(
     replicas: Sequence[Sequence[int]]
     if asked.assignments is None:
         replicas = place(
-            image.live_brokers(),
+            candidates(image),
             partition_count=asked.count - count,
             replication_factor=replication_factor,
             rng=rng,

@@ -18,7 +18,7 @@ from data_plane.metadata.partitions import (
     free,
     new_partition,
 )
-from data_plane.metadata.placement import InvalidReplicationFactor, place
+from data_plane.metadata.placement import InvalidReplicationFactor, candidates, place
 from data_plane.metadata.records import (
     ConfigRecord,
     MetadataRecord,
@@ -159,7 +159,7 @@ def _placed(topic: CreateTopicsRequestTopic, rules: CreateRules) -> list[tuple[i
             f"At most {PARTITIONS_PER_REQUEST_MAX} partitions can be created at a time."
         )
     return place(
-        rules.scope.image.live_brokers(),
+        candidates(rules.scope.image),
         partition_count=partition_count,
         replication_factor=(
             rules.default_replication_factor

@@ -79,7 +79,7 @@ _TABLE: tuple[tuple[int, str, range, int, str], ...] = (
     (42, "DeleteGroups", range(3), 2, "delete_groups"),
     (43, "ElectLeaders", range(3), 2, "elect_leaders"),
     (44, "IncrementalAlterConfigs", range(2), 1, "incremental_alter_configs"),
-    (45, "AlterPartitionReassignments", range(1), 0, "alter_partition_reassignments"),
+    (45, "AlterPartitionReassignments", range(2), 0, "alter_partition_reassignments"),
     (46, "ListPartitionReassignments", range(1), 0, "list_partition_reassignments"),
     (47, "OffsetDelete", range(1), NEVER, "offset_delete"),
     (48, "DescribeClientQuotas", range(2), 1, "describe_client_quotas"),

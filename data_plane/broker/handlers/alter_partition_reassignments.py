@@ -1,4 +1,4 @@
-"""AlterPartitionReassignments (key 45) v0, flexible. (KIP-455)"""
+"""AlterPartitionReassignments (key 45) v0-1, flexible. v1: replica count. (KIP-455, KIP-860)"""
 
 from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
@@ -12,7 +12,7 @@ from data_plane.protocol.messages.alter_partition_reassignments import (
 from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclOperation
 
-API_KEY, VERSIONS = 45, range(1)
+API_KEY, VERSIONS = 45, range(2)
 
 
 def handle(
@@ -22,7 +22,16 @@ def handle(
     require_cluster(broker, ctx, AclOperation.ALTER)
 
     def choose(controller: Controller) -> Decision[AlterPartitionReassignmentsResponse]:
-        decision = decide_alter_reassignments(controller.image, request.topics)
-        return decision.answering(AlterPartitionReassignmentsResponse(responses=decision.response))
+        decision = decide_alter_reassignments(
+            controller.scope,
+            request.topics,
+            may_change_count=request.allow_replication_factor_change,
+        )
+        return decision.answering(
+            AlterPartitionReassignmentsResponse(
+                allow_replication_factor_change=request.allow_replication_factor_change,
+                responses=decision.response,
+            )
+        )
 
     return broker.decide(choose)

@@ -2,9 +2,13 @@
 
 from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
+from data_plane.metadata.image import TopicImage
+from data_plane.metadata.reassignments import moves_in
 from data_plane.protocol.messages.list_partition_reassignments import (
     ListPartitionReassignmentsRequest,
     ListPartitionReassignmentsResponse,
+    ListPartitionReassignmentsResponsePartition,
+    ListPartitionReassignmentsResponseTopic,
 )
 from data_plane.security.acls import AclOperation
 
@@ -12,11 +16,31 @@ API_KEY, VERSIONS = 46, range(1)
 
 
 def handle(
-    broker: AdminBroker, ctx: RequestContext, _request: ListPartitionReassignmentsRequest
+    broker: AdminBroker, ctx: RequestContext, request: ListPartitionReassignmentsRequest
 ) -> ListPartitionReassignmentsResponse:
-    """Nothing moves, for nothing can be moved yet (metadata/reassignments.py).
-
-    Raises ClusterAuthorizationFailed.
-    """
+    """What moves, of the partitions asked for or of all. Raises ClusterAuthorizationFailed."""
     require_cluster(broker, ctx, AclOperation.DESCRIBE)
-    return ListPartitionReassignmentsResponse()
+    image = broker.image
+    if request.topics is None:
+        rows = [_row(topic, None) for topic in image.topics.values()]
+    else:
+        asked = {each.name: set(each.partition_indexes) for each in request.topics}
+        rows = [
+            _row(image.topics[name], indexes)
+            for name, indexes in asked.items()
+            if name in image.topics
+        ]
+    return ListPartitionReassignmentsResponse(topics=[row for row in rows if row.partitions])
+
+
+def _row(topic: TopicImage, indexes: set[int] | None) -> ListPartitionReassignmentsResponseTopic:
+    return ListPartitionReassignmentsResponseTopic(
+        topic.name,
+        [
+            ListPartitionReassignmentsResponsePartition(
+                row.partition_index, row.replicas, row.adding_replicas, row.removing_replicas
+            )
+            for row in moves_in(topic)
+            if indexes is None or row.partition_index in indexes
+        ],
+    )

@@ -154,7 +154,8 @@ class RandomCluster(ClusterWorld):
             one for one in row.isr if one != row.leader and one in self.image.active_brokers()
         ]
         if row.leader != NO_LEADER and others:
-            self.decide([led_by(row, self.rng.choice(others))])
+            judge = Judges(ConfigScope(self.image, -1, self.static)).of(TOPIC)
+            self.decide([led_by(row, self.rng.choice(others), judge)])
 
     def change_mode(self) -> None:
         """Another flush.messages, and what follows from it, in one transaction."""

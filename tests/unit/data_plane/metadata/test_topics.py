@@ -72,7 +72,7 @@ def test_item_80_names_of_one_request_collide_too() -> None:
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
-        (topic(replication_factor=3), ErrorCode.INVALID_REPLICATION_FACTOR),
+        (topic(replication_factor=4), ErrorCode.INVALID_REPLICATION_FACTOR),
         (topic(replication_factor=0), ErrorCode.INVALID_REPLICATION_FACTOR),
         (topic(replication_factor=-2), ErrorCode.INVALID_REPLICATION_FACTOR),
         (topic(partition_count=0), ErrorCode.INVALID_PARTITIONS),
