@@ -1,0 +1,76 @@
+"""`ottla-broker cluster`: start, refusals, a broker that is killed, growth, a lost directory."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.data_plane.broker_process import wait_until
+from tests.integration.data_plane.cluster_process import (
+    SECONDS_MAX,
+    ClusterProcess,
+    free_base_port,
+    start,
+)
+
+Starter = Callable[[int], ClusterProcess]
+
+
+@pytest.fixture
+def start_cluster(tmp_path: Path) -> Iterator[Starter]:
+    """Start clusters of so many brokers on `tmp_path/c`; what still runs ends with the test."""
+    started: list[ClusterProcess] = []
+    base_port = free_base_port()
+
+    def begin(brokers: int) -> ClusterProcess:
+        cluster = ClusterProcess(tmp_path / "c", brokers=brokers, base_port=base_port)
+        started.append(cluster)
+        return cluster
+
+    yield begin
+    for cluster in started:
+        cluster.stop()
+
+
+def test_three_brokers_one_killed_a_second_copy_refused_and_a_clean_stop(
+    start_cluster: Starter, tmp_path: Path
+) -> None:
+    cluster = start_cluster(3)
+    cluster.wait_for("ready")
+    voters = cluster.wait_for_voters(0, 1, 2)
+    second = start(tmp_path / "c", brokers=3, base_port=cluster.base_port)
+    second.communicate(timeout=SECONDS_MAX)
+    assert second.returncode == 75, "the directory is in use"
+    leader_id = cluster.quorum(1).leader_id
+    cluster.kill_broker(leader_id)
+    other = (leader_id + 1) % 3
+    wait_until(
+        lambda: (found := cluster.quorum(other)) is not None and found.leader_id != leader_id,
+        "another controller",
+    )
+    cluster.wait_for(f"broker {leader_id} serves again")
+    assert cluster.voters(other) == voters, "it came back as the voter that it was"
+    assert cluster.stop() == 0
+
+
+def test_one_broker_grows_to_three_voters_and_a_lost_directory_is_replaced(
+    start_cluster: Starter,
+) -> None:
+    cluster = start_cluster(1)
+    cluster.wait_for("ready")
+    (alone,) = cluster.wait_for_voters(0).values()
+    assert cluster.stop() == 0
+    cluster = start_cluster(3)
+    cluster.wait_for("ready")
+    voters = cluster.wait_for_voters(0, 1, 2)
+    assert voters[0] == alone
+    assert cluster.stop() == 0
+    shutil.rmtree(cluster.data_dir / "broker-2")
+    cluster = start_cluster(3)
+    cluster.wait_for("ready")
+    wait_until(
+        lambda: (now := cluster.voters()).keys() == voters.keys() and now[2] != voters[2],
+        "a voter for the one that was lost",
+    )
+    assert {at: cluster.voters()[at] for at in (0, 1)} == {at: voters[at] for at in (0, 1)}
