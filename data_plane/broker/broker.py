@@ -385,14 +385,17 @@ class Broker:
         return self._partitions.keys_with_records()
 
     def compacted_keys_with_records(self) -> Sequence[tuple[str, int]]:
-        """Those of them whose topics are compacted."""
+        """The replicas here, led or copied, that hold anything of compacted topics."""
         return self._partitions.compacted_keys_with_records()
 
-    def kept_partition(self, key: tuple[str, int]) -> Partition | None:
+    def kept_partition(self, key: tuple[str, int]) -> Partition | Follower | None:
         """Open a partition for upkeep; None if it went. Raises as `partition`."""
-        return self.partition(*key) if self.image.partition(*key) is not None else None
+        row = self.image.partition(*key)
+        if row is None or row.leader == self.broker_id:
+            return None if row is None else self.partition(*key)
+        return self.followers.get(key)
 
-    def mark_unsynced(self, partition: Partition) -> None:
+    def mark_unsynced(self, partition: Partition | Follower) -> None:
         """Its files changed, and nobody waits for the sync; it may begin elsewhere now."""
         self._syncs.mark(partition)
         partition.tell_progress()

@@ -103,26 +103,30 @@ class ReplicaTable:
 
     def keys_with_records(self) -> list[Key]:
         """The partitions led here that hold anything, open or not."""
-        return self._keys_of(self.image.topics.values())
+        return self._keys_of(self.image.topics.values(), are_led=True)
 
     def compacted_keys_with_records(self) -> list[Key]:
-        """Those of them whose topics are compacted; reads one key of each topic's configs."""
+        """The replicas of compacted topics that hold anything, led here or copied.
+
+        Reads one key of each topic's configs.
+        """
         scope = ConfigScope(self.image, self._broker_id, self._static)
         default = scope.broker_candidates(BROKER_CONFIGS[POLICY.broker_key or ""])[0].value or ""
         topics = self.image.topics.values()
         policies = (self.image.topic_configs(topic.name) for topic in topics)
-        return self._keys_of(
+        compacted = (
             topic
             for topic, own in zip(topics, policies, strict=True)
             if "compact" in own.get(POLICY.name, default)
         )
+        return self._keys_of(compacted, are_led=False)
 
-    def _keys_of(self, topics: Iterable[TopicImage]) -> list[Key]:
+    def _keys_of(self, topics: Iterable[TopicImage], *, are_led: bool) -> list[Key]:
         return [
             (topic.name, row.partition_index)
             for topic in topics
             for row in topic.partitions
-            if row.leader == self._broker_id
+            if (row.leader == self._broker_id if are_led else self._broker_id in row.replicas)
             and self._log_dir.size_bytes(PartitionKey(topic.topic_id, row.partition_index))
         ]
 

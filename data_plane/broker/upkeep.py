@@ -1,4 +1,7 @@
-"""Retention and compaction of the partitions led here, a few of them in each tick.
+"""Retention of the partitions led here and compaction of all replicas, a few in each tick.
+
+What a leader's retention drops its followers drop with the log start it tells them; compaction
+moves nothing that is told, so each replica sees to its own.
 
 No callback may hold the loop (durability.md 5), and opening a log reads its directory: both walks
 go in steps. Removed files are unlinked and swaps are synced by the executor; the cleaner reads and
@@ -15,6 +18,7 @@ from data_plane.log.failures import DamagedLog, LogFailure
 from data_plane.protocol.errors import KafkaError, StorageError
 from data_plane.replication.cleaners import Cleaner
 from data_plane.replication.executor import Executor
+from data_plane.replication.follower import Follower
 from data_plane.replication.partition import Partition
 
 PARTITIONS_PER_STEP = 16  # About 5 ms where all of them have to be opened first.
@@ -22,6 +26,7 @@ PARTITIONS_PER_STEP = 16  # About 5 ms where all of them have to be opened first
 log = logging.getLogger(__name__)
 
 Key = tuple[str, int]
+Replica = Partition | Follower
 
 
 class Kept(Protocol):
@@ -31,12 +36,12 @@ class Kept(Protocol):
         """The partitions led here that hold anything, open or not."""
 
     def compacted_keys_with_records(self) -> Iterable[Key]:
-        """Those of them whose topics are compacted."""
+        """The replicas here, led or copied, that hold anything of compacted topics."""
 
-    def kept_partition(self, key: Key) -> Partition | None:
+    def kept_partition(self, key: Key) -> Replica | None:
         """Open a partition; None if it went, or cannot be opened."""
 
-    def mark_unsynced(self, partition: Partition) -> None: ...
+    def mark_unsynced(self, partition: Replica) -> None: ...
 
     def unlink_garbage(self) -> None: ...
 
@@ -60,7 +65,7 @@ class Upkeep:
         self._now_ms = now_ms
         self._retention = _Walk(kept, kept.keys_with_records, retention_interval_ms, now_ms)
         self._cleaning = _Walk(kept, kept.compacted_keys_with_records, cleaning_interval_ms, now_ms)
-        self._most_urgent: tuple[float, Partition] | None = None
+        self._most_urgent: tuple[float, Replica] | None = None
         self._is_cleaning = False
         self._is_closed = False
 
@@ -99,7 +104,7 @@ class Upkeep:
 
     # Compaction.
 
-    def _consider(self, partition: Partition) -> None:
+    def _consider(self, partition: Replica) -> None:
         kept = partition.log
         if not kept.config.is_compacted:
             return
@@ -205,7 +210,7 @@ class _Run:
 
     __slots__ = ("groups_done", "job", "partition", "result")
 
-    def __init__(self, partition: Partition, job: CleanJob) -> None:
+    def __init__(self, partition: Replica, job: CleanJob) -> None:
         self.partition, self.job = partition, job
         self.result: CleanResult | None = None
         self.groups_done = 0
@@ -229,7 +234,7 @@ class _Walk:
     def restart(self) -> None:
         self._due_ms = 0
 
-    def partitions(self, now_ms: int) -> Iterator[Partition]:
+    def partitions(self, now_ms: int) -> Iterator[Replica]:
         """Yield the partitions of one step; what one of them refuses is tried the next time."""
         self.has_just_ended = False
         if self._keys is None:

@@ -1,10 +1,19 @@
 """Three brokers: copies, watermarks, changes of leader and of ISR."""
 
+from pathlib import PurePath
+
 import pytest
 
-from data_plane.metadata.records import CommitMode
+from data_plane.metadata.image import TOPIC_RESOURCE
+from data_plane.metadata.records import CommitMode, ConfigRecord
 from data_plane.protocol.errors import ErrorCode
-from tests.unit.data_plane.broker.cluster_world import ClusterWorld, outcome
+from data_plane.protocol.messages.fetch import (
+    FetchRequest,
+    FetchRequestPartition,
+    FetchRequestReplicaState,
+    FetchRequestTopic,
+)
+from tests.unit.data_plane.broker.cluster_world import TOPIC, TOPIC_ID, ClusterWorld, outcome
 from tests.unit.data_plane.broker.world import batch_of
 
 
@@ -115,3 +124,137 @@ def test_offsets_are_not_told_before_the_watermark_has_caught_up() -> None:
     world.settle(ms=2_000)
     world.settle()
     assert world.list_offset(1, -1).offset == 1
+
+
+def test_followers_drop_what_the_leader_has_deleted() -> None:
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    world.kill(2)
+    for value in (b"one", b"two", b"three"):
+        world.produce(0, batch_of(value))
+    world.settle()
+    world.settle(ms=31_000)
+    world.settle()
+    assert world.rows[0].isr == (0, 1)
+    partition = world.nodes[0].up.partition(TOPIC, 0)
+    partition.delete_records_before(2)
+    world.nodes[0].up.deleted_from(partition)
+    world.settle(ms=600)
+    assert world.nodes[1].up.followers[TOPIC, 0].log.log_start_offset == 2
+    partition.log.roll()
+    partition.delete_records_before(3)
+    world.rejoin(2)
+    world.settle(ms=2_000)
+    world.settle()
+    assert world.nodes[2].up.followers[TOPIC, 0].log.log_start_offset == 3
+    assert set(world.rows[0].isr) == {0, 1, 2}
+
+
+def test_every_replica_compacts_its_own_log() -> None:
+    world = ClusterWorld(log_cleaner_backoff_ms="1000")
+    world.create_topic(cleanup_policy="compact", segment_ms="1", min_cleanable_dirty_ratio="0")
+    world.settle()
+    for value in (b"old", b"older", b"new"):
+        world.produce(0, batch_of(value))
+        world.settle(ms=1_000)
+    for _ in range(5):
+        world.settle(ms=1_500)
+    for broker_id in range(3):
+        held = world.log_bytes(broker_id)
+        assert b"older" not in held, broker_id
+        assert b"new" in held, broker_id
+
+
+def test_a_lost_replica_is_told_and_never_made_anew() -> None:
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    world.produce(0, batch_of(b"one"))
+    world.settle()
+    world.kill(1)
+    files = world.nodes[1].files
+    for name in files.list_names(PurePath("/data")):
+        if name.startswith(str(TOPIC_ID)):
+            files.remove_tree(PurePath("/data") / name)
+    world.rejoin(1)
+    world.settle(ms=2_000)
+    assert (TOPIC, 0) not in world.nodes[1].up.followers
+    ((told,),) = [topic.partitions for topic in world.nodes[1].metadata.ends]
+    assert (told.partition_index, told.is_lost) == (0, True)
+    world.change(leader=1, isr=(0, 1, 2))
+    assert outcome(world.produce(1, batch_of(b"no"))) == ErrorCode.KAFKA_STORAGE_ERROR
+
+
+def test_replicas_without_a_leader_tell_how_far_they_reach() -> None:
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    world.produce(0, batch_of(b"one", b"two"))
+    world.settle()
+    world.change(leader=-1, isr=(), last_eligible=(0, 1, 2))
+    world.settle()
+    for node in world.nodes:
+        ((told,),) = [topic.partitions for topic in node.metadata.ends]
+        assert (told.last_epoch, told.end_offset, told.is_lost) == (0, 2, False)
+    world.change(leader=2, isr=(2,))
+    world.settle()
+    assert not any(node.metadata.ends for node in world.nodes)
+
+
+def test_a_fetch_of_an_earlier_incarnation_counts_for_nothing() -> None:
+    """KIP-903: a delayed fetch says what a replica held that may have lost it since."""
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    epoch = world.image.brokers[1].broker_epoch
+    world.kill(1)
+    world.rejoin(1)
+    world.settle(ms=2_000)
+    row = FetchRequestPartition(0, world.rows[0].leader_epoch, 0)
+    answers: list[object] = []
+    for stale in (epoch, world.image.brokers[1].broker_epoch):
+        request = FetchRequest(
+            replica_state=FetchRequestReplicaState(1, stale),
+            max_wait_ms=0,
+            topics=[FetchRequestTopic(topic_id=TOPIC_ID, partitions=[row])],
+            rack_id="test",
+        )
+        world.post(1, 0, request, answers.append)
+    world.settle()
+    codes = [one.responses[0].partitions[0].error_code for one in answers]  # type: ignore[attr-defined]
+    assert codes == [ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.NONE]
+
+
+def test_a_deposed_leader_promises_nothing_more() -> None:
+    """A fetch with a newer epoch tells it; the watermark stands until the image comes."""
+    world = ClusterWorld()
+    world.create_topic(mode=CommitMode.SPREAD)
+    world.settle()
+    world.change(leader=1, isr=(0, 1, 2), only=[1, 2])
+    sent = world.produce(0, batch_of(b"never"))
+    world.settle(ms=1_000)
+    assert not sent.is_answered
+    assert world.nodes[0].up.partition(TOPIC, 0).high_watermark == 0
+    world.learn_all(0)
+    assert outcome(sent) == ErrorCode.NOT_LEADER_OR_FOLLOWER
+
+
+def test_a_partition_goes_over_to_synced_once_all_have_synced() -> None:
+    """durability.md 1: the watermark stands while the barrier is passed."""
+    world = ClusterWorld(min_insync_replicas="2")
+    world.create_topic()
+    world.settle()
+    world.produce(0, batch_of(b"one"))
+    world.settle()
+    world.tell([ConfigRecord(TOPIC_RESOURCE, TOPIC, "flush.messages", "1")])
+    partition = world.nodes[0].up.partition(TOPIC, 0)
+    assert partition.is_at_barrier
+    sent = world.produce(0, batch_of(b"two"))
+    assert partition.high_watermark == 1
+    for _ in range(4):
+        world.settle(ms=700)
+    assert world.rows[0].commit_mode == CommitMode.SYNCED
+    assert not partition.is_at_barrier
+    assert outcome(sent) == ErrorCode.NONE
+    assert [one.synced_offset for one in partition.followers.values()] == [2, 2]
