@@ -255,6 +255,6 @@ def test_a_partition_goes_over_to_synced_once_all_have_synced() -> None:
     for _ in range(4):
         world.settle(ms=700)
     assert world.rows[0].commit_mode == CommitMode.SYNCED
-    assert not partition.is_at_barrier
+    assert not world.nodes[0].up.partition(TOPIC, 0).is_at_barrier
     assert outcome(sent) == ErrorCode.NONE
     assert [one.synced_offset for one in partition.followers.values()] == [2, 2]
