@@ -5,6 +5,7 @@ neighbours in every topic, so that equal topics are consumed together. Both are 
 the same members, topics and former targets give the same assignment.
 """
 
+import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -43,10 +44,11 @@ def uniform(members: Subscribers, topics: Topics) -> dict[str, Assignment]:
     wanted_by = {
         topic: [one for one in sorted(members) if topic in members[one].topics] for topic in topics
     }
+    lightest = _Lightest(owned, wanted_by)
     # Partitions that few members may own go first, while those members still have room.
     for at in sorted(free, key=lambda at: len(wanted_by[at[0]])):
-        if wanted_by[at[0]]:
-            owned[min(wanted_by[at[0]], key=lambda one: len(owned[one]))].add(at)
+        if (taker := lightest.of(at[0])) is not None:
+            owned[taker].add(at)
     _balance(owned, wanted_by)
     return {member_id: frozenset(partitions) for member_id, partitions in owned.items()}
 
@@ -69,6 +71,36 @@ def range_(members: Subscribers, topics: Topics) -> dict[str, Assignment]:
 
 
 ASSIGNORS: dict[str, Assignor] = {"uniform": uniform, "range": range_}
+
+
+class _Lightest:
+    """Finds the member that owns least, the first by name where they are even, in O(log members).
+
+    What members own may only grow meanwhile, so a heap's loads are at most too small. Topics that
+    the same members want share a heap.
+    """
+
+    def __init__(
+        self, owned: Mapping[str, set[TopicIdPartition]], wanted_by: Mapping[UUID, list[str]]
+    ) -> None:
+        self._owned = owned
+        heaps: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+        self._heap_of: dict[UUID, list[tuple[int, str]]] = {}
+        for topic, members in wanted_by.items():
+            heap = heaps.setdefault(tuple(members), [])
+            if not heap:
+                heap += [(len(owned[one]), one) for one in members]
+                heapq.heapify(heap)
+            self._heap_of[topic] = heap
+
+    def of(self, topic: UUID) -> str | None:
+        """None: nobody wants the topic."""
+        heap = self._heap_of[topic]
+        if not heap:
+            return None
+        while heap[0][0] != (load := len(self._owned[heap[0][1]])):
+            heapq.heapreplace(heap, (load, heap[0][1]))
+        return heap[0][1]
 
 
 def _kept(members: Subscribers, topics: Topics) -> dict[str, set[TopicIdPartition]]:
