@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from control_plane.domain.cluster_states import ClusterState
-from control_plane.domain.plans import PLANS
+from control_plane.domain.plans import PLANS, Plan
 from control_plane.domain.states import TopicState
 from control_plane.models import Cluster, ClusterBroker, ClusterSpecRow, Node, NodeSpecRow, Topic
 from control_plane.services import credentials
@@ -221,6 +221,15 @@ def _topics(session: Session, cluster: Cluster) -> list[TopicSpec]:
     ]
 
 
+def quotas_of_plan(plan: Plan) -> dict[str, float]:
+    """What a plan lets each of its credentials write and read, by Kafka's names."""
+    limits = {
+        "producer_byte_rate": plan.produce_bytes_per_s,
+        "consumer_byte_rate": plan.consume_bytes_per_s,
+    }
+    return {name: float(limit) for name, limit in limits.items() if limit is not None}
+
+
 def _principals(session: Session, cluster: Cluster) -> list[PrincipalSpec]:
     """Clients of a cluster of their own may use every topic and group, and administer nothing."""
     granted = (
@@ -235,8 +244,9 @@ def _principals(session: Session, cluster: Cluster) -> list[PrincipalSpec]:
         for resource_type, operations in granted
         for operation in operations
     ]
+    quotas = quotas_of_plan(PLANS[cluster.plan])
     return [
-        PrincipalSpec(name=row.principal, acls=acls)
+        PrincipalSpec(name=row.principal, acls=acls, quotas=quotas)
         for row in credentials.of_cluster(session, cluster.id)
         if row.kind == "client"
     ]

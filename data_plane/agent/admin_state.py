@@ -1,8 +1,9 @@
-"""Topics, their configs and ACLs: the difference between spec and brokers, then its application.
+"""Topics, their configs, ACLs and quotas: how spec and brokers differ, and what is done about it.
 
 The control plane owns the topic list: a topic that is not in the spec is deleted, a principal that
-is not in it loses its ACLs. Internal topics are never touched. The differences are pure functions;
-`apply` carries them out over any AdminPort (kafka_admin.py, or a twin in tests).
+is not in it loses its ACLs and its quotas; other quotas are left alone. Internal topics are never
+touched. The differences are pure functions; `apply` carries them out over any AdminPort
+(kafka_admin.py, or a twin in tests).
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ class AclBinding:
 
 
 Errors = Mapping[str, str]  # topic name -> why it was refused, in words
+Quotas = Mapping[str, Mapping[str, float]]  # principal -> quota, by Kafka's name -> per second
 
 
 class AdminPort(Protocol):
@@ -56,6 +58,12 @@ class AdminPort(Protocol):
         """Returns what was refused, in words."""
 
     def delete_acls(self, bindings: Sequence[AclBinding]) -> Sequence[str]: ...
+
+    def quotas(self) -> Quotas:
+        """Those of single users, by principal."""
+
+    def set_quotas(self, changes: Mapping[str, Mapping[str, float | None]]) -> Sequence[str]:
+        """Per principal the quotas to set; None removes one. Returns what was refused."""
 
 
 class AdminFailed(Exception):
@@ -80,7 +88,7 @@ class AdminOutcome:
 
     topics: Sequence[TopicStatus]
     changes: int  # admin calls that changed something; 0 the second time
-    acl_errors: Sequence[str]
+    acl_errors: Sequence[str]  # of quotas too: both are about principals
 
     @property
     def topic_errors(self) -> Sequence[str]:
@@ -162,11 +170,29 @@ def _binding(principal: str, acl: AclSpec) -> AclBinding:
     )
 
 
-def apply(port: AdminPort, spec: ClusterSpec) -> AdminOutcome:
-    """Bring topics and ACLs to what `spec` says, and describe what is there then.
+def quotas_of(principals: Sequence[PrincipalSpec]) -> dict[str, dict[str, float]]:
+    return {principal.name: principal.quotas for principal in principals if principal.quotas}
 
-    Order: rights are taken before anything else and given last, so that a failure on the way
-    leaves too few rights rather than too many. Raises AdminFailed; a repetition goes on from there.
+
+def quota_changes(desired: Quotas, observed: Quotas) -> dict[str, dict[str, float | None]]:
+    changes: dict[str, dict[str, float | None]] = {}
+    for name in desired.keys() | observed.keys():
+        wanted, held = desired.get(name, {}), observed.get(name, {})
+        changed: dict[str, float | None] = {
+            key: value for key, value in wanted.items() if held.get(key) != value
+        }
+        changed |= dict.fromkeys(held.keys() - wanted.keys())
+        if changed:
+            changes[name] = changed
+    return changes
+
+
+def apply(port: AdminPort, spec: ClusterSpec) -> AdminOutcome:
+    """Bring topics, ACLs and quotas to what `spec` says, and describe what is there then.
+
+    Order: rights are taken before anything else and given last, behind the limits that go with
+    them, so that a failure on the way leaves too few rights rather than too many. Raises
+    AdminFailed; a repetition goes on from there.
     """
     held, wanted = port.acls(), bindings_of(spec.principals)
     changes = 0
@@ -175,6 +201,9 @@ def apply(port: AdminPort, spec: ClusterSpec) -> AdminOutcome:
         acl_errors += port.delete_acls(surplus)
         changes += 1
     topics, errors, topic_changes_made = _apply_topics(port, spec.topics)
+    if limits := quota_changes(quotas_of(spec.principals), port.quotas()):
+        acl_errors += port.set_quotas(limits)
+        changes += 1
     if missing := sorted(wanted - held):
         acl_errors += port.create_acls(missing)
         changes += 1

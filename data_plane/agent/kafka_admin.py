@@ -2,7 +2,8 @@
 
 What that client lacks or does in its own way is dealt with here: it raises for whole requests
 where single topics failed, gives ACL errors without a text, and its own topic configs must be told
-from the broker's by their source. Client quotas, which it lacks, come with a later issue.
+from the broker's by their source. Client quotas, which it lacks, go through its public message
+classes and the sender that its own calls use.
 """
 
 import logging
@@ -13,12 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_plane.agent.admin_state import AclBinding, AdminFailed, Errors, ObservedTopic
+from data_plane.agent.admin_state import (
+    AclBinding,
+    AdminFailed,
+    Errors,
+    ObservedTopic,
+    Quotas,
+)
 from data_plane.contract.spec import TopicSpec
 
 REQUEST_MS_MAX = 10_000
 BOOTSTRAP_MS_MAX = 5_000
 TOPIC_OVERRIDE = "DYNAMIC_TOPIC_CONFIG"
+USER, ANY_NAME = "user", 2  # entity type and match type of DescribeClientQuotas (KIP-546)
+USER_PREFIX = "User:"
 # Its connection logs name every broken connection as an error; the agent reports what matters.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
@@ -184,6 +193,62 @@ class KafkaAdmin:
             for asked, _, error in answer
             if error is not NoError
         ]
+
+    # -- quotas ---------------------------------------------------------------------------------
+
+    def quotas(self) -> Quotas:
+        from kafka.protocol.admin import DescribeClientQuotasRequest
+
+        users = DescribeClientQuotasRequest.ComponentData(
+            entity_type=USER, match_type=ANY_NAME, match=None
+        )
+        answer = self._send(DescribeClientQuotasRequest(components=[users], strict=True))
+        if answer.error_code:
+            raise AdminFailed(f"describe quotas: {_said(answer)}")
+        return {
+            USER_PREFIX + entry.entity[0].entity_name: {one.key: one.value for one in entry.values}
+            for entry in answer.entries or ()
+            if entry.entity[0].entity_name is not None  # the default of all users
+        }
+
+    def set_quotas(self, changes: Mapping[str, Mapping[str, float | None]]) -> Sequence[str]:
+        from kafka.protocol.admin import AlterClientQuotasRequest
+
+        entry_of = AlterClientQuotasRequest.EntryData
+        entries = [
+            entry_of(
+                entity=[
+                    entry_of.EntityData(
+                        entity_type=USER, entity_name=principal.removeprefix(USER_PREFIX)
+                    )
+                ],
+                ops=[
+                    entry_of.OpData(key=key, value=value or 0.0, remove=value is None)
+                    for key, value in quotas.items()
+                ],
+            )
+            for principal, quotas in changes.items()
+        ]
+        answer = self._send(AlterClientQuotasRequest(entries=entries, validate_only=False))
+        return [
+            f"a quota of {entry.entity[0].entity_name} was refused: {_said(entry)}"
+            for entry in answer.entries
+            if entry.error_code
+        ]
+
+    def _send(self, request: Any) -> Any:
+        manager = self._client._manager
+        try:
+            return manager.run(manager.send, request)
+        except self._kafka_error as problem:
+            raise AdminFailed(f"{type(request).__name__}: {_words(problem)}") from None
+
+
+def _said(answer: Any) -> str:
+    """What a response or a row of it says is wrong."""
+    from kafka.errors import for_code
+
+    return str(answer.error_message or for_code(answer.error_code).__name__)
 
 
 def _acl(binding: AclBinding) -> Any:

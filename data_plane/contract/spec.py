@@ -42,10 +42,14 @@ class AclSpec(ContractModel):
 
 
 class PrincipalSpec(ContractModel):
-    """A client identity and everything it may do; ACLs of unlisted principals are removed."""
+    """A client identity, everything it may do, and how fast.
+
+    ACLs and quotas of unlisted principals are removed.
+    """
 
     name: str  # "User:CN=<credential id>,O=<cluster id>"
     acls: list[AclSpec] = []
+    quotas: dict[str, float] = {}  # by Kafka's names, such as producer_byte_rate (bytes per second)
 
 
 class BrokerSpec(ContractModel):

@@ -1,3 +1,5 @@
 """The contract's version, and what each version added."""
 
-CONTRACT_VERSION = 1  # 1: specs, reports, metric samples.
+# 1: specs, reports, metric samples.
+# 2: quotas of principals.
+CONTRACT_VERSION = 2

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from data_plane.agent.admin_state import AclBinding, AdminFailed, Errors, ObservedTopic
+from data_plane.agent.admin_state import AclBinding, AdminFailed, Errors, ObservedTopic, Quotas
 from data_plane.contract.spec import TopicSpec
 
 
@@ -15,6 +15,7 @@ class MemoryAdmin:
         self.held: dict[str, ObservedTopic] = {}
         self.bindings: set[AclBinding] = set()
         self.refusals: dict[str, str] = {}  # topic name -> what create_topics answers
+        self.limits: dict[str, dict[str, float]] = {}
         self.calls: list[str] = []
         self.is_gone = False
 
@@ -75,4 +76,16 @@ class MemoryAdmin:
     def delete_acls(self, bindings: Sequence[AclBinding]) -> Sequence[str]:
         self._called("delete_acls")
         self.bindings.difference_update(bindings)
+        return []
+
+    def quotas(self) -> Quotas:
+        if self.is_gone:
+            raise AdminFailed("cannot connect: refused")
+        return {principal: dict(held) for principal, held in self.limits.items()}
+
+    def set_quotas(self, changes: Mapping[str, Mapping[str, float | None]]) -> Sequence[str]:
+        self._called("set_quotas")
+        for principal, changed in changes.items():
+            merged = {**self.limits.get(principal, {}), **changed}
+            self.limits[principal] = {k: v for k, v in merged.items() if v is not None}
         return []

@@ -256,6 +256,36 @@ def test_drift_made_by_hand_is_repaired(real: RealCluster) -> None:
     real.run(scenario)
 
 
+def test_quotas_follow_the_spec(real: RealCluster) -> None:
+    """Through the Kafka protocol, and removed with their principal; others' are left alone."""
+    quotas = {"producer_byte_rate": 64_000.0, "consumer_byte_rate": 256_000.0}
+
+    async def scenario(agent: NodeAgent) -> None:
+        app = real.grants("app").model_copy(update={"quotas": quotas})
+        agent.accept(real.spec(real.cluster(1, principals=[app])))
+        await until(lambda: is_applied(agent, 1))
+        assert await asyncio.to_thread(held_quotas, real) == {real.principal("app"): quotas}
+        less = real.grants("app").model_copy(update={"quotas": {"producer_byte_rate": 1_000.0}})
+        agent.accept(real.spec(real.cluster(2, principals=[less, real.grants("other")])))
+        await until(lambda: is_applied(agent, 2))
+        assert await asyncio.to_thread(held_quotas, real) == {
+            real.principal("app"): {"producer_byte_rate": 1_000.0}
+        }
+        agent.accept(real.spec(real.cluster(3, principals=[real.grants("other")])))
+        await until(lambda: is_applied(agent, 3))
+        assert await asyncio.to_thread(held_quotas, real) == {}
+
+    real.run(scenario)
+
+
+def held_quotas(real: RealCluster) -> Mapping[str, Mapping[str, float]]:
+    admin = KafkaAdmin(access(real))
+    try:
+        return admin.quotas()
+    finally:
+        admin.close()
+
+
 def test_a_reissued_certificate_is_served_without_a_restart(real: RealCluster) -> None:
     """Durability.md 8: names change, the certificate is reissued and reloaded.
 

@@ -1,6 +1,7 @@
 """Topics and ACLs: what the spec says is what the brokers hold afterwards, and no more."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -131,3 +132,31 @@ def test_config_changes_set_and_remove() -> None:
 def test_topic_changes_are_false_when_nothing_can_be_done() -> None:
     assert not topic_changes([topic("t", 1)], {"t": ObservedTopic(4, 1)})
     assert topic_changes([], {"t": ObservedTopic(4, 1)}).delete == ["t"]
+
+
+def limited(name: str, **quotas: float) -> PrincipalSpec:
+    return principal(name, "WRITE").model_copy(update={"quotas": quotas})
+
+
+def test_quotas_follow_the_spec_and_come_before_rights() -> None:
+    admin = MemoryAdmin()
+    apply(admin, cluster(principals=(limited("User:CN=a", producer_byte_rate=64_000),)))
+    assert admin.limits == {"User:CN=a": {"producer_byte_rate": 64_000}}
+    assert admin.calls == ["set_quotas", "create_acls"]
+    changed = cluster(principals=(limited("User:CN=a", consumer_byte_rate=256_000),))
+    outcome = apply(admin, changed)
+    assert (outcome.is_whole, outcome.changes) == (True, 1)
+    assert admin.limits == {"User:CN=a": {"consumer_byte_rate": 256_000}}
+    assert apply(admin, changed).changes == 0
+    apply(admin, cluster())
+    assert admin.limits == {"User:CN=a": {}}
+
+
+def test_a_refused_quota_is_told() -> None:
+    class Refusing(MemoryAdmin):
+        def set_quotas(self, changes: Mapping[str, Mapping[str, float | None]]) -> Sequence[str]:
+            return [f"{name}: no" for name in changes]
+
+    outcome = apply(Refusing(), cluster(principals=(limited("User:CN=a", producer_byte_rate=1),)))
+    assert not outcome.is_whole
+    assert outcome.acl_errors == ["User:CN=a: no"]
