@@ -82,10 +82,13 @@ class IsrChanges:
 
     def consider(self, partition: Partition) -> None:
         """Ask for another ISR if there ought to be one."""
+        self._consider(partition, self._leading.lag_ms_max)
+
+    def _consider(self, partition: Partition, lag_ms_max: int) -> None:
         now_ms, key = self._leading.now_ms, (partition.topic_id, partition.index)
         if self._refused.get(key, 0) > now_ms:
             return
-        isr = partition.wanted_isr(now_ms, self._leading.lag_ms_max)
+        isr = partition.wanted_isr(now_ms, lag_ms_max)
         if isr is not None:
             self._refused.pop(key, None)
             partition.propose_isr(isr)
@@ -95,10 +98,11 @@ class IsrChanges:
         """Now and then, find those that have fallen behind without a word."""
         if now_ms < self._look_ms:
             return
-        self._look_ms = now_ms + min(max(self._leading.lag_ms_max // 4, RETRY_MS), LOOK_MS_MAX)
+        lag_ms_max = self._leading.lag_ms_max
+        self._look_ms = now_ms + min(max(lag_ms_max // 4, RETRY_MS), LOOK_MS_MAX)
         for partition in partitions:
             if partition.followers:
-                self.consider(partition)
+                self._consider(partition, lag_ms_max)
 
     def step(self, now_ms: int) -> None:
         if self._is_asking or not self._wanted or now_ms < self._due_ms:
