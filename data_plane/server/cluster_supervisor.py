@@ -203,6 +203,7 @@ def broker_document(
             for one in plan.members
             if one.voted_as
         ],
+        "spec_broker_count": len(plan.members),
         "super_users": [ANONYMOUS],
         **common,
     }
