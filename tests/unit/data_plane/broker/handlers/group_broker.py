@@ -28,7 +28,7 @@ class GroupStandIn(StandIn):
         super().__init__()
         rng = CountingRandom()
         config = GroupConfig(initial_rebalance_delay_ms=0)
-        self.shards = [GroupsShard(config, rng) for _ in range(2)]
+        self.shards = [GroupsShard(config, rng, lambda: self.image) for _ in range(2)]
         for shard in self.shards:
             shard.finish_load(0)
         self.unavailable: dict[str, KafkaError] = {}
