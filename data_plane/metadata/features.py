@@ -82,6 +82,16 @@ def _changes(
         raise _invalid(update, f"Supported are {levels.start} to {levels.stop - 1}.")
     if update.upgrade_type not in (UPGRADE, SAFE_DOWNGRADE, UNSAFE_DOWNGRADE):
         raise InvalidRequest(f"Unknown upgrade type {update.upgrade_type}")
+    unable = [
+        broker.broker_id
+        for broker in image.brokers.values()
+        for own in broker.features
+        if own.name == update.feature and not own.level_min <= wanted <= own.level_max
+    ]
+    if wanted and unable:
+        raise _invalid(update, f"Brokers {sorted(unable)} do not support it.")
+    if update.feature == OTTLA_VERSION and wanted < CLUSTER_LEVEL and len(image.brokers) > 1:
+        raise _invalid(update, "A cluster of several brokers cannot be written without it.")
     before = image.features.get(update.feature, 0)
     if wanted < before and update.upgrade_type == UPGRADE and not update.allow_downgrade:
         raise _invalid(update, "It would be a downgrade, which was not asked for.")

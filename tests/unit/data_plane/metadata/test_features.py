@@ -1,18 +1,20 @@
 """UpdateFeatures: all or nothing, within what is supported, down only when asked."""
 
+import dataclasses
+
 import pytest
 
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.features import decide_update_features
 from data_plane.metadata.image import MetadataImage
-from data_plane.metadata.records import FeatureLevelRecord
+from data_plane.metadata.records import BrokerFeature, FeatureLevelRecord
 from data_plane.protocol.errors import ErrorCode, InvalidRequest
 from data_plane.protocol.messages.update_features import (
     SAFE_DOWNGRADE,
     UPGRADE,
     UpdateFeaturesRequestFeature,
 )
-from tests.unit.data_plane.metadata.worlds import after
+from tests.unit.data_plane.metadata.worlds import after, broker, cluster, codes
 
 SUPPORTED = {"one.version": range(1, 4), "two.version": range(1, 2)}
 IMAGE = after(MetadataImage(), Decision(None, [FeatureLevelRecord("one.version", 2)]))
@@ -66,3 +68,21 @@ def test_what_is_so_already_writes_nothing() -> None:
 def test_a_feature_twice_is_refused_whole() -> None:
     with pytest.raises(InvalidRequest):
         decide_update_features(IMAGE, [update("one.version", 3)] * 2, supported=SUPPORTED)
+
+
+def test_a_level_that_a_registered_broker_does_not_support_is_refused() -> None:
+    able = dataclasses.replace(broker(1), features=(BrokerFeature("f", 1, 2),))
+    old = dataclasses.replace(broker(2), features=(BrokerFeature("f", 1, 1),))
+    levels = {"f": range(1, 3)}
+    refused = decide_update_features(cluster(able, old), [update("f", 2)], supported=levels)
+    assert codes(refused.response) == [ErrorCode.INVALID_UPDATE_VERSION]
+    taken = decide_update_features(cluster(able), [update("f", 2)], supported=levels)
+    assert codes(taken.response) == [ErrorCode.NONE]
+
+
+def test_a_cluster_of_two_cannot_go_back_to_records_for_one() -> None:
+    image = after(
+        cluster(broker(1), broker(2)), Decision(None, [FeatureLevelRecord("ottla.version", 1)])
+    )
+    refused = decide_update_features(image, [update("ottla.version", 0, SAFE_DOWNGRADE)])
+    assert codes(refused.response) == [ErrorCode.INVALID_UPDATE_VERSION]
