@@ -1,0 +1,168 @@
+"""The quorum's messages over sockets: in order, lost with their connection, from brokers only."""
+
+import asyncio
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+import pytest
+
+from data_plane.peers.addresses import AddressRefused, bound
+from data_plane.peers.quorum_link import QuorumLinks
+from data_plane.raft.codec import encode_message
+from data_plane.raft.messages import SEEDS, Announce, Ask, Message
+from data_plane.raft.voters import VoterKey
+
+SECONDS_MAX = 30.0
+
+
+@pytest.fixture
+def sockets() -> Iterator[Path]:
+    """A directory whose path is short, as socket names must be, wherever the tests run."""
+    with TemporaryDirectory(prefix="ottla-", dir="/tmp") as directory:
+        yield Path(directory)
+
+
+def key(number: int) -> VoterKey:
+    return VoterKey(number, UUID(int=number + 1))
+
+
+def ask(source: int, target: int, number: int, cluster_id: str = "c") -> Ask:
+    return Ask(
+        cluster_id=cluster_id,
+        source=key(source),
+        target=key(target),
+        term=1,
+        request_id=number,
+        body=b"x" * 1000,
+    )
+
+
+class End:
+    """One broker's side; what arrives is collected."""
+
+    def __init__(
+        self, directory: Path, number: int, *, cluster_id: str = "c", seed: int = -1
+    ) -> None:
+        self.received: list[Message] = []
+        self.arrived = asyncio.Event()
+        self.address = f"unix:{directory}/{number}.sock"
+        self.links = QuorumLinks(
+            key(number),
+            cluster_id,
+            self.address,
+            address_of=lambda other: f"unix:{directory}/{other}.sock",
+            seeds=() if seed < 0 else (f"unix:{directory}/{seed}.sock",),
+            on_message=self._take,
+        )
+
+    def _take(self, message: Message) -> None:
+        self.received.append(message)
+        self.arrived.set()
+
+    async def open(self) -> "End":
+        await self.links.open(bound(self.address))
+        return self
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async def wait() -> None:
+            while not condition():
+                self.arrived.clear()
+                await self.arrived.wait()
+
+        await asyncio.wait_for(wait(), SECONDS_MAX)
+
+
+def test_messages_come_in_order(sockets: Path) -> None:
+    async def scenario() -> None:
+        one, two = End(sockets, 1), await End(sockets, 2).open()
+        sent = [ask(1, 2, number) for number in range(500)]
+        for message in sent:
+            one.links.send(message)
+        await two.until(lambda: len(two.received) == len(sent))
+        assert two.received == sent
+        one.links.close()
+        two.links.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_peer_that_comes_late_or_back_is_found(sockets: Path) -> None:
+    """What was sent while nobody listened is lost; later messages arrive."""
+
+    async def scenario() -> None:
+        one = End(sockets, 1)
+        for _ in range(2):
+            two = End(sockets, 2)
+            opened = False
+            while not two.received:
+                one.links.send(ask(1, 2, 7))
+                await asyncio.sleep(0.01)
+                if not opened:
+                    opened = True
+                    await two.open()
+            two.links.close()
+            await asyncio.sleep(0)
+        one.links.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), SECONDS_MAX))
+
+
+def test_who_announces_itself_is_answered_where_it_says_it_is(sockets: Path) -> None:
+    async def scenario() -> None:
+        seed = await End(sockets, 1).open()
+        late = await End(sockets, 9, seed=1).open()
+        late.links.send(
+            Announce(cluster_id="c", source=key(9), target=SEEDS, term=0, end_offset=0, address="x")
+        )
+        await seed.until(lambda: bool(seed.received))
+        seed.links.send(ask(1, 9, 1))
+        await late.until(lambda: bool(late.received))
+        seed.links.close()
+        late.links.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("case", ["another cluster", "speaks for another", "no hello", "garbage"])
+def test_who_is_not_of_the_cluster_is_hung_up_on(sockets: Path, case: str) -> None:
+    hello = Announce(
+        cluster_id="foreign" if case == "another cluster" else "c",
+        source=key(3),
+        target=SEEDS,
+        term=0,
+        end_offset=0,
+        address="",
+    )
+    frames = {
+        "another cluster": [encode_message(hello), encode_message(ask(3, 2, 1))],
+        "speaks for another": [encode_message(hello), encode_message(ask(1, 2, 1))],
+        "no hello": [encode_message(ask(3, 2, 1))],
+        "garbage": [b"\xff" * 40],
+    }[case]
+
+    async def scenario() -> None:
+        two = await End(sockets, 2).open()
+        reader, writer = await asyncio.open_unix_connection(str(sockets / "2.sock"))
+        for frame in frames:
+            writer.write(struct.pack(">I", len(frame)) + frame)
+        assert await asyncio.wait_for(reader.read(), SECONDS_MAX) == b""
+        assert two.received == []
+        writer.close()
+        two.links.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_socket_path_that_is_too_long_is_named(sockets: Path) -> None:
+    with pytest.raises(AddressRefused, match="longer than"):
+        bound(f"unix:{sockets}/{'x' * 120}.sock")
+
+
+def test_a_socket_that_a_dead_process_left_is_replaced(sockets: Path) -> None:
+    address = f"unix:{sockets}/q.sock"
+    bound(address).close()
+    bound(address).close()
+    assert (sockets / "q.sock").stat().st_mode & 0o777 == 0o600
