@@ -22,13 +22,15 @@ def principal_from_certificate(peer: Mapping[str, object] | None, *, cluster_id:
 
     peer: what `ssl.SSLObject.getpeercert()` returns: its "subject" is a tuple of RDNs, each a tuple
     of (attribute, value). Raises ForeignCertificate for no certificate, another cluster's, or a
-    subject without exactly one common name and one organization.
+    subject without exactly one common name, printable, and one organization.
     """
     attributes = _subject(peer)
     names = [value for attribute, value in attributes if attribute == _COMMON_NAME]
     organizations = [value for attribute, value in attributes if attribute == _ORGANIZATION]
     if len(names) != 1 or not names[0]:
         raise ForeignCertificate("client certificate names no single credential")
+    if not names[0].isprintable():
+        raise ForeignCertificate("client certificate names a credential that cannot be shown")
     if organizations != [cluster_id]:
         raise ForeignCertificate("client certificate belongs to another cluster")
     return client_principal(names[0], cluster_id)

@@ -22,6 +22,7 @@ def server_context(tls: TlsConfig, *, asks_certificate: bool = True) -> ssl.SSLC
         raise TlsRefused("client_ca_file is missing: without it or sasl anybody would be let in")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
     context.verify_mode = ssl.CERT_REQUIRED
     try:
         context.load_cert_chain(tls.certificate_file, tls.key_file)

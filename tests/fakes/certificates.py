@@ -31,6 +31,10 @@ class CertificateAuthority:
         )
         self.certificate_pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
 
+    def as_pair(self) -> Pair:
+        """Its own certificate and key, for tests that sign what it would not."""
+        return Pair(self.certificate_pem, _pem(self._key))
+
     def server(self, *hosts: str) -> Pair:
         """For `hosts`, localhost, 127.0.0.1 and ::1."""
         names: list[x509.GeneralName] = [
@@ -75,12 +79,15 @@ class CertificateAuthority:
         certificate = builder.sign(self._key, hashes.SHA256())
         return Pair(
             certificate.public_bytes(serialization.Encoding.PEM).decode(),
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ).decode(),
+            _pem(key),
         )
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> str:
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(
+        serialization.Encoding.PEM, form, serialization.NoEncryption()
+    ).decode()
 
 
 def _key_usage(is_authority: bool) -> x509.KeyUsage:

@@ -71,7 +71,11 @@ class Secured:
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    folder = tmp_path_factory.mktemp("secured")
+    yield from secured_broker(tmp_path_factory.mktemp("secured"))
+
+
+def secured_broker(folder: Path) -> Iterator[Secured]:
+    """A fixture's body: a broker with its files in `folder`."""
     authority = CertificateAuthority()
     server = authority.server()
     (folder / "server.crt").write_text(server.certificate_pem)
