@@ -18,6 +18,7 @@ from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartitio
 from data_plane.coordinator.transaction_config import TransactionConfig
 from data_plane.coordinator.transactions_shard import TransactionsShard
 from data_plane.coordinator.transactions_topic import TRANSACTIONS_TOPIC
+from data_plane.metadata.config_keys import items_of
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
@@ -330,7 +331,7 @@ def group_config(scope: ConfigScope) -> GroupConfig:
         consumer_session_timeout_ms=broker_number(scope, "group.consumer.session.timeout.ms"),
         consumer_heartbeat_interval_ms=broker_number(scope, "group.consumer.heartbeat.interval.ms"),
         consumer_group_size_max=broker_number(scope, "group.consumer.max.size"),
-        consumer_assignors=tuple(broker_text(scope, "group.consumer.assignors").split(",")),
+        consumer_assignors=tuple(items_of(broker_text(scope, "group.consumer.assignors"))),
         migration_policy=MigrationPolicy(broker_text(scope, "group.consumer.migration.policy")),
         offset_metadata_chars_max=broker_number(scope, "offset.metadata.max.bytes"),
         offsets_retention_ms=broker_number(scope, "offsets.retention.minutes") * 60_000,

@@ -148,15 +148,16 @@ def one_of(*allowed: str) -> Limit:
     return Limit(lambda value: value in allowed, f"String must be one of: {', '.join(allowed)}")
 
 
-def each_of(*allowed: str) -> Limit:
-    """A list without repetition whose items are all among `allowed`; it may be empty (KIP-1161)."""
+def each_of(*allowed: str, items_min: int = 0) -> Limit:
+    """A list without repetition whose items are all among `allowed` (KIP-1161)."""
     return Limit(
         lambda value: (
             isinstance(value, tuple)
             and set(value) <= set(allowed)
-            and len(set(value)) == len(value)
+            and len(set(value)) == len(value) >= items_min
         ),
-        f"List must hold each at most once, and nothing but: {', '.join(allowed)}",
+        f"List must hold each at most once, and nothing but: {', '.join(allowed)}"
+        + ("; it must not be empty" if items_min else ""),
     )
 
 

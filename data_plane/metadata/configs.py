@@ -298,7 +298,7 @@ BROKER_CONFIGS = catalogue(
             _T.LIST,
             "uniform,range",
             "Assignors that members of KIP-848 groups may ask for; the first is the default",
-            each_of("uniform", "range"),
+            each_of("uniform", "range", items_min=1),
             update=_RO,
         ),
         ConfigKey(

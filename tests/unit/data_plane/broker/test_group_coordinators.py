@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from data_plane.broker.shard_host import LOAD_STEP_RECORDS
+from data_plane.broker.static_configs import check_static_configs
+from data_plane.coordinator.group_config import MigrationPolicy
 from data_plane.coordinator.group_records import OffsetCommitted
 from data_plane.metadata.decision import Decision
-from data_plane.protocol.errors import ErrorCode
+from data_plane.protocol.errors import ErrorCode, InvalidConfig
 from data_plane.protocol.messages.delete_topics import DeleteTopicsRequest
 from data_plane.protocol.messages.find_coordinator import (
     FindCoordinatorRequest,
@@ -248,3 +250,29 @@ def test_offsets_go_with_their_topic(world: World) -> None:
     world.settle()
     world.create_topic("t")
     assert committed(world) == -1
+
+
+def test_the_brokers_own_settings_of_consumer_groups_are_obeyed() -> None:
+    world = World(group_consumer_assignors="range, uniform", group_consumer_max_size="7")
+    world.ask(FindCoordinatorRequest(key="g"), 3)
+    world.settle()
+    config = world.broker.group_shard("g").config
+    assert config.consumer_assignors == ("range", "uniform")
+    assert config.consumer_group_size_max == 7
+    assert config.migration_policy is MigrationPolicy.BIDIRECTIONAL
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"group_consumer_assignors": ""},
+        {"group_consumer_assignors": "uniform,uniform"},
+        {"group_consumer_assignors": "sticky"},
+        {"group_consumer_migration_policy": "sideways"},
+        {"group_consumer_max_size": "0"},
+    ],
+)
+def test_settings_that_mean_nothing_keep_a_broker_from_starting(setting: dict[str, str]) -> None:
+    (name,) = setting
+    with pytest.raises(InvalidConfig, match=name.replace("_", ".")):
+        check_static_configs({name.replace("_", "."): setting[name]})
