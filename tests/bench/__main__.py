@@ -4,7 +4,16 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.bench import compaction, idle, latency, librdkafka, partitions, recovery, throughput
+from tests.bench import (
+    compaction,
+    idle,
+    latency,
+    librdkafka,
+    partitions,
+    quorum,
+    recovery,
+    throughput,
+)
 from tests.bench.figures import HEADINGS, Figure, reasons, table
 from tests.bench.machine import conditions
 from tests.bench.settings import Settings
@@ -16,6 +25,7 @@ PARTS: dict[str, Callable[[Settings], Iterator[Figure]]] = {
     "partitions": partitions.run,
     "recovery": recovery.run,
     "compaction": compaction.run,
+    "quorum": quorum.run,
     "librdkafka": librdkafka.run,
 }
 
