@@ -6,10 +6,17 @@ from uuid import UUID
 
 import pytest
 
-from data_plane.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
+from data_plane.protocol.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
 from data_plane.protocol.messages.offset_fetch import OffsetFetchRequest
 from data_plane.protocol.schema import (
     DecodeError,
+    EncodedRows,
     EncodeError,
     boolean,
     data_record,
@@ -23,6 +30,7 @@ from data_plane.protocol.schema import (
     int32,
     int64,
     nullable,
+    part_encoder,
     since,
     tagged,
     uint16,
@@ -215,3 +223,22 @@ def test_offset_fetch_null_topics_from_v2() -> None:
     assert decode(OffsetFetchRequest, 2, b"\0\1g\xff\xff\xff\xff").topics is None
     with pytest.raises(DecodeError):
         decode(OffsetFetchRequest, 1, b"\0\1g\xff\xff\xff\xff")
+
+
+@pytest.mark.parametrize("version", [0, 8, 9, 12])
+def test_rows_encoded_before_stand_for_their_array(version: int) -> None:
+    rows = [
+        MetadataResponseTopic(name=name, partitions=[MetadataResponsePartition(replica_nodes=[1])])
+        for name in ("a", "b")
+    ]
+    one = part_encoder(MetadataResponseTopic, MetadataResponse, version)
+    encoded = EncodedRows(len(rows), b"".join(map(one, rows)))
+    whole = encode(MetadataResponse(topics=rows, cluster_id="c1"), version)
+    assert encode(MetadataResponse(topics=encoded, cluster_id="c1"), version) == whole
+
+
+def test_encoded_rows_cannot_be_looked_at() -> None:
+    rows = EncodedRows(2, b"ab")
+    assert len(rows) == 2
+    with pytest.raises(TypeError):
+        list(rows)

@@ -238,3 +238,14 @@ def test_item_90_filters(chosen: AclFilter, expected: list[Entry]) -> None:
 def test_item_90_unknown_in_a_filter_is_invalid(field: str, number: int) -> None:
     assert ANY_FILTER.is_valid()
     assert not a_filter(**{field: number}).is_valid()
+
+
+def test_askers_of_equal_standing_get_equal_answers() -> None:
+    plain = AclAuthorizer([Entry(ALICE), Entry(ALL, DESCRIBE)], super_users={BOB, "User:root"})
+    assert plain.standing(ALICE, "10.0.0.1") == plain.standing(ALICE, "10.0.0.2")
+    assert plain.standing(ALICE, "10.0.0.1") != plain.standing("User:CN=carol,O=c1", "10.0.0.1")
+    assert plain.standing(BOB, "10.0.0.1") == plain.standing("User:root", "10.0.0.2")
+    by_host = AclAuthorizer([Entry(ALICE), Entry(ALICE, host="10.0.0.1", permission_type=DENY)])
+    hosts = ("10.0.0.1", "10.0.0.2")
+    assert len({by_host.standing(ALICE, host) for host in hosts}) == 2
+    assert len({by_host.allows(ALICE, READ, TOPIC, "flights", host) for host in hosts}) == 2
