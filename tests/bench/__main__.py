@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recovery_mb=options.recovery_mb,
         client_mb=options.client_mb,
     )
-    print(conditions(settings))
+    print(conditions())
+    print(settings.told())
     missed = 0
     for name in options.parts or PARTS:
         print(f"\n{name}", flush=True)

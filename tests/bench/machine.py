@@ -6,12 +6,10 @@ import ssl
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tests.bench.settings import Settings
-
 PACKAGES = ("uvloop", "crc32c", "confluent-kafka", "cramjam", "lz4", "zstandard")
 
 
-def conditions(settings: Settings) -> str:
+def conditions() -> str:
     """The head of the report."""
     load = ", ".join(f"{one:.2f}" for one in os.getloadavg())
     return "\n".join(
@@ -24,7 +22,6 @@ def conditions(settings: Settings) -> str:
             "          best of N rounds, rows interleaved; client and broker share the machine",
             "commits   ack.durability=replicated (commit at the write, sync by flush.ms)",
             '          unless the row says "synced" (commit at the sync)',
-            "settings  " + ", ".join(f"{name} {value}" for name, value in vars(settings).items()),
         ]
     )
 

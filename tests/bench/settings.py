@@ -16,6 +16,10 @@ class Settings:
     client_mb: int = 400
     dirty_partitions: tuple[int, ...] = (1, 8, 50, 500)
 
+    def told(self) -> str:
+        """The line of the report."""
+        return "settings  " + ", ".join(f"{name} {value}" for name, value in vars(self).items())
+
     def count(self, requests: int) -> int:
         return max(8, int(requests * self.share))
 

@@ -31,7 +31,7 @@ def test_a_missed_figure_says_why() -> None:
 
 
 def test_conditions_name_machine_versions_and_commit_mode() -> None:
-    text = conditions(TINY)
+    text = conditions()
     assert "Python" in text
     assert "ack.durability=replicated" in text
-    assert "rounds 1, share 0.005" in text
+    assert TINY.told().startswith("settings  rounds 1, share 0.005, ")
