@@ -7,9 +7,7 @@ import traceback
 
 from tests.chaos.clients.base import ClientError
 from tests.chaos.workloads import WORKLOADS
-from tests.chaos.workloads.task import Order, Task
-
-EXIT_DOUBT = 3  # a successor should take over
+from tests.chaos.workloads.task import EXIT_DOUBT, Order, Task
 
 
 def main() -> None:

@@ -10,11 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.chaos.recorder import Recorder
-from tests.chaos.workloads.task import Order
+from tests.chaos.workloads.task import EXIT_DOUBT, Order
 from tests.integration.data_plane.broker_process import ROOT
 
 ENDING_SECONDS_MAX = 120.0
-EXIT_DOUBT = 3
 
 
 class CrewFailed(Exception):

@@ -1,5 +1,6 @@
 """What lies on a stopped broker's disk, as lines of a history, and whether it is sound."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from data_plane.log.files import DiskFiles
@@ -35,6 +36,29 @@ def note_replica(record: Recorder, broker: int, data_dir: Path, topics: set[str]
         reads = {f"{named[key]}-{key.partition_index}": [offsets, values]}
         record.note("replica", "ok", broker=broker, reads=reads)
     return count
+
+
+def replicas_that_differ(data_dirs: Sequence[Path], topics: set[str]) -> tuple[int, list[str]]:
+    """Compare the replicas of each partition byte by byte up to the shortest one's end.
+
+    Returns how many partitions were compared, and the names of those that differ.
+    """
+    files = DiskFiles(is_read_only=True)
+    logs: dict[str, list[bytes]] = {}
+    for data_dir in data_dirs:
+        named = read_topics(files, data_dir)
+        for directory in sorted(data_dir.iterdir()):
+            key = key_from_directory(directory.name) if directory.is_dir() else None
+            if key is not None and named.get(key) in topics:
+                content = b"".join(path.read_bytes() for path in sorted(directory.glob("*.log")))
+                logs.setdefault(f"{named[key]}-{key.partition_index}", []).append(content)
+    several = {name: found for name, found in logs.items() if len(found) > 1}
+    different = []
+    for name, found in several.items():
+        shortest = min(map(len, found))
+        if len({content[:shortest] for content in found}) > 1:
+            different.append(name)
+    return len(several), different
 
 
 def records_of(files: DiskFiles, directory: Path) -> tuple[list[int], list[int]]:

@@ -3,10 +3,10 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tests.chaos.crew import Crew
-from tests.chaos.faults import LIVE
+from tests.chaos.faults import LIVE, Fault
 from tests.chaos.recorder import Recorder
 from tests.chaos.rig import Rig
 
@@ -42,20 +42,19 @@ class Nemesis:
             if self._rng.random() < QUIET_SHARE:
                 self.rest(self._rng.uniform(*apart_seconds))
             fault = LIVE[self._rng.choice(faults)](self._rig, self._rng, seconds_max=seconds_max)
-            self.do(fault.name, fault.begin, fault.end, fault.seconds)
+            self.do(fault)
             if killed_clients and number % 2 == 0:
                 self._crew.kill(self._rng.choice(killed_clients))
 
-    def do(
-        self, name: str, begin: Callable[[], str], end: Callable[[], None], seconds: float
-    ) -> None:
-        number = self._record.invoke("nemesis", fault=name)
-        target = begin()
-        self._record.note("admin", "info", name=f"fault {name}", target=target)
-        self.rest(seconds)
-        end()
-        self._record.complete(number, "nemesis", "ok")
-        self.done[name] += 1
+    def do(self, fault: Fault) -> None:
+        """Begin it, leave it for its time, end it; all of it is written down."""
+        number = self._record.invoke("nemesis", fault=fault.name)
+        target = fault.begin()
+        self._record.note("admin", "info", name=f"fault {fault.name}", target=target)
+        self.rest(fault.seconds)
+        fault.end()
+        self._record.complete(number, "nemesis", "ok", partitions=fault.partitions)
+        self.done[fault.name] += 1
 
     def rest(self, seconds: float) -> None:
         """Wait, and look after the clients meanwhile."""

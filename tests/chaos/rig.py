@@ -3,12 +3,14 @@
 import random
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -16,7 +18,10 @@ from tests.chaos.broker import ChaosBroker
 from tests.chaos.networks import Direct, Namespaces, Network, Refused, Relays
 from tests.integration.data_plane.broker_process import free_port
 
-TOPIC_SECONDS_MAX = 60
+TOPIC_SECONDS_MAX = 120
+TRY_SECONDS_MAX = 5.0
+ANSWER_SECONDS_MAX = 10.0
+IN_SYNC_SECONDS_MAX = 120.0
 VOTERS_MAX = 3
 NEEDS_THREE = "needs three brokers: --brokers 3"
 
@@ -52,6 +57,7 @@ class Rig:
             self.network: Network = NETWORKS[network](brokers)
         except Refused as error:
             raise NotRun(str(error)) from error
+        self.nodes = nodes
         self.folder = Path(tempfile.mkdtemp(prefix="ottla-chaos-"))
         self.history = self.folder / "history"
         self.history.mkdir()
@@ -88,16 +94,40 @@ class Rig:
         if len(self.brokers) < count:
             raise NotRun(NEEDS_THREE)
 
+    def await_in_sync(self) -> None:
+        """Wait until every partition has a leader and all its replicas in sync."""
+        if len(self.brokers) == 1:
+            return
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        deadline = time.monotonic() + IN_SYNC_SECONDS_MAX
+        while not is_in_sync(admin):
+            assert time.monotonic() < deadline, "replicas do not get in sync"
+            time.sleep(0.2)
+
     def any_broker(self, rng: random.Random) -> ChaosBroker:
         return rng.choice(self.brokers)
 
     def create_topics(self, topics: dict[str, int]) -> None:
         """name -> partitions; as many replicas as there are brokers, up to three."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
         replicas = min(3, len(self.brokers))
-        made = [NewTopic(name, count, replicas) for name, count in topics.items()]
-        for future in admin.create_topics(made).values():
-            future.result(TOPIC_SECONDS_MAX)
+        for name, count in topics.items():
+            self._create_topic(NewTopic(name, count, replicas))
+
+    def _create_topic(self, topic: NewTopic) -> None:
+        """Each try is a new client's: librdkafka waits long for a controller it was not told of."""
+        deadline = time.monotonic() + TOPIC_SECONDS_MAX
+        while True:
+            admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+            (future,) = admin.create_topics([topic], request_timeout=TRY_SECONDS_MAX).values()
+            try:
+                future.result(2 * TRY_SECONDS_MAX)
+            except (KafkaException, TimeoutError) as error:
+                if is_there(error):
+                    return
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
     def heal(self) -> None:
         """Every broker runs, is not paused, is reached and has the right time."""
@@ -124,6 +154,24 @@ class Rig:
         _trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def is_there(error: Exception) -> bool:
+    """Say whether a repeated creation was told that the first one had been done."""
+    told = error.args[0] if error.args else None
+    return isinstance(told, KafkaError) and told.code() == KafkaError.TOPIC_ALREADY_EXISTS
+
+
+def is_in_sync(admin: AdminClient) -> bool:
+    try:
+        metadata = admin.list_topics(timeout=ANSWER_SECONDS_MAX)
+    except KafkaException:
+        return False
+    return all(
+        partition.leader >= 0 and len(partition.isrs) == len(partition.replicas)
+        for topic in metadata.topics.values()
+        for partition in topic.partitions.values()
+    )
 
 
 def cluster_documents(folder: Path, brokers: int, nodes: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 from tests.chaos.clients import LIBRARIES
 from tests.chaos.clients.base import TRANSACTION_MS, Place
 from tests.chaos.crew import Crew
-from tests.chaos.disks import note_replica
+from tests.chaos.disks import DiskDamaged, note_replica, replicas_that_differ
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.recorder import Recorder
 from tests.chaos.rig import Rig
@@ -65,6 +65,7 @@ def run(rig: Rig, plan: Plan) -> Verdict:
             killed_clients=("transact", "copier") if plan.kills_clients else (),
         )
         rig.heal()
+        rig.await_in_sync()
         record.note("phase", "info", name="heal")
         nemesis.rest(plan.warm_up_seconds)
         finish(rig, crew, record, plan)
@@ -153,6 +154,10 @@ def finish(rig: Rig, crew: Crew, record: Recorder, plan: Plan) -> None:
     for broker in rig.brokers:
         assert broker.stop() == 0, "a broker that is whole stops cleanly"
         note_replica(record, broker.index, broker.data_dir, set(plan.topics))
+    count, different = replicas_that_differ([one.data_dir for one in rig.brokers], set(plan.topics))
+    record.note("admin", "info", name="replicas", compared=count, different=different)
+    if different:
+        raise DiskDamaged(f"replicas differ: {', '.join(different)}")
 
 
 def places_of(topics: dict[str, int]) -> list[Place]:

@@ -24,6 +24,21 @@ def choose_victims(rig: Rig, rng: random.Random) -> tuple[str, list[ChaosBroker]
     return role, [one_victim(rig, rng, role)]
 
 
+def leader_of_any(rig: Rig, rng: random.Random) -> ChaosBroker:
+    """The leader of a random partition of the load."""
+    admin = AdminClient({"bootstrap.servers": rig.bootstrap, "log_level": 0})
+    partitions = admin.list_topics("plain", timeout=ANSWER_SECONDS_MAX).topics["plain"].partitions
+    leader: int = rng.choice(list(partitions.values())).leader
+    return rig.brokers[leader]
+
+
+def led_by(rig: Rig, broker: ChaosBroker) -> list[str]:
+    """Names of the load's partitions that a broker leads."""
+    admin = AdminClient({"bootstrap.servers": rig.bootstrap, "log_level": 0})
+    partitions = admin.list_topics("plain", timeout=ANSWER_SECONDS_MAX).topics["plain"].partitions
+    return [f"plain-{one.id}" for one in partitions.values() if one.leader == broker.index]
+
+
 def one_victim(rig: Rig, rng: random.Random, role: str) -> ChaosBroker:
     """Ask the cluster; where it does not answer in time, anyone."""
     anyone = rig.any_broker(rng)

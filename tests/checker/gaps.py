@@ -38,6 +38,8 @@ def longest_gaps(views: Views) -> list[Gap]:
         if len(acked) < 2:
             continue
         for fault in history.faults:
+            if fault.partitions and view.name not in fault.partitions:
+                continue
             gap = longest_around(view.name, acked, fault)
             if gap is not None:
                 found.append(gap)

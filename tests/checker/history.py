@@ -142,7 +142,7 @@ class Fault(NamedTuple):
     """One fault of the nemesis, and when its effect was over."""
 
     name: str
-    target: str
+    partitions: tuple[str, ...]  # that it hit; empty: all, or nobody knows
     t0: int
     t1: int
 
@@ -190,6 +190,7 @@ class History:
         self.phases: dict[str, int] = {}
         self.offset_answers: list[OffsetAnswer] = []
         self.counts: Counter[str] = Counter()  # "op type" -> lines
+        self.notes: Counter[str] = Counter()  # names of admin lines that stand alone
         self.begun: dict[tuple[str, int], Pending] = {}  # still without completion
         self.ended_at = 0
         self._partition_numbers: dict[str, int] = {}
@@ -280,7 +281,7 @@ class History:
         elif begun.op == "commit":
             self._add_commits(begun, kind, t)
         elif begun.op == "nemesis":
-            self._add_fault(begun, t)
+            self._add_fault(begun, t, line)
 
     def _end_send(self, row: int, line: Line, kind: str, t: int) -> None:
         sends = self.sends
@@ -306,9 +307,9 @@ class History:
             )
             self.commits.setdefault((line["group"], partition), []).append(commit)
 
-    def _add_fault(self, begun: Pending, t1: int) -> None:
-        line = begun.line
-        self.faults.append(Fault(line["fault"], str(line.get("target", "")), begun.t0, t1))
+    def _add_fault(self, begun: Pending, t1: int, end: Line) -> None:
+        partitions = tuple(end.get("partitions", ()))
+        self.faults.append(Fault(begun.line["fault"], partitions, begun.t0, t1))
 
     def _close(self) -> None:
         """What was never answered: commits may have happened, a fault lasts to the end."""
@@ -316,7 +317,7 @@ class History:
             if begun.op == "commit":
                 self._add_commits(begun, "info", NEVER)
             elif begun.op == "nemesis":
-                self._add_fault(begun, NEVER)
+                self._add_fault(begun, NEVER, {})
         self.faults.sort(key=lambda fault: fault.t0)
 
 
@@ -433,6 +434,10 @@ def take_died(history: History, _client: Client, line: Line) -> None:
     history.client(line["who"]).died_at = line["t"]
 
 
+def take_admin(history: History, _client: Client, line: Line) -> None:
+    history.notes[line.get("name", "")] += 1
+
+
 def take_nothing(_history: History, _client: Client, _line: Line) -> None:
     """Counted; no invariant reads it."""
 
@@ -449,7 +454,7 @@ TAKERS = {
     "list_offsets": take_list_offsets,
     "phase": take_phase,
     "died": take_died,
-    "admin": take_nothing,
+    "admin": take_admin,
     "nemesis": take_nothing,
     "send": take_nothing,
     "txn": take_nothing,

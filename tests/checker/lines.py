@@ -18,7 +18,7 @@ share `n`, a number within the process. The rest depends on `op`:
     list_offsets  ok only, t0; tp, at (-1 end, -2 start, or Unix ms), isolation, o, ts; is_final
     replica     ok; broker, tp, reads as of a poll: the log on a broker's disk
     admin       name, arguments
-    nemesis     fault, target: invoke when it begins, ok when its effect is over
+    nemesis     fault: invoke when it begins, ok when its effect is over; ok: partitions it hit
     phase       name: warm-up, faults, heal, final
     died        who: a process that was killed; what it had under way stays unknown
 

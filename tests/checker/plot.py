@@ -103,8 +103,8 @@ def bands(verdict: Verdict, scale: Scale) -> Iterable[str]:
         right = scale.x(scale.t1 if fault.t1 == NEVER else fault.t1)
         yield (
             f'<rect x="{left:.1f}" y="{MARGIN}" width="{max(1.0, right - left):.1f}" '
-            f'height="{HEIGHT - 2 * MARGIN}" fill="#fde68a"><title>{escape(fault.name)} '
-            f"{escape(fault.target)}</title></rect>"
+            f'height="{HEIGHT - 2 * MARGIN}" fill="#fde68a"><title>'
+            f"{escape(fault.name)}</title></rect>"
         )
 
 

@@ -313,7 +313,7 @@ class World:
             yield
         self.emit("nemesis", "phase", "info", name="faults")
         for _ in range(count):
-            n = self.invoke("nemesis", "nemesis", fault=self.rng.choice(FAULTS), target="0")
+            n = self.invoke("nemesis", "nemesis", fault=self.rng.choice(FAULTS))
             for _ in range(self.rng.randrange(8)):
                 yield
             self.emit("nemesis", "nemesis", "ok", n=n)

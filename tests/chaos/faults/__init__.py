@@ -3,6 +3,7 @@
 from tests.chaos.faults.base import Fault
 from tests.chaos.faults.clock import ClockJump
 from tests.chaos.faults.kill import Kill
+from tests.chaos.faults.leader import LeaderKill, LeaderPause, Roll
 from tests.chaos.faults.network import Cut, Delay, StaleConnection
 from tests.chaos.faults.pause import Pause
 from tests.chaos.faults.power import PowerLoss
@@ -15,4 +16,9 @@ LIVE: dict[str, type[Fault]] = {
     "cut": Cut,
     "delay": Delay,
     "stale": StaleConnection,
+    "leader-kill": LeaderKill,
+    "leader-pause": LeaderPause,
+    "roll": Roll,
 }
+
+__all__ = ["LIVE", "Fault"]

@@ -1,6 +1,7 @@
 """The wall clock of a broker jumps, forward or back, and is set right again."""
 
 import random
+from collections.abc import Sequence
 from typing import ClassVar
 
 from tests.chaos.rig import Rig
@@ -11,6 +12,7 @@ JUMPS_MS = (HOUR_MS, -HOUR_MS, 365 * 24 * HOUR_MS, -365 * 24 * HOUR_MS, 60_000, 
 
 class ClockJump:
     name: ClassVar[str] = "clock"
+    partitions: Sequence[str] = ()
 
     def __init__(self, rig: Rig, rng: random.Random, *, seconds_max: float) -> None:
         self._broker = rig.any_broker(rng)

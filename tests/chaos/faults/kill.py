@@ -1,6 +1,7 @@
 """kill -9 of one broker or several, and new processes after a while."""
 
 import random
+from collections.abc import Sequence
 from typing import ClassVar
 
 from tests.chaos.rig import Rig
@@ -9,6 +10,7 @@ from tests.chaos.targets import choose_victims
 
 class Kill:
     name: ClassVar[str] = "kill"
+    partitions: Sequence[str] = ()
 
     def __init__(self, rig: Rig, rng: random.Random, *, seconds_max: float) -> None:
         self._rig = rig

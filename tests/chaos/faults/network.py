@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 from tests.chaos.networks import Namespaces, Relays
@@ -15,6 +16,7 @@ class Cut:
     """Two-way, or one-way in either direction; packets vanish, no connection is closed."""
 
     name: ClassVar[str] = "cut"
+    partitions: Sequence[str] = ()
 
     def __init__(self, rig: Rig, rng: random.Random, *, seconds_max: float) -> None:
         if not isinstance(rig.network, Namespaces):
@@ -37,6 +39,7 @@ class Delay:
     """Every packet takes longer."""
 
     name: ClassVar[str] = "delay"
+    partitions: Sequence[str] = ()
 
     def __init__(self, rig: Rig, rng: random.Random, *, seconds_max: float) -> None:
         if not isinstance(rig.network, Relays):
@@ -58,6 +61,7 @@ class StaleConnection:
     """Requests under way are delivered after the client has repeated them on a new connection."""
 
     name: ClassVar[str] = "stale"
+    partitions: Sequence[str] = ()
 
     def __init__(self, rig: Rig, rng: random.Random, *, seconds_max: float) -> None:
         if not isinstance(rig.network, Relays):

@@ -14,6 +14,7 @@ POLL_SECONDS = 0.2
 def run(task: Task) -> None:
     """Ends with an error at any doubt; its successor begins at what was committed."""
     order = task.order
+    task.watch()
     inputs = task.places
     task.places = [Place(order.output, index) for index in range(len(inputs))]
     transactions = Transactions(task)  # Ends what a predecessor left open.
@@ -30,6 +31,7 @@ def run(task: Task) -> None:
     )
     consumer.assign(positions)
     while task.goes_on:
+        task.beat()
         t0 = time.monotonic_ns()
         got = consumer.poll(POLL_SECONDS, RECORDS_MAX)
         if got:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Thread
 from types import FrameType
 from typing import Any
 
@@ -19,6 +20,9 @@ from tests.chaos.recorder import Recorder
 
 VALUE_BITS = 32  # of a value are its process's own; the rest is the process's number
 KEYS = 64
+EXIT_DOUBT = 3  # a successor should take over
+STANDSTILL_SECONDS_MAX = 45.0  # longer than any fault and a session
+STANDSTILL = "standstill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,24 @@ class Task:
     def goes_on(self) -> bool:
         """False once it was told to stop, or whoever started it is gone."""
         return not self.is_stopped and os.getppid() == self._parent
+
+    def watch(self) -> None:
+        """End the process in doubt if its library stands still; `beat` says that it does not.
+
+        librdkafka 2.16 can wait for ever in a transaction whose coordinator died. An application
+        would be restarted, and so is this; the report counts how often.
+        """
+        self.beat()
+        Thread(target=self._watch, daemon=True).start()
+
+    def beat(self) -> None:
+        self._beaten_s = time.monotonic()
+
+    def _watch(self) -> None:
+        while time.monotonic() - self._beaten_s < STANDSTILL_SECONDS_MAX:
+            time.sleep(1)
+        self.record.note("admin", "info", name=STANDSTILL)
+        os._exit(EXIT_DOUBT)
 
     def value(self) -> int:
         return next(self._values)

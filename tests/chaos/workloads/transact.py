@@ -73,8 +73,10 @@ def answer_of(task: Task, number: int) -> Delivered:
 
 def run(task: Task) -> None:
     """Ends with an error where a transaction failed: a new process takes the id over."""
+    task.watch()
     transactions = Transactions(task)
     while task.goes_on:
+        task.beat()
         began = time.monotonic()
         name = transactions.new_name()
         count = task.rng.randrange(1, SENDS_MAX + 1)
