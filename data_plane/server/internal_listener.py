@@ -5,27 +5,21 @@ process runs, between nodes its certificate tells that the cluster's CA made it 
 """
 
 import asyncio
-import re
 import socket
-import ssl
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from data_plane.broker.config import Limits, PeerListenerConfig
 from data_plane.broker.dispatch import Session
 from data_plane.broker.loopback import INTERNAL_LISTENER, internal_session
 from data_plane.metadata.records import BrokerListener
 from data_plane.peers.addresses import ForeignPeer, bound, check_same_user, unix_path
-from data_plane.security.certificates import ForeignCertificate, principal_from_certificate
+from data_plane.security.certificates import ForeignCertificate
 from data_plane.server.connection import Connection
 from data_plane.server.door import Door
 from data_plane.server.listener import Connections
-from data_plane.server.tls import server_context
+from data_plane.server.peer_tls import check_broker_certificate, peer_contexts
 from data_plane.server.turns import Turns
-
-BROKER_NAME: Final = re.compile(r"User:CN=broker-(\d+),O=.*")
 
 
 class InternalListener:
@@ -36,7 +30,7 @@ class InternalListener:
         self._config = config
         self._cluster_id = cluster_id
         self._path = unix_path(config.address)
-        self._context = None if config.tls is None else server_context(config.tls)
+        self._context, self.client_context = peer_contexts(config.tls)
         self._socket = bound(config.address)
         self._server: asyncio.Server | None = None
 
@@ -47,7 +41,10 @@ class InternalListener:
     @property
     def advertised(self) -> BrokerListener:
         """How the other brokers find it."""
-        return internal_address(self._config.reached_at)
+        address = self._config.reached_at
+        if self._path is None and address.endswith(":0"):  # The system has chosen a port.
+            address = address.removesuffix("0") + str(self._socket.getsockname()[1])
+        return internal_address(address)
 
     async def open(self, turns: Turns, limits: Limits, connections: Connections) -> None:
         """Begin to accept; the connections are counted apart from those of clients."""
@@ -85,16 +82,6 @@ class InternalListener:
                 Path(self._path).unlink()
 
 
-def check_broker_certificate(peer: Mapping[str, object] | None, cluster_id: str) -> None:
-    """Raise ForeignCertificate unless a verified certificate was made for a broker.
-
-    Brokers' certificates name hosts, clients' do not; so no credential's name makes it a broker.
-    """
-    principal = principal_from_certificate(peer, cluster_id=cluster_id)
-    if BROKER_NAME.fullmatch(principal) is None or not (peer or {}).get("subjectAltName"):
-        raise ForeignCertificate(f"{principal} is no broker")
-
-
 def internal_address(address: str) -> BrokerListener:
     """An address as a registration carries it: `unix:PATH` as the host, or host and port."""
     if unix_path(address) is not None:
@@ -109,14 +96,3 @@ def address_in(listener: BrokerListener) -> str:
         return listener.host
     host = f"[{listener.host}]" if ":" in listener.host else listener.host
     return f"{host}:{listener.port}"
-
-
-def peer_context(config: PeerListenerConfig) -> ssl.SSLContext | None:
-    """How this broker comes to others between nodes: by the same certificate and CA."""
-    if config.tls is None or config.tls.client_ca_file is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cafile=config.tls.client_ca_file)
-    context.load_cert_chain(config.tls.certificate_file, config.tls.key_file)
-    return context

@@ -9,7 +9,7 @@ from data_plane.broker.loopback import INTERNAL_LISTENER, ask_self
 from data_plane.metadata.records import BrokerListener
 from data_plane.peers.client import PeerClient
 from data_plane.replication.peers import OnReply
-from data_plane.server.internal_listener import InternalListener, address_in, peer_context
+from data_plane.server.internal_listener import InternalListener, address_in
 from data_plane.server.listener import Connections
 from data_plane.server.turns import Turns, nothing
 
@@ -38,7 +38,7 @@ class PeerNetwork:
             address_of=self._address_of,
             ask_self=self._ask_self,
             on_turn=self._end,
-            tls=peer_context(config),
+            tls=self._listener.client_context,
         )
 
     @property

@@ -1,9 +1,15 @@
 """TLS between brokers on different nodes: both ends show a certificate of the cluster's CA."""
 
+import re
 import ssl
+from collections.abc import Mapping
+from typing import Final
 
 from data_plane.broker.config import TlsConfig
+from data_plane.security.certificates import ForeignCertificate, principal_from_certificate
 from data_plane.server.tls import TlsRefused, server_context
+
+BROKER_NAME: Final = re.compile(r"User:CN=broker-(\d+),O=.*")
 
 
 def peer_contexts(
@@ -25,3 +31,13 @@ def peer_contexts(
     except (OSError, ssl.SSLError) as error:
         raise TlsRefused(f"certificate {tls.certificate_file} or its CA: {error}") from error
     return server_context(tls), client
+
+
+def check_broker_certificate(peer: Mapping[str, object] | None, cluster_id: str) -> None:
+    """Raise ForeignCertificate unless a verified certificate was made for a broker.
+
+    Brokers' certificates name hosts, clients' do not; so no credential's name makes it a broker.
+    """
+    principal = principal_from_certificate(peer, cluster_id=cluster_id)
+    if BROKER_NAME.fullmatch(principal) is None or not (peer or {}).get("subjectAltName"):
+        raise ForeignCertificate(f"{principal} is no broker")

@@ -26,9 +26,8 @@ from data_plane.peers.quorum_link import QuorumLinks
 from data_plane.protocol.messages.broker_heartbeat import BrokerHeartbeatRequestTopic
 from data_plane.raft.messages import Message
 from data_plane.replication.waiting import Parked
-from data_plane.security.certificates import principal_from_certificate
 from data_plane.server.executor import ThreadExecutor
-from data_plane.server.peer_tls import peer_contexts
+from data_plane.server.peer_tls import check_broker_certificate, peer_contexts
 
 R = TypeVar("R")
 
@@ -223,9 +222,8 @@ class QuorumThread:
             return voter.address if voter is not None and voter.address else found
 
         def check_peer(certificate: object) -> None:
-            principal_from_certificate(
-                certificate if isinstance(certificate, dict) else None,
-                cluster_id=config.cluster_id,
+            check_broker_certificate(
+                certificate if isinstance(certificate, dict) else None, config.cluster_id
             )
 
         return QuorumLinks(

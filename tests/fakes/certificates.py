@@ -45,7 +45,25 @@ class CertificateAuthority:
         ]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
         alternative = x509.SubjectAlternativeName(names)
-        return self._issue(subject, ExtendedKeyUsageOID.SERVER_AUTH, alternative)
+        return self._issue(subject, (ExtendedKeyUsageOID.SERVER_AUTH,), alternative)
+
+    def broker(self, broker_id: int, organization: str, *hosts: str) -> Pair:
+        """Of a broker of a cluster: it serves, and it comes to others as a client."""
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+                x509.NameAttribute(NameOID.COMMON_NAME, f"broker-{broker_id}"),
+            ]
+        )
+        names: list[x509.GeneralName] = [
+            *map(x509.DNSName, hosts),
+            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        ]
+        return self._issue(
+            subject,
+            (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
+            x509.SubjectAlternativeName(names),
+        )
 
     def client(self, common_name: str, organization: str) -> Pair:
         """Principal `User:CN=<common_name>,O=<organization>`."""
@@ -55,19 +73,19 @@ class CertificateAuthority:
                 x509.NameAttribute(NameOID.COMMON_NAME, common_name),
             ]
         )
-        return self._issue(subject, ExtendedKeyUsageOID.CLIENT_AUTH, None)
+        return self._issue(subject, (ExtendedKeyUsageOID.CLIENT_AUTH,), None)
 
     def _issue(
         self,
         subject: x509.Name,
-        usage: x509.ObjectIdentifier,
+        usages: tuple[x509.ObjectIdentifier, ...],
         alternative: x509.SubjectAlternativeName | None,
     ) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
             _builder(subject, self._name, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(_key_usage(is_authority=False), critical=True)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),

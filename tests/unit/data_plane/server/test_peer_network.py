@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from data_plane.broker.config import Limits, PeerListenerConfig
+from data_plane.broker.config import Limits, PeerListenerConfig, TlsConfig
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.records import (
     BrokerListener,
@@ -19,6 +19,7 @@ from data_plane.metadata.records import (
     TopicRecord,
 )
 from data_plane.peers.addresses import AddressRefused
+from data_plane.peers.wire import encode_asked, framed
 from data_plane.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from data_plane.protocol.messages.fetch import (
     FetchRequest,
@@ -29,15 +30,13 @@ from data_plane.protocol.messages.fetch import (
 from data_plane.replication.peers import PeerLost
 from data_plane.security.certificates import ForeignCertificate
 from data_plane.server.clock import Clock
-from data_plane.server.internal_listener import (
-    address_in,
-    check_broker_certificate,
-    internal_address,
-)
+from data_plane.server.internal_listener import address_in, internal_address
 from data_plane.server.peer_network import PeerNetwork
+from data_plane.server.peer_tls import check_broker_certificate, peer_contexts
 from data_plane.server.ticker import Ticker
 from data_plane.server.turns import Turns
-from tests.unit.data_plane.broker.world import World, batch_of
+from tests.fakes.certificates import CertificateAuthority, Pair
+from tests.unit.data_plane.broker.world import World, batch_of, produced
 
 TOPIC, TOPIC_ID = "t", UUID(int=9)
 WAIT_S = 60.0
@@ -46,8 +45,9 @@ WAIT_S = 60.0
 class Site:
     """Some brokers with the same metadata, each with its part of the network."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, *, has_tls: bool = False) -> None:
         self.folder = folder
+        self.ca = CertificateAuthority() if has_tls else None
         self.count = count
         self.worlds: list[World] = []
         self.networks: list[PeerNetwork] = []
@@ -61,6 +61,7 @@ class Site:
             world = World(broker_id=broker_id, peers=network.peers)
             self.worlds.append(world)
             turns = Turns(world.broker, Clock())
+            world.now_ms = turns.clock.now_ms()  # Deadlines are of the ticker's clock.
             network.attach(turns)
             ticker = Ticker(turns, loop)
             turns.after = ticker.after_turn
@@ -71,13 +72,25 @@ class Site:
         self.tell([self.registration(one) for one in range(self.count)])
 
     def network(self, broker_id: int) -> PeerNetwork:
+        config = PeerListenerConfig(f"unix:{self.folder}/{broker_id}")
+        if self.ca is not None:
+            tls = self.tls_files(f"broker-{broker_id}", self.ca.broker(broker_id, "cluster"))
+            config = PeerListenerConfig("127.0.0.1:0", tls=tls)
         return PeerNetwork(
-            PeerListenerConfig(f"unix:{self.folder}/{broker_id}"),
+            config,
             broker_id=broker_id,
             cluster_id="cluster",
             limits=Limits(),
             loop=asyncio.get_running_loop(),
         )
+
+    def tls_files(self, name: str, pair: Pair) -> TlsConfig:
+        assert self.ca is not None, "a site with TLS has a CA"
+        paths = [self.folder / f"{name}.{kind}" for kind in ("pem", "key", "ca")]
+        texts = (pair.certificate_pem, pair.key_pem, self.ca.certificate_pem)
+        for path, text in zip(paths, texts, strict=True):
+            path.write_text(text)
+        return TlsConfig(*paths)
 
     def registration(self, broker_id: int) -> RegisterBrokerRecord:
         return RegisterBrokerRecord(
@@ -109,9 +122,11 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-def run(folder: Path, count: int, act: Callable[[Site], Awaitable[None]]) -> None:
+def run(
+    folder: Path, count: int, act: Callable[[Site], Awaitable[None]], *, has_tls: bool = False
+) -> None:
     async def body() -> None:
-        site = Site(folder, count)
+        site = Site(folder, count, has_tls=has_tls)
         try:
             await site.open()
             await act(site)
@@ -122,19 +137,40 @@ def run(folder: Path, count: int, act: Callable[[Site], Awaitable[None]]) -> Non
     asyncio.run(body())
 
 
-@pytest.mark.parametrize("mode", [CommitMode.SYNCED, CommitMode.SPREAD])
-def test_followers_copy_over_sockets(tmp_path: Path, mode: CommitMode) -> None:
+@pytest.mark.parametrize("has_tls", [False, True], ids=["unix", "tls"])
+@pytest.mark.parametrize("mode", [CommitMode.SYNCED, CommitMode.SPREAD], ids=["synced", "spread"])
+def test_followers_copy_over_sockets(tmp_path: Path, mode: CommitMode, has_tls: bool) -> None:
     async def act(site: Site) -> None:
         row = PartitionRecord(TOPIC_ID, 0, (0, 1, 2), (0, 1, 2), 0, 0, 0, commit_mode=mode)
         site.tell([TopicRecord(TOPIC, TOPIC_ID), row])
-        asked = [site.worlds[0].produce(TOPIC, batch_of(b"x" * 200_000)) for _ in range(3)]
+        batch = batch_of(b"x" * 200_000)
+        produce = site.worlds[0].produce
+        asked = [produce(TOPIC, batch, timeout_ms=600_000) for _ in range(3)]
         site.turns[0].end()
         await until(lambda: all(one.is_answered for one in asked))
+        assert [produced(one).error_code for one in asked] == [0, 0, 0]
         await until(lambda: site.worlds[2].broker.followers[TOPIC, 0].log.log_end_offset == 3)
         leader = site.worlds[0].broker.partition(TOPIC, 0)
         assert leader.high_watermark == 3
 
-    run(tmp_path, 3, act)
+    run(tmp_path, 3, act, has_tls=has_tls)
+
+
+def test_a_clients_certificate_opens_no_internal_listener(tmp_path: Path) -> None:
+    async def act(site: Site) -> None:
+        assert site.ca is not None
+        tls = site.tls_files("credential", site.ca.client("broker-1", "cluster"))
+        _, context = peer_contexts(tls)
+        assert context is not None
+        port = site.networks[0].advertised.port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        _, frame = encode_asked(ApiVersionsRequest("a", "1"), 1)
+        writer.write(framed(frame))
+        async with asyncio.timeout(WAIT_S):
+            assert await reader.read() == b""
+        writer.close()
+
+    run(tmp_path, 1, act, has_tls=True)
 
 
 def test_a_parked_fetch_holds_up_nothing_else(tmp_path: Path) -> None:
