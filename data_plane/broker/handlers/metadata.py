@@ -19,6 +19,7 @@ from data_plane.broker.admin_access import (
     config_scope,
 )
 from data_plane.broker.context import RequestContext
+from data_plane.broker.metadata_cache import MetadataCache
 from data_plane.broker.metadata_rows import broker_rows
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
@@ -53,7 +54,7 @@ def handle(
     _check_ids(ctx, request)
     missing = _to_create(broker, ctx, request)
     if not missing:
-        return _response(broker, ctx, request, broker.image, {})
+        return _response(broker, ctx, request, broker.image, broker.metadata_cache, {})
 
     def choose(controller: Controller) -> Decision[MetadataResponse]:
         # No version has a code for a quota that is used up: who is over it waits afterwards.
@@ -63,7 +64,8 @@ def handle(
         # The answer shows the topics as they will be once it leaves: a client that had to ask
         # again after LEADER_NOT_AVAILABLE would often wait for its retry interval.
         after = preview(controller.image, metadata_records(decision.records))
-        response = _response(broker, ctx, request, after, failed)
+        # This may run on the quorum's thread: the broker's own cache is its loop's alone.
+        response = _response(broker, ctx, request, after, MetadataCache(0), failed)
         return decision.answering(replace(response, throttle_time_ms=quota.throttle_ms))
 
     return broker.decide(choose)
@@ -140,6 +142,7 @@ def _response(
     ctx: RequestContext,
     request: MetadataRequest,
     image: MetadataImage,
+    cache: MetadataCache,
     failed: Mapping[str, int],
 ) -> MetadataResponse:
     controller_id = broker.controller_id
@@ -148,9 +151,9 @@ def _response(
         cluster_id=broker.cluster_id,
         controller_id=-1 if controller_id is None else controller_id,
         topics=(
-            _all_rows(broker, ctx, request, image)
+            _all_rows(broker, ctx, request, image, cache)
             if _is_for_all(ctx, request)
-            else _named_rows(broker, ctx, request, image, failed)
+            else _named_rows(broker, ctx, request, image, cache, failed)
         ),
         cluster_authorized_operations=(
             cluster_operations(broker, ctx)
@@ -161,10 +164,14 @@ def _response(
 
 
 def _all_rows(
-    broker: AdminBroker, ctx: RequestContext, request: MetadataRequest, image: MetadataImage
+    broker: AdminBroker,
+    ctx: RequestContext,
+    request: MetadataRequest,
+    image: MetadataImage,
+    cache: MetadataCache,
 ) -> EncodedRows:
     """All topics that the asker may know of, encoded; the same for all of equal standing."""
-    cache, authorizer = broker.metadata_cache, broker.authorizer
+    authorizer = broker.authorizer
 
     def rows() -> list[bytes]:
         return [
@@ -187,6 +194,7 @@ def _named_rows(
     ctx: RequestContext,
     request: MetadataRequest,
     image: MetadataImage,
+    cache: MetadataCache,
     failed: Mapping[str, int],
 ) -> EncodedRows:
     """Answer each topic once, whatever way and how often it was asked for."""
@@ -200,7 +208,7 @@ def _named_rows(
             rows.append(encode(_failed(each, ErrorCode.TOPIC_AUTHORIZATION_FAILED)))
         elif topic is not None:
             operations = _operations(broker, ctx, request, topic.name)
-            rows.append(broker.metadata_cache.row(image, ctx, topic, operations))
+            rows.append(cache.row(image, ctx, topic, operations))
         elif each.name is None:
             rows.append(encode(_failed(each, ErrorCode.UNKNOWN_TOPIC_ID)))
         else:

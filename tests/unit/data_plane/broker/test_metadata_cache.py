@@ -231,6 +231,18 @@ def test_a_list_of_all_topics_is_made_once_for_all_askers_of_equal_standing() ->
     assert cache.made == 7
 
 
+def test_an_answer_that_creates_leaves_the_cache_to_the_loop() -> None:
+    """It is made where the controller decides, which may be another thread."""
+    world = StandIn(auto_create_topics=True)
+    world.create("old")
+    world.metadata_cache = cache = Counting(1 << 20)
+    names = [MetadataRequestTopic(name=name) for name in ("old", "new")]
+    assert [row.error_code for row in world.ask(MetadataRequest(names), 12).topics] == [0, 0]
+    assert cache.made == 0
+    assert [row.error_code for row in world.ask(MetadataRequest(names), 12).topics] == [0, 0]
+    assert cache.made == 2
+
+
 def test_memory_stays_below_its_bound() -> None:
     world = StandIn()
     world.metadata_cache = cache = MetadataCache(20_000)
