@@ -105,7 +105,6 @@ def expect_work(broker: KilledBroker, members: list[Consumer]) -> None:
     assert broker.process.stop() == 0
 
 
-@pytest.mark.semantics("52a")
 def test_a_kill_while_members_gather(broker: KilledBroker) -> None:
     """Their JoinGroup requests are parked, nothing of the group is in the log yet."""
     broker.start(**{"group.initial.rebalance.delay.ms": "600000"})
@@ -122,7 +121,7 @@ def test_a_kill_while_members_gather(broker: KilledBroker) -> None:
     expect_work(broker, members)
 
 
-@pytest.mark.semantics("64b")
+@pytest.mark.semantics("64d")
 def test_a_kill_while_a_member_gives_up_its_partitions(broker: KilledBroker) -> None:
     """The first member is not polled, so that it cannot give up what the second waits for."""
     broker.start()

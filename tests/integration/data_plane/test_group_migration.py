@@ -84,7 +84,7 @@ def kind_of(address: str, group: str) -> ConsumerGroupType:
     return kinds[group]
 
 
-@pytest.mark.semantics("64g")
+@pytest.mark.semantics("64i")
 @pytest.mark.parametrize("assignor", ASSIGNORS)
 def test_a_rolling_upgrade_and_back(broker: BrokerProcess, assignor: str) -> None:
     address, group = broker.address, f"rolling-{assignor}"
@@ -129,7 +129,7 @@ def read_by(members: list[Member]) -> list[bytes]:
     return [value for member in members for value in member.read]
 
 
-@pytest.mark.semantics("64g")
+@pytest.mark.semantics("64i")
 def test_a_mixed_group_outlives_a_kill_of_its_broker(tmp_path: Path) -> None:
     port = free_port()
     running = start(tmp_path, port)

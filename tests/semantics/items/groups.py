@@ -129,5 +129,7 @@ ITEMS = (
         f="regular expressions are RE2's and judged at the server (v1)",
         g="an empty group changes between classic and consumer and keeps its offsets",
         h="key 68 is advertised with group.version 1 and refused without",
+        i="a living group goes over and back, as group.consumer.migration.policy has it",
+        j="an earlier epoch may commit what has been the member's since (KIP-1251)",
     ),
 )

@@ -78,6 +78,7 @@ def test_a_group_stays_classic_and_lives_on(settings: Any, group: Any) -> None:
     assert driver.heartbeat(member_id, 1) is ErrorCode.NONE
 
 
+@pytest.mark.semantics("64i")
 @pytest.mark.parametrize("policy", [MigrationPolicy.UPGRADE, MigrationPolicy.BIDIRECTIONAL])
 def test_a_group_is_upgraded_where_it_may_be(policy: MigrationPolicy) -> None:
     driver = driver_of(migration_policy=policy)

@@ -260,6 +260,7 @@ class MixedCrowd(Crowd):
                 self.check()
 
 
+@pytest.mark.semantics("64d", "64i")
 @pytest.mark.parametrize("seed", range(120))
 def test_members_of_both_protocols_share_everything(seed: int) -> None:
     crowd = MixedCrowd(seed)

@@ -57,6 +57,7 @@ def test_transcript(path: Path, request: pytest.FixtureRequest) -> None:
     check(path, request)
 
 
+@pytest.mark.semantics("64a", "64b", "64d", "64e", "64i", "64j")
 @pytest.mark.parametrize("path", CONSUMER_FILES, ids=lambda path: path.stem)
 def test_consumer_group_transcript(path: Path, request: pytest.FixtureRequest) -> None:
     check(path, request)
