@@ -133,6 +133,11 @@ def kills(options: Options) -> Iterator[Figure]:
     verdict = live(options, "kills", ["kill"], options.kills)
     yield from safety("D1", "kill -9 of leader, follower, controller, two, all", verdict)
     yield from gaps(verdict)
+    if options.brokers > 1:  # A run whose replicas differ ends early (run.finish).
+        compared = len(verdict.views.history.replicas)
+        yield Figure(
+            "D13", "partitions whose replicas are equal to the byte", compared, "all", "all", "met"
+        )
 
 
 def failover(options: Options) -> Iterator[Figure]:
