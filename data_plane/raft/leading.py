@@ -44,7 +44,9 @@ class Leading(Following):
             if not self._send_append(peer, batches):
                 return
             peer.sent(batches[-1].last_offset, sum(map(size_bytes_of, batches)))
-        if peer.told_commit < self.committed_offset and not peer.is_probing:
+        if peer.told_commit is None:
+            self._send_append(peer, ())  # Whom a new leader does not tell might stand as well.
+        elif peer.told_commit < self.committed_offset and not peer.is_probing:
             self._send_append(peer, ())  # Its answers wait for that; the next heartbeat is far off.
         self._hand_over(peer)
 

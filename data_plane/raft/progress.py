@@ -35,7 +35,7 @@ class Progress:
     heard_ms: int = 0  # when the newest request it answered was sent, or we began to look at it
     answered_ms: int | None = None  # the same, None before its first answer
     caught_up_ms: int = 0  # when it last had everything that we had then
-    told_commit: int = -1  # the committed offset it was last told
+    told_commit: int | None = None  # the committed offset it was last told; None: nothing yet
     address: str = ""
     _end_when_heard: int = 0
     _inflight: deque[tuple[int, int]] = field(default_factory=deque)
