@@ -55,7 +55,7 @@ def check(request: ConsumerGroupHeartbeatRequest, assignors: Sequence[str]) -> N
     """
     joins = request.member_epoch == JOINING
     wrong = {
-        "GroupId can't be empty.": not request.group_id,
+        "GroupId can't be empty.": not request.group_id.strip(),
         "InstanceId can't be empty.": request.instance_id == "",
         "RackId can't be empty.": request.rack_id == "",
         "MemberEpoch is invalid.": request.member_epoch < AWAY,

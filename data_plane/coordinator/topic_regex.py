@@ -3,8 +3,9 @@
 A client's expression must not be able to stop a broker, so this is a machine of states and no
 backtracking: the time is the name's length times the expression's. The language is what RE2/J and
 `re` share and topic names can use: characters, `.`, classes, `\\d \\w \\s` and their opposites,
-groups, `|`, `* + ? {m,n}` and the anchors `^` and `$`; the whole name must match. No
-look-around, no back-references, no flags.
+groups, `|`, `* + ? {m,n}`, the anchors `^` and `$`, and the flags `(?i)` and `(?i:...)`; the whole
+name must match. The flags m, s and U make no difference to a name. No look-around, no
+back-references.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ DEPTH_MAX = 50
 Test = Callable[[str], bool]
 Fragment = tuple[int, int]  # first state, last state; the last one has no way out yet
 
+FLAGS = frozenset("imsU-")
 CLASSES = {"d": str.isdigit, "w": lambda c: c.isalnum() or c == "_", "s": str.isspace}
 
 
@@ -35,6 +37,7 @@ class TopicRegex:
         self._next: list[list[int]] = []
         self._anchors: dict[int, str] = {}  # state -> where alone it may be passed
         self._depth = 0
+        self._folds = False  # Letters stand for both of their cases.
         self._first, self._last = self._alternatives()
         if self._at < len(pattern):
             raise self._invalid("an unmatched )")
@@ -150,16 +153,33 @@ class TopicRegex:
         char = self._pattern[self._at]
         self._at += 1
         if char == "(":
-            if self._take("?") and not self._take(":"):
-                raise self._invalid("groups may not have options")
-            return self._group()
+            return self._option() if self._take("?") else self._group(is_folding=self._folds)
         if char in "*+?{":
             raise self._invalid("nothing to repeat")
         if char in "^$":
             return self._anchor(char)
         return self._one(self._test_of(char))
 
-    def _group(self) -> Fragment:
+    def _option(self) -> Fragment:
+        """Behind `(?`: flags for what follows in this group, or for a group of their own."""
+        begin = self._at
+        while self._pattern[self._at : self._at + 1] in FLAGS:
+            self._at += 1
+        on, _, off = self._pattern[begin : self._at].partition("-")
+        is_folding = "i" not in off and ("i" in on or self._folds)
+        if self._take(":"):
+            return self._group(is_folding=is_folding)
+        if not (on or off) or "-" in off or not self._take(")"):
+            raise self._invalid("a group may have the options i, m, s and U")
+        self._folds = is_folding
+        return self._sequence_of_nothing()
+
+    def _sequence_of_nothing(self) -> Fragment:
+        state = self._state()
+        return state, state
+
+    def _group(self, *, is_folding: bool) -> Fragment:
+        before, self._folds = self._folds, is_folding
         self._depth += 1
         if self._depth > DEPTH_MAX:
             raise self._invalid("too many groups within groups")
@@ -167,7 +187,14 @@ class TopicRegex:
         if not self._take(")"):
             raise self._invalid("a missing )")
         self._depth -= 1
+        self._folds = before
         return inside
+
+    def _cased(self, test: Test) -> Test:
+        """The same test, for both cases of a letter where the flag i says so."""
+        if not self._folds:
+            return test
+        return lambda found: test(found.lower()) or test(found.upper())
 
     def _anchor(self, char: str) -> Fragment:
         state, last = self._state(), self._state()
@@ -187,7 +214,7 @@ class TopicRegex:
             return self._class()
         if char == "\\":
             return self._escape()
-        return lambda found: found == char
+        return self._cased(lambda found: found == char)
 
     def _escape(self) -> Test:
         if self._at >= len(self._pattern):
@@ -222,8 +249,8 @@ class TopicRegex:
             self._at += 2
             if high < low:
                 raise self._invalid("a class range runs backwards")
-            return lambda found: low <= found <= high
-        return lambda found: found == low
+            return self._cased(lambda found: low <= found <= high)
+        return self._cased(lambda found: found == low)
 
     def _take(self, char: str) -> bool:
         is_there = self._pattern[self._at : self._at + 1] == char

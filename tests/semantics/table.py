@@ -28,6 +28,7 @@ by code. What is not here and differs is a defect.
   answers -1, or nothing.
 - A negative limit of bytes in Fetch counts as 0; Kafka answers -1.
 - A name that stands twice in DeleteTopics or CreatePartitions gets a row each time.
+- Who may describe but not delete a topic that is not there hears 29 from DeleteTopics; Kafka: 3.
 - Clients do not create the coordinators' topics.
 - A config key that would not be obeyed is unknown: levels of compression, remote storage, throttled
   replicas, and brokers' keys that nobody reads.

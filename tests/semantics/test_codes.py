@@ -100,12 +100,12 @@ def test_a_member_of_a_loading_group_is_told_what_it_understands(
 
     with monkeypatch.context() as patch:
         patch.setattr(type(world.broker), "group_shard", loading)
-        sync = world.ask(SyncGroupRequest("g", 1, "m"), 5).response()
+        sync = world.ask(SyncGroupRequest("g", 1, "m"), 4).response()
         assert sync.error_code == ErrorCode.REBALANCE_IN_PROGRESS
         assert world.ask(HeartbeatRequest("g", 1, "m"), 4).response().error_code == ErrorCode.NONE
         left = world.ask(LeaveGroupRequest("g", "m"), 1).response()
         assert left.error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
-    unknown = world.ask(SyncGroupRequest("g", 1, "m"), 5).response()
+    unknown = world.ask(SyncGroupRequest("g", 1, "m"), 4).response()
     assert unknown.error_code == ErrorCode.UNKNOWN_MEMBER_ID
 
 

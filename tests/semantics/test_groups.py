@@ -89,7 +89,8 @@ def sync(
 ) -> Asked:
     version = more.pop("version", 5)
     rows = [SyncGroupRequestAssignment(*one) for one in (given or {}).items()]
-    asked = world.ask(SyncGroupRequest("g", generation, member, assignments=rows, **more), version)
+    told = {"protocol_type": "consumer", "protocol_name": "range", **more}
+    asked = world.ask(SyncGroupRequest("g", generation, member, assignments=rows, **told), version)
     world.settle()
     return asked
 
@@ -200,7 +201,8 @@ def test_a_rebalance_from_state_to_state(world: World) -> None:
 @pytest.mark.semantics("54d")
 def test_the_protocol_named_in_a_sync_must_be_the_groups(world: World) -> None:
     me = join(world, admitted(world)).response().member_id
-    for kind, name in (("connect", "range"), ("consumer", "sticky")):
+    wrong = (("connect", "range"), ("consumer", "sticky"), (None, "range"), ("consumer", None))
+    for kind, name in wrong:
         code = sync(world, me, 1, protocol_type=kind, protocol_name=name).response().error_code
         assert code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
     answer = sync(

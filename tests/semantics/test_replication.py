@@ -66,7 +66,8 @@ def test_a_record_that_lost_its_replicas_after_the_append(
     sent = world.produce(0, batch_of(b"written"))
     world.settle()
     assert not sent.is_answered
-    world.change(isr=(0,))
+    world.tell(decide_fence(world.scope, {1, 2}).records)
+    assert list(world.rows[0].isr) == [0]
     world.settle(ms=5_000)
     assert outcome(sent) == ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
     assert b"written" in world.log_bytes(0)

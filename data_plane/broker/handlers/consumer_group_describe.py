@@ -42,6 +42,8 @@ def handle(
 
     def row_of(shard: GroupsShard, group_id: str) -> Row:
         group = shard.consumer_groups.get(group_id)
+        if not group_id:
+            return _failed(group_id, ErrorCode.INVALID_GROUP_ID, "The group id is empty.")
         if group is None:
             text = f"Group {group_id} is not a consumer group."
             return _failed(group_id, ErrorCode.GROUP_ID_NOT_FOUND, text)

@@ -98,13 +98,16 @@ def _row(
         code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
         return DescribeTopicPartitionsResponseTopic(code, name), None
     topic = broker.image.topic(name)
-    if topic is None:
-        code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        return DescribeTopicPartitionsResponseTopic(code, name), None
-    end = first + left
     operations = broker.authorizer.authorized_operations(
         ctx.principal, ResourceType.TOPIC, name, ctx.client_host
     )
+    if topic is None:
+        code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        row = DescribeTopicPartitionsResponseTopic(
+            code, name, topic_authorized_operations=operations
+        )
+        return row, None
+    end = first + left
     row = DescribeTopicPartitionsResponseTopic(
         name=name,
         topic_id=topic.topic_id,

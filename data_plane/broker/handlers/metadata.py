@@ -213,7 +213,11 @@ def _named_rows(
             rows.append(encode(_failed(each, ErrorCode.UNKNOWN_TOPIC_ID)))
         else:
             code = failed.get(each.name, _code_of_missing(broker, ctx, request, each.name))
-            rows.append(encode(_failed(each, code)))
+            row = _failed(each, code)
+            if code != ErrorCode.TOPIC_AUTHORIZATION_FAILED:
+                operations = _operations(broker, ctx, request, each.name)
+                row = replace(row, topic_authorized_operations=operations)
+            rows.append(encode(row))
     return EncodedRows(len(rows), b"".join(rows))
 
 

@@ -12,10 +12,15 @@ from data_plane.security.acls import AclOperation
 
 API_KEY, VERSIONS = 14, range(6)
 
+PROTOCOL_FROM = 5  # From then on a member says what it believes was chosen (KIP-559).
+
 
 def handle(
     broker: GroupBroker, ctx: RequestContext, request: SyncGroupRequest
 ) -> SyncGroupResponse | Parked:
+    has_protocol = request.protocol_type is not None and request.protocol_name is not None
+    if ctx.api_version >= PROTOCOL_FROM and not has_protocol:
+        return SyncGroupResponse(error_code=ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
     if not allows_group(broker, ctx, AclOperation.READ, request.group_id):
         return SyncGroupResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
     shard = broker.group_shard(request.group_id)

@@ -281,7 +281,7 @@ TABLE: tuple[Row, ...] = (
         ),
         (group(O.READ),),
     ),
-    Row("SyncGroup", 14, 5, lambda: sync_group.SyncGroupRequest(GROUP, 1, "m"), (group(O.READ),)),
+    Row("SyncGroup", 14, 4, lambda: sync_group.SyncGroupRequest(GROUP, 1, "m"), (group(O.READ),)),
     Row(
         "DescribeGroups",
         15,

@@ -142,13 +142,15 @@ def plain(world: World, ctx: RequestContext, request: MetadataRequest) -> Metada
     """The answer by the rules alone, one object per row."""
     image, rows = world.image, TopicRows(world.image, ctx)
 
+    def operations_on(name: str) -> int:
+        if not request.include_topic_authorized_operations:
+            return OPERATIONS_UNKNOWN
+        return world.authorizer.authorized_operations(
+            ctx.principal, ResourceType.TOPIC, name, ctx.client_host
+        )
+
     def row(name: str) -> MetadataResponseTopic:
-        operations = OPERATIONS_UNKNOWN
-        if request.include_topic_authorized_operations:
-            operations = world.authorizer.authorized_operations(
-                ctx.principal, ResourceType.TOPIC, name, ctx.client_host
-            )
-        return rows.row(image.topics[name], operations)
+        return rows.row(image.topics[name], operations_on(name))
 
     def named(each: MetadataRequestTopic) -> MetadataResponseTopic:
         name = image.topic_names[each.topic_id] if each.name is None else each.name
@@ -157,7 +159,12 @@ def plain(world: World, ctx: RequestContext, request: MetadataRequest) -> Metada
             return MetadataResponseTopic(code, each.name, each.topic_id)
         if name not in image.topics:
             code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            return MetadataResponseTopic(code, each.name, each.topic_id)
+            return MetadataResponseTopic(
+                code,
+                each.name,
+                each.topic_id,
+                topic_authorized_operations=operations_on(name),
+            )
         return row(name)
 
     if request.topics is None or (ctx.api_version == 0 and not request.topics):

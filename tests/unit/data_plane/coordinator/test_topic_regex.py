@@ -7,7 +7,7 @@ import pytest
 
 from data_plane.coordinator.topic_regex import InvalidRegex, TopicRegex
 
-ALPHABET = "ab.-1"
+ALPHABET = "abAB.-1"
 
 
 def random_pattern(rng: random.Random, depth: int = 3) -> str:
@@ -28,6 +28,8 @@ def random_pattern(rng: random.Random, depth: int = 3) -> str:
 def test_it_finds_what_re_finds(seed: int) -> None:
     rng = random.Random(seed)
     pattern = random_pattern(rng)
+    if seed % 3 == 0:
+        pattern = f"(?i){pattern}"
     ours, theirs = TopicRegex(pattern), re.compile(pattern, re.ASCII)
     for _ in range(40):
         name = "".join(rng.choices(ALPHABET, k=rng.randrange(7)))
@@ -43,6 +45,14 @@ def test_it_finds_what_re_finds(seed: int) -> None:
         ("x^a", "", "xa"),
         ("[]a]+", "]a", "b"),
         ("a{0}b", "b", "ab"),
+        ("(?i)Orders-[a-z]+", "oRDERS-EU", "orders_eu"),
+        ("(?i:a)b", "Ab", "AB"),
+        ("(a(?i)b)c", "aBc", "aBC"),
+        ("(?i)(?-i)a", "a", "A"),
+        ("(?i)[^a]", "b", "A"),
+        ("(?ims)a", "A", "b"),
+        ("((?i)a)+b", "aAb", "aAB"),
+        ("(?i-s:x)+", "xXx", "y"),
         ("", "", "a"),
     ],
 )
@@ -67,7 +77,21 @@ def test_no_expression_explodes(pattern: str) -> None:
     "pattern",
     [
         *("(", "a)", "*", "a|*", "[", "[a", "a{", "a{2", "a{,2}", "a{3,2}", "a{999}", "\\"),
-        *("(?=a)", "(?i)a", "\\1", "\\pL", "[z-a]", "((a{90}){90}){90}", "a{²}"),
+        *(
+            "(?=a)",
+            "(?!a)",
+            "(?<n>a)",
+            "(?x)a",
+            "(?)a",
+            "(?i",
+            "(?i--s)a",
+            "(?i a)",
+            "\\1",
+            "\\pL",
+            "[z-a]",
+            "((a{90}){90}){90}",
+            "a{²}",
+        ),
         "(" * 60 + "a" + ")" * 60,
     ],
 )

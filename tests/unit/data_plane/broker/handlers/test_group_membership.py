@@ -8,7 +8,11 @@ from data_plane.broker.handlers import handler
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import CoordinatorLoadInProgress, ErrorCode, NotCoordinator
 from data_plane.protocol.messages.heartbeat import HeartbeatRequest
-from data_plane.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
+from data_plane.protocol.messages.join_group import (
+    JoinGroupRequest,
+    JoinGroupRequestProtocol,
+    JoinGroupResponse,
+)
 from data_plane.protocol.messages.leave_group import LeaveGroupRequest, LeaveGroupRequestMember
 from data_plane.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 from data_plane.replication.waiting import Parked
@@ -45,6 +49,8 @@ def syncing(answer: Any, group: str = "g") -> SyncGroupRequest:
         group_id=group,
         generation_id=answer.generation_id,
         member_id=answer.member_id,
+        protocol_type="consumer",
+        protocol_name="range",
         assignments=[SyncGroupRequestAssignment(answer.member_id, b"all")],
     )
 
@@ -83,8 +89,14 @@ def test_sync_at_every_version(version: int) -> None:
     answer = broker.send(syncing(joined(broker)), version)
     assert (answer.error_code, answer.assignment) == (ErrorCode.NONE, b"all")
     assert answer.protocol_name == ("range" if version >= 5 else None)
-    unknown = broker.send(SyncGroupRequest("ghost", 1, "m"), version)
+    unknown = broker.send(
+        syncing(JoinGroupResponse(generation_id=1, member_id="m"), "ghost"), version
+    )
     assert unknown.error_code == ErrorCode.UNKNOWN_MEMBER_ID
+    silent = broker.send(SyncGroupRequest("g", 1, "m"), version)
+    assert silent.error_code == (
+        ErrorCode.INCONSISTENT_GROUP_PROTOCOL if version >= 5 else ErrorCode.UNKNOWN_MEMBER_ID
+    ), "from v5 on a member names the protocol, whoever it is"
 
 
 @pytest.mark.parametrize("version", range(5))
@@ -151,7 +163,7 @@ def test_what_was_not_kept_sends_clients_to_look_for_the_coordinator() -> None:
     ("request_", "version"),
     [
         (joining(), 9),
-        (SyncGroupRequest("g", 1, "m"), 5),
+        (SyncGroupRequest("g", 1, "m"), 4),
         (HeartbeatRequest("g", 1, "m"), 4),
         (LeaveGroupRequest("g", "m", [LeaveGroupRequestMember("m")]), 5),
     ],
