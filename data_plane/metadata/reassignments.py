@@ -154,14 +154,18 @@ def _check_count(row: PartitionRecord, target: Sequence[int]) -> None:
 def decide_raise_replicas(
     scope: ConfigScope, topic: TopicImage, replication_factor: int
 ) -> Decision[None]:
-    """Give every partition of a topic more replicas, spread as well as new ones would be."""
+    """Give every partition of a topic more replicas, spread as well as new ones would be.
+
+    Preferred leaders are dealt out anew, so that the brokers that came get their share.
+    """
     judge = Judges(scope).of(topic.name)
     rows = []
     for row in topic.partitions:
         if not row.is_moving and len(row.replicas) < replication_factor:
             target = widened_target(scope.image, row, replication_factor)
             if len(target) > len(row.replicas):
-                rows.append(moving(row, target, judge))
+                turn = row.partition_index % len(target)
+                rows.append(moving(row, target[turn:] + target[:turn], judge))
     return Decision(None, rows)
 
 
@@ -170,7 +174,7 @@ def widened_target(
 ) -> list[int]:
     """The replicas there are and, behind them, brokers on other racks and machines first.
 
-    Among equals those that hold fewest replicas of the first seen come by index, in turn.
+    Among equals the next one in turn, by the partition's index.
     """
     target = list(row.replicas)
     active = sorted(image.active_brokers() - set(target))

@@ -184,6 +184,16 @@ def test_a_cancelled_move_leaves_no_spread_partition_on_one_machine() -> None:
     assert code_of(image, None)[0] == ErrorCode.INVALID_REPLICA_ASSIGNMENT
 
 
+def test_raised_replicas_share_the_leadership() -> None:
+    image = with_topics(cluster(broker(1)), topic("flights", 6, 1))
+    image = after(image, Decision(None, [broker(2), broker(3)]))
+    decision = decide_raise_replicas(scope_of(image), image.topics["flights"], 3)
+    rows = after(image, decision).topics["flights"].partitions
+    assert all(row.leader == 1 and row.is_moving for row in rows)
+    preferred = [row.replicas[0] for row in rows]
+    assert sorted(preferred) == [1, 1, 2, 2, 3, 3]
+
+
 def test_raised_replicas_prefer_other_racks_then_other_machines() -> None:
     brokers = cluster(
         broker(1, "a", node_id="a1"),
@@ -196,5 +206,5 @@ def test_raised_replicas_prefer_other_racks_then_other_machines() -> None:
     image = after(image, Decision(None, [row]))
     decision = decide_raise_replicas(scope_of(image), image.topics["flights"], 3)
     raised = row_of(after(image, decision))
-    assert tuple(raised.replicas) == (1, 4, 3)
+    assert tuple(raised.replicas) == (1, 4, 3), "it is partition 0, the first in turn"
     assert tuple(raised.adding_replicas) == (4, 3)
