@@ -2,8 +2,8 @@
 
 A row depends on the topic, on who of the brokers is there, on the listener, the version and what
 the asker may do. Images share what did not change, so a row holds for as long as the image has the
-very same topic and the very same brokers: nothing has to be told that anything changed. A list of
-all topics depends also on the rules that hide some; it is kept for all askers of equal standing.
+very same topic and the same brokers are there: nothing has to be told that anything changed. A list
+of all topics depends also on the rules that hide some; it is kept for all askers of equal standing.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -35,6 +35,7 @@ class MetadataCache:
         self._bytes_max = bytes_max
         self._bytes = 0
         self._brokers: Mapping[int, RegisterBrokerRecord] | None = None
+        self._present: set[tuple[object, ...]] = set()  # ids and listeners of those brokers
         self._topics: Mapping[str, TopicImage] | None = None
         self._authorizer: AclAuthorizer | None = None
         self._encoders: dict[tuple[str, int], Callable[[TopicImage, int], bytes]] = {}
@@ -46,7 +47,7 @@ class MetadataCache:
     ) -> bytes:
         """One topic of `image`; `operations` is the bitfield of KIP-430 or its absence."""
         if self._brokers is not image.brokers:
-            self._forget_brokers(image)
+            self._look_at_brokers(image)
         key = (ctx.listener, ctx.api_version, topic.name, operations)
         found = self._rows.get(key)
         if found is not None and found.topic is topic:
@@ -72,12 +73,11 @@ class MetadataCache:
 
         key: everything besides image and authorizer that `rows` depends on.
         """
-        if not (
-            self._topics is image.topics
-            and self._brokers is image.brokers
-            and self._authorizer is authorizer
-        ):
-            self._forget_lists(image, authorizer)
+        if self._brokers is not image.brokers:
+            self._look_at_brokers(image)
+        if self._topics is not image.topics or self._authorizer is not authorizer:
+            self._forget_lists()
+            self._topics, self._authorizer = image.topics, authorizer
         found = self._lists.get(key)
         if found is None:
             encoded = rows()
@@ -86,18 +86,21 @@ class MetadataCache:
             self._lists[key] = found
         return found
 
-    def _forget_brokers(self, image: MetadataImage) -> None:
-        """Somebody came, went or moved: any row may name them."""
-        self._clear()
-        self._encoders.clear()
+    def _look_at_brokers(self, image: MetadataImage) -> None:
+        """Any row may name who came or went; where a broker is reached, rows do not tell."""
         self._brokers = image.brokers
+        present = {
+            (broker.broker_id, *(listener.name for listener in broker.listeners))
+            for broker in image.live_brokers()
+        }
+        if present != self._present:
+            self._present = present
+            self._clear()
+            self._encoders.clear()
 
-    def _forget_lists(self, image: MetadataImage, authorizer: AclAuthorizer) -> None:
-        if self._brokers is not image.brokers:
-            self._forget_brokers(image)
+    def _forget_lists(self) -> None:
         self._bytes -= sum(len(rows.data) + ENTRY_BYTES for rows in self._lists.values())
         self._lists.clear()
-        self._topics, self._authorizer = image.topics, authorizer
 
     def _make_room(self, size_bytes: int) -> None:
         """Rows of topics that are gone stay until then; what is in use is soon back."""

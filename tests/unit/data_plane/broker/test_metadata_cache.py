@@ -196,6 +196,7 @@ def test_every_answer_is_what_the_image_says(version: int, bytes_max: int) -> No
         world.step()
         everything = MetadataRequest(None if version else [])
         check(world, ALICE, HOSTS[0], "TLS", version, everything)
+        check(world, ADMIN, HOSTS[0], "INTERNAL", version, everything)
         for _ in range(6):
             principal = rng.choice((ADMIN, ALICE, BOB))
             request = asked(rng, version, world.image)
