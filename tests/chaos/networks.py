@@ -31,6 +31,9 @@ class Network(Protocol):
 
     def advertised(self, index: int) -> tuple[str, int] | None: ...
 
+    def peer_hosts(self) -> list[str]:
+        """Where brokers listen for each other by TLS; empty: they have Unix sockets."""
+
     def start(self, ports: list[int]) -> None:
         """Begin to pass on to the brokers' own ports."""
 
@@ -47,6 +50,9 @@ class Direct:
 
     def advertised(self, index: int) -> tuple[str, int] | None:
         return None
+
+    def peer_hosts(self) -> list[str]:
+        return []
 
     def start(self, ports: list[int]) -> None:
         """Nothing to start."""
@@ -71,6 +77,9 @@ class Relays:
 
     def advertised(self, index: int) -> tuple[str, int] | None:
         return self.places[index]
+
+    def peer_hosts(self) -> list[str]:
+        return []
 
     def start(self, ports: list[int]) -> None:
         for index, ((host, port), to_port) in enumerate(zip(self.places, ports, strict=True)):
@@ -148,6 +157,9 @@ class Namespaces(Relays):
 
     def prefix(self, index: int) -> tuple[str, ...]:
         return ("ip", "netns", "exec", self._names[index])
+
+    def peer_hosts(self) -> list[str]:
+        return [host for host, _ in self.places]
 
     def cut(self, index: int, *, to_broker: bool, from_broker: bool) -> None:
         """Let packets between the clients and a broker vanish, in one direction or both."""

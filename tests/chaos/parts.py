@@ -197,14 +197,15 @@ def clocks(options: Options) -> Iterator[Figure]:
 
 
 def cuts(options: Options) -> Iterator[Figure]:
-    """On one broker: peers on one machine speak over Unix sockets, which no route cuts."""
-    alone = replace(options, brokers=1)
+    faults = ["cut"] if options.brokers < 3 else ["cut", "peer-cut", "peer-cut"]
     verdict = live(
-        alone, "cuts", ["cut"], options.rounds, network="namespaces", fault_seconds_max=15.0
+        options, "cuts", faults, options.rounds, network="namespaces", fault_seconds_max=15.0
     )
-    yield from safety("D2", "cuts between clients and one broker, one way and both", verdict)
+    what = "cuts, both ways, one way and bridged" if options.brokers >= 3 else "cuts of one broker"
+    yield from safety("D2", what, verdict)
     yield from gaps(verdict)
-    yield not_run("D2", "cuts between brokers, bridges, rings", "needs peers over TCP in the rig")
+    if options.brokers < 3:
+        yield not_run("D2", "cuts between brokers, bridges", NEEDS_THREE)
 
 
 def connections(options: Options) -> Iterator[Figure]:

@@ -16,6 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from tests.chaos.broker import ChaosBroker
 from tests.chaos.networks import Direct, Namespaces, Network, Refused, Relays
+from tests.fakes.certificates import CertificateAuthority
 from tests.integration.data_plane.broker_process import free_port
 
 TOPIC_SECONDS_MAX = 120
@@ -71,7 +72,9 @@ class Rig:
                 has_journal=has_journal,
                 more=document,
             )
-            for index, document in enumerate(cluster_documents(self.folder, brokers, nodes))
+            for index, document in enumerate(
+                cluster_documents(self.folder, brokers, nodes, self.network.peer_hosts())
+            )
         ]
 
     def start(self) -> None:
@@ -174,8 +177,13 @@ def is_in_sync(admin: AdminClient) -> bool:
     )
 
 
-def cluster_documents(folder: Path, brokers: int, nodes: int) -> list[dict[str, Any]]:
-    """What each broker's configuration says of its cluster; nothing for one alone."""
+def cluster_documents(
+    folder: Path, brokers: int, nodes: int, hosts: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What each broker's configuration says of its cluster; nothing for one alone.
+
+    hosts: where the brokers find each other, by TLS; none: by Unix sockets.
+    """
     if brokers == 1:
         return [{}]
     sockets = folder / "sockets"
@@ -183,8 +191,20 @@ def cluster_documents(folder: Path, brokers: int, nodes: int) -> list[dict[str, 
     directories = [str(uuid.uuid4()) for _ in range(brokers)]
     cluster_id = str(uuid.uuid4())
 
+    if hosts:
+        listeners = tls_listeners(folder, hosts, cluster_id)
+    else:
+        listeners = [
+            {
+                "internal_listener": {"address": f"unix:{sockets}/internal-{index}.sock"},
+                "quorum_listener": {"address": f"unix:{sockets}/quorum-{index}.sock"},
+            }
+            for index in range(brokers)
+        ]
+
     def quorum_address(index: int) -> str:
-        return f"unix:{sockets}/quorum-{index}.sock"
+        address: str = listeners[index]["quorum_listener"]["address"]
+        return address
 
     voters = [
         {"broker_id": index, "directory_id": each, "quorum_address": quorum_address(index)}
@@ -195,10 +215,32 @@ def cluster_documents(folder: Path, brokers: int, nodes: int) -> list[dict[str, 
             "cluster_id": cluster_id,
             "directory_id": directories[index],
             "node_id": f"node-{index % nodes}",
-            "internal_listener": {"address": f"unix:{sockets}/internal-{index}.sock"},
-            "quorum_listener": {"address": quorum_address(index)},
+            **listeners[index],
             "initial_voters": voters,
             "spec_broker_count": brokers,
         }
         for index in range(brokers)
     ]
+
+
+def tls_listeners(folder: Path, hosts: Sequence[str], cluster_id: str) -> list[dict[str, Any]]:
+    """Two listeners for each broker at its host, with certificates of a CA of their own."""
+    authority = CertificateAuthority()
+    (folder / "ca.crt").write_text(authority.certificate_pem)
+    made = []
+    for index, host in enumerate(hosts):
+        pair = authority.broker(index, cluster_id, host)
+        (folder / f"peer-{index}.crt").write_text(pair.certificate_pem)
+        (folder / f"peer-{index}.key").write_text(pair.key_pem)
+        tls = {
+            "certificate_file": str(folder / f"peer-{index}.crt"),
+            "key_file": str(folder / f"peer-{index}.key"),
+            "client_ca_file": str(folder / "ca.crt"),
+        }
+        made.append(
+            {
+                name: {"address": f"{host}:{free_port()}", "tls": tls}
+                for name in ("internal_listener", "quorum_listener")
+            }
+        )
+    return made

@@ -56,7 +56,7 @@ class CertificateAuthority:
             ]
         )
         names: list[x509.GeneralName] = [
-            *map(x509.DNSName, hosts),
+            *map(_name_of, hosts),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         ]
         return self._issue(
@@ -135,3 +135,11 @@ def _builder(
         .not_valid_before(now - dt.timedelta(minutes=5))
         .not_valid_after(now + dt.timedelta(days=1))
     )
+
+
+def _name_of(host: str) -> x509.GeneralName:
+    """An address is checked as one, not as a name."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

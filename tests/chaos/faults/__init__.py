@@ -4,7 +4,7 @@ from tests.chaos.faults.base import Fault
 from tests.chaos.faults.clock import ClockJump
 from tests.chaos.faults.kill import Kill
 from tests.chaos.faults.leader import LeaderKill, LeaderPause, Roll
-from tests.chaos.faults.network import Cut, Delay, StaleConnection
+from tests.chaos.faults.network import Cut, Delay, PeerCut, StaleConnection
 from tests.chaos.faults.pause import Pause
 from tests.chaos.faults.power import PowerLoss
 
@@ -14,6 +14,7 @@ LIVE: dict[str, type[Fault]] = {
     "power-loss": PowerLoss,
     "clock": ClockJump,
     "cut": Cut,
+    "peer-cut": PeerCut,
     "delay": Delay,
     "stale": StaleConnection,
     "leader-kill": LeaderKill,
