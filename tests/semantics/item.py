@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-
-ISSUE_4: Final = "issue 4"  # replication and controller across brokers
 
 
 @dataclass(frozen=True, slots=True)

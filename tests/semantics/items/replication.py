@@ -1,6 +1,6 @@
 """Replication and the controller's elections."""
 
-from tests.semantics.item import ISSUE_4, item, open_for
+from tests.semantics.item import item
 
 ITEMS = (
     item(
@@ -54,8 +54,8 @@ ITEMS = (
         "Elections and moves on demand",
         "KIP-455",
         a="ElectLeaders where the preferred one leads: ELECTION_NOT_NEEDED, a row each",
-        b=open_for(ISSUE_4, "a reassignment ends when every target is in sync"),
-        c=open_for(ISSUE_4, "cancelling restores what was"),
+        b="a reassignment ends when every target is in sync",
+        c="cancelling restores what was",
         d="cancelling nothing is NO_REASSIGNMENT_IN_PROGRESS",
     ),
 )
