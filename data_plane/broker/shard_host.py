@@ -8,7 +8,7 @@ from data_plane.coordinator.shard import InTransaction, Replies, Shard, Transact
 from data_plane.coordinator.transaction import ProducerIdAndEpoch
 from data_plane.log.txn_rebuild import marker_of
 from data_plane.metadata.decision import Decision
-from data_plane.protocol.errors import NotCoordinator
+from data_plane.protocol.errors import CoordinatorNotAvailable, NotCoordinator
 from data_plane.protocol.records.batch import BATCH_HEADER_BYTES, BatchHeader, iter_batches
 from data_plane.protocol.records.control import Marker, encode_marker
 from data_plane.protocol.records.record import Record, encode_batch, iter_records
@@ -90,8 +90,12 @@ class ShardHost(Generic[S]):
                 yield from self._replay_batch(view[at : at + header.size_bytes], header)
                 self._load_offset = header.next_offset
 
-    def commit(self, decision: Decision[R]) -> R | Parked:
-        """Append and replay; the response and the replies leave once all of it is committed."""
+    def commit(self, decision: Decision[R], until_ms: int | None = None) -> R | Parked:
+        """Append and replay; the response and the replies leave once all of it is committed.
+
+        until_ms: where too few replicas are in sync that may be never, so the asker is told
+        CoordinatorNotAvailable then, and may ask again; what was appended stays.
+        """
         for record in decision.records:
             self._pending.append(self._entry(record))
             self.shard.replay(record)
@@ -104,7 +108,7 @@ class ShardHost(Generic[S]):
         response = decision.response
         if isinstance(response, Parked) or response is None or self._is_committed(end):
             return response
-        parked = Parked()
+        parked = Parked(until_ms, CoordinatorNotAvailable)
         self._when_committed(
             end, lambda is_kept: complete(parked, response if is_kept else NotCoordinator())
         )

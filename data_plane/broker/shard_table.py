@@ -23,6 +23,8 @@ S = TypeVar("S", bound=Shard)
 R = TypeVar("R")
 OpenPartition = Callable[[str, int], Partition]
 
+COMMIT_MS_MAX = 5_000  # offset.commit.timeout.ms
+
 log = logging.getLogger(__name__)
 
 
@@ -105,7 +107,7 @@ class ShardTable(Generic[S]):
     def _commit(self, host: ShardHost[S], decision: Decision[R]) -> R | Parked:
         """Every decision of a shard passes here."""
         self._is_due_known = False
-        return host.commit(decision)
+        return host.commit(decision, self._now_ms() + COMMIT_MS_MAX)
 
     def flush(self, now_ms: int) -> None:
         """Append each shard's records of this turn."""

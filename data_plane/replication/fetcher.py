@@ -11,7 +11,7 @@ Source: KIP-227 (sessions), KIP-903 (replica epoch).
 from typing import Final, Protocol
 from uuid import UUID
 
-from data_plane.log.failures import DiskFull
+from data_plane.log.failures import DiskFull, LogFailure
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.fetch import (
     FetchRequest,
@@ -56,6 +56,9 @@ class Copying(Protocol):
 
     def stopped(self, follower: Follower, why: str) -> None:
         """It may not go on."""
+
+    def fail(self, error: BaseException) -> None:
+        """Storage broke its promise: the broker must end."""
 
 
 class Fetcher:
@@ -137,6 +140,7 @@ class Fetcher:
             self._changed = {key: None for key in self._followers if key not in self._refused}
         rows: dict[UUID, list[FetchRequestPartition]] = {}
         for key in self._changed:
+            self._forgotten.pop(key, None)  # A leader forgets after it has added.
             row = self._followers[key].request(PARTITION_BYTES_MAX)
             self._asked[key] = row
             rows.setdefault(key[0], []).append(row)
@@ -201,6 +205,9 @@ class Fetcher:
             return
         except DiskFull:
             code = ErrorCode.KAFKA_STORAGE_ERROR
+        except LogFailure as failure:
+            self._copying.fail(failure)
+            raise
         if follower.log.is_dirty:
             self._copying.copied(follower)
             if self._is_synced and not follower.is_synced:

@@ -1,9 +1,11 @@
 """Three brokers: copies, watermarks, changes of leader and of ISR."""
 
+import errno
 from pathlib import PurePath
 
 import pytest
 
+from data_plane.log.failures import LogFailure
 from data_plane.metadata.image import TOPIC_RESOURCE
 from data_plane.metadata.records import CommitMode, ConfigRecord
 from data_plane.protocol.errors import ErrorCode
@@ -258,3 +260,28 @@ def test_a_partition_goes_over_to_synced_once_all_have_synced() -> None:
     assert not world.nodes[0].up.partition(TOPIC, 0).is_at_barrier
     assert outcome(sent) == ErrorCode.NONE
     assert [one.synced_offset for one in partition.followers.values()] == [2, 2]
+
+
+def test_a_follower_whose_disk_fails_ends_its_broker() -> None:
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    world.nodes[1].files.fail("append", errno.EIO, ".log")
+    sent = world.produce(0, batch_of(b"one"))
+    with pytest.raises(LogFailure):
+        world.settle()
+    assert [type(failure) for failure in world.nodes[1].failures] == [LogFailure]
+    assert not sent.is_answered
+
+
+def test_a_follower_without_room_comes_again() -> None:
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    world.nodes[1].files.fail("append", errno.ENOSPC, ".log")
+    sent = world.produce(0, batch_of(b"one"))
+    world.settle()
+    assert not sent.is_answered
+    world.settle(ms=1_000)
+    assert outcome(sent) == ErrorCode.NONE
+    assert world.log_bytes(1) == world.log_bytes(0)

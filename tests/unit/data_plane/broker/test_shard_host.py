@@ -16,7 +16,7 @@ from data_plane.coordinator.offsets import OffsetsCommit
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.log.partition_log import PartitionLog
 from data_plane.metadata.decision import Decision
-from data_plane.protocol.errors import KafkaError, NotCoordinator
+from data_plane.protocol.errors import CoordinatorNotAvailable, KafkaError, NotCoordinator
 from data_plane.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from data_plane.protocol.records.batch import iter_batches
 from data_plane.replication.partition import Partition
@@ -101,6 +101,21 @@ def test_an_answer_waits_for_the_sync_of_what_it_rests_on() -> None:
     assert done(commit, joined) == [False, False]
     world.sync()
     assert done(commit, joined) == [True, True]
+
+
+def test_an_answer_does_not_wait_for_replicas_that_may_never_come() -> None:
+    world = World()
+    record = OffsetCommitted("g", "t", 0, 5, -1, "", NOW_MS)
+    request = OffsetsCommit("g", "", None, -1, 8, [record])
+    decision = world.host.shard.decide_offset_commit(request, now_ms=NOW_MS)
+    commit = world.host.commit(decision, NOW_MS + 5_000)
+    assert isinstance(commit, Parked)
+    assert commit.deadline_ms == NOW_MS + 5_000
+    commit.expire()
+    assert isinstance(commit.response, CoordinatorNotAvailable)
+    world.end_turn()
+    world.sync()
+    assert world.committed() == {0: 5}  # What was appended stays.
 
 
 def test_an_answer_that_rests_on_nothing_new_leaves_at_once() -> None:
