@@ -2,12 +2,19 @@
 
 import errno
 from pathlib import PurePath
+from uuid import UUID
 
 import pytest
 
 from data_plane.log.failures import LogFailure
 from data_plane.metadata.image import TOPIC_RESOURCE
-from data_plane.metadata.records import CommitMode, ConfigRecord
+from data_plane.metadata.records import (
+    CommitMode,
+    ConfigRecord,
+    PartitionRecord,
+    RemoveTopicRecord,
+    TopicRecord,
+)
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.fetch import (
     FetchRequest,
@@ -285,3 +292,43 @@ def test_a_follower_without_room_comes_again() -> None:
     world.settle(ms=1_000)
     assert outcome(sent) == ErrorCode.NONE
     assert world.log_bytes(1) == world.log_bytes(0)
+
+
+def test_a_partition_moves_to_another_broker() -> None:
+    """KIP-455: the new replica copies, joins the ISR, and the old one deletes its files."""
+    world = ClusterWorld()
+    world.create_topic()
+    world.change(replicas=(0, 1), isr=(0, 1))
+    world.settle()
+    assert (TOPIC, 0) not in world.nodes[2].up.followers
+    world.produce(0, batch_of(b"one"))
+    world.settle()
+    world.change(replicas=(0, 2, 1), adding_replicas=(2,), removing_replicas=(1,))
+    for _ in range(3):
+        world.settle(ms=700)
+    row = world.rows[0]
+    assert (row.replicas, set(row.isr), row.is_moving) == ((0, 2), {0, 2}, False)
+    assert world.log_bytes(2) == world.log_bytes(0) != b""
+    assert (TOPIC, 0) not in world.nodes[1].up.followers
+    assert not world.nodes[1].up.log_dir.partitions()
+
+
+def test_a_deleted_topic_is_gone_everywhere_and_may_come_again() -> None:
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    sent = world.produce(0, batch_of(b"old"))
+    world.tell([RemoveTopicRecord(TOPIC_ID)])
+    world.settle()
+    assert sent.is_answered
+    assert not any(node.up.followers for node in world.nodes)
+    assert not any(node.up.log_dir.partitions() for node in world.nodes)
+    another = UUID(int=4321)
+    row = PartitionRecord(another, 0, (1, 2, 0), (1, 2, 0), 1, 0, 0, CommitMode.SPREAD)
+    world.tell([TopicRecord(TOPIC, another), row])
+    world.settle()
+    found = world.produce(1, batch_of(b"new"))
+    world.settle()
+    assert outcome(found) == ErrorCode.NONE
+    assert world.log_bytes(0) == world.log_bytes(1)
+    assert b"old" not in world.log_bytes(0)

@@ -30,7 +30,7 @@ from tests.unit.data_plane.broker.cluster_world import (
 from tests.unit.data_plane.broker.world import batch_of
 
 STEPS = 800
-SEEDS = range(25)
+SEEDS = range(10)
 KEY = (TOPIC, 0)
 
 
