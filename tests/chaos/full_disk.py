@@ -49,7 +49,10 @@ def small_disk(size_mb: int) -> Iterator[Path]:
 
 def figures(seed: int, rounds: int) -> Iterator[Figure]:
     """Fill it to the last byte, look, make room, look again."""
-    with small_disk(SIZE_MB) as place, tempfile.TemporaryDirectory(prefix="ottla-chaos-") as folder:
+    with (
+        small_disk(SIZE_MB) as place,
+        tempfile.TemporaryDirectory(prefix=f"{leftovers.PREFIX}{os.getpid()}-") as folder,
+    ):
         broker = ChaosBroker(Path(folder), 0, free_port(), data_dir=place / "data")
         try:
             broker.start()

@@ -1,4 +1,4 @@
-"""Mounts and network namespaces of this program: named by its process, and cleared up after it.
+"""Mounts, namespaces, folders and processes of this program: named by it, cleared up after it.
 
 A run that is killed cannot clean up; the next one does, for every name whose process is gone.
 """
@@ -6,10 +6,14 @@ A run that is killed cannot clean up; the next one does, for every name whose pr
 import itertools
 import os
 import re
+import shutil
+import signal
 import subprocess
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
-PREFIX = "ottla-chaos-p"  # of namespaces and mount points; then the process id, then a number
+PREFIX = "ottla-chaos-p"  # of namespaces, mount points, folders; then the process id
 LINK_PREFIX = "otc"  # of network links, which may have fifteen letters
 OWNED = re.compile(rf"{PREFIX}(\d+)-")
 
@@ -18,6 +22,11 @@ _numbers = itertools.count(1)
 
 def new_name() -> str:
     return f"{PREFIX}{os.getpid()}-{next(_numbers)}"
+
+
+def new_folder() -> Path:
+    """Whoever is started with a path of it on its command line can be found by it."""
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 
 
 def is_alive(pid: int) -> bool:
@@ -36,12 +45,16 @@ def owner_is_gone(name: str) -> bool:
 
 def clear() -> list[str]:
     """Remove what dead runs left; returns the names."""
-    gone = []
+    gone = end_orphans()
     for line in Path("/proc/mounts").read_text().splitlines():
         place = line.split()[1]
         if owner_is_gone(place):
             run("umount", "--lazy", place)
             gone.append(place)
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if owner_is_gone(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+            gone.append(str(folder))
     for path in Path("/run/netns").glob(f"{PREFIX}*"):
         if owner_is_gone(path.name):
             run("ip", "netns", "delete", path.name)  # Its ends of links go with it.
@@ -51,4 +64,15 @@ def clear() -> list[str]:
         if pid is not None and not is_alive(int(pid[1])):
             subprocess.run(["ip", "link", "delete", link.name], check=False, capture_output=True)
             gone.append(link.name)
+    return gone
+
+
+def end_orphans() -> list[str]:
+    """Kill brokers and relays whose run is dead: their command lines name its folder."""
+    gone = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # It ended meanwhile, or is somebody else's.
+            if owner_is_gone(path.read_bytes().decode(errors="replace")):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+                gone.append(f"process {path.parent.name}")
     return gone

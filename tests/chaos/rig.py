@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.chaos import leftovers
 from tests.chaos.broker import ChaosBroker
 from tests.chaos.networks import Direct, Namespaces, Network, Refused, Relays
 from tests.fakes.certificates import CertificateAuthority
@@ -59,7 +59,8 @@ class Rig:
         except Refused as error:
             raise NotRun(str(error)) from error
         self.nodes = nodes
-        self.folder = Path(tempfile.mkdtemp(prefix="ottla-chaos-"))
+        leftovers.clear()
+        self.folder = leftovers.new_folder()
         self.history = self.folder / "history"
         self.history.mkdir()
         self.brokers = [

@@ -91,6 +91,17 @@ def test_names_of_dead_runs_are_cleared_and_no_others() -> None:
     assert not os.path.exists(f"/run/netns/{name}")
 
 
+def test_a_broker_of_a_killed_run_is_ended_by_the_next_one() -> None:
+    """The owner in the name is dead; the program itself would go on for ever."""
+    folder = f"{leftovers.PREFIX}{dead_pid()}-x"
+    orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", folder])
+    try:
+        wait_for(lambda: f"process {orphan.pid}" in leftovers.end_orphans(), "the orphan's end")
+        assert orphan.wait(SECONDS_MAX) < 0
+    finally:
+        orphan.kill()
+
+
 def test_a_cut_stops_packets_and_a_heal_lets_them_pass() -> None:
     """Through a namespace; without the right to make one, the refusal is named."""
     if not can_make_namespaces():
