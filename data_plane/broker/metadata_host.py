@@ -85,11 +85,17 @@ class MetadataHost:
             raise NotController
         decision = choose(self.controller)
         offset = self.controller.append(decision.records)
+        if not decision.records and not self.controller.node.has_lease(self._now_ms):
+            offset = self.controller.confirm()  # Somebody else may lead by now, and know more.
         self._has_moved = True
         if self.controller.committed.offset >= offset:
             return decision.response
         term = self.controller.image.term
         return self._outcomes.add(offset, term, decision.response, now_ms=self._now_ms)
+
+    def look_at_clock(self, now_ms: int) -> None:
+        """Before a decision, where the clock may have gone on since the last tick."""
+        self._now_ms = now_ms
 
     # --- what drives it ------------------------------------------------------------------------
 

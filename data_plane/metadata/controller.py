@@ -24,7 +24,7 @@ from data_plane.metadata.replica_ends import ReplicaEnds
 from data_plane.metadata.snapshots import image_of, snapshot_of
 from data_plane.protocol.errors import NotController
 from data_plane.raft.durable import RaftDisk
-from data_plane.raft.entries import NO_DIRECTORY, EntryBatch, Ready, is_control
+from data_plane.raft.entries import NO_DIRECTORY, NO_OP, EntryBatch, Ready, is_control
 from data_plane.raft.failures import DiskFull
 from data_plane.raft.messages import Message, SnapshotChunk
 from data_plane.raft.node import NotLeader, RaftNode
@@ -220,6 +220,15 @@ class Controller:
     def remove_voter(self, key: VoterKey) -> None:
         """Begin to let a voter go. Raises NotLeader or ChangeRefused."""
         self._changed(self.node.remove_voter(key))
+
+    def confirm(self) -> int:
+        """Show by an entry of one's own that this is the controller still; as `append`.
+
+        Raises NotLeader.
+        """
+        offset = self.node.propose([NO_OP])
+        self._changed(offset)
+        return offset
 
     def _changed(self, offset: int) -> None:
         """The entry is the quorum's own; the image moves past it all the same."""

@@ -187,6 +187,7 @@ class QuorumThread:
     async def _serve(self) -> None:
         loop = self._loop = asyncio.get_running_loop()
         stopping = self._stopping = asyncio.Event()
+        loop.set_exception_handler(self._callback_failed)
         executor = ThreadExecutor(loop)
         links = self._links()
         self._host = MetadataHost(
@@ -210,6 +211,13 @@ class QuorumThread:
         finally:
             links.close()
             executor.close()
+
+    def _callback_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """What a sync or a decision led to has failed; a connection's troubles are its own."""
+        error = context.get("exception")
+        loop.default_exception_handler(context)
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            self._on_failure(error)
 
     def _links(self) -> QuorumLinks:
         config, node = self._config, self._controller.node
@@ -270,8 +278,12 @@ class QuorumThread:
         self._turn_ends()
 
     def _step(self, message: Message) -> None:
-        self._host.step(message, now_ms())
-        self._turn_ends()
+        try:
+            self._host.step(message, now_ms())
+            self._turn_ends()
+        except Exception as error:  # A promise is broken, by a peer or by us: stop before worse.
+            log.exception("the quorum cannot go on")
+            self._on_failure(error)
 
     def _lose(self, broker_id: int) -> None:
         """A broker's connection was reset and then refused: it is fenced without its session."""
@@ -290,6 +302,7 @@ class QuorumThread:
         choose: Callable[[Controller], Decision[object]],
         on_response: Callable[[object], None],
     ) -> None:
+        self._host.look_at_clock(now_ms())
         try:
             found = self._host.decide(choose)
         except Exception as error:  # Every refusal is the answer; dispatch knows what to say.

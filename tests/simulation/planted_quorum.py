@@ -137,6 +137,11 @@ def lease_without_margin(patch: Patch) -> None:
     patch.setattr(RaftNode, "has_lease", has_lease)
 
 
+def reads_without_lease(patch: Patch) -> None:
+    """Whoever believes to lead answers at once."""
+    patch.setattr(RaftNode, "has_lease", lambda self, now_ms: self.is_leader)
+
+
 def stale_sync_counted(patch: Patch) -> None:
     """A sync that ends after a later leader cut the log still counts."""
     advance = RaftNode.advance
@@ -191,6 +196,7 @@ BANK = (
     Planted("two changes at once", two_changes_at_once, 0),
     Planted("lease by wall clock", lease_by_wall_clock, 0, is_quick=True),
     Planted("lease without margin", lease_without_margin, 0),
+    Planted("reads without lease", reads_without_lease, 0),
     Planted("stale sync counted", stale_sync_counted, -1),
     Planted("votes for shorter logs", votes_for_shorter_logs, 0),
     Planted("directory not compared", directory_not_compared, -1),

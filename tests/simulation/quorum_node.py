@@ -189,10 +189,22 @@ class QuorumNode:
 
     def decide(self, name: str, value: str, on_answer: Callable[[object], None]) -> bool:
         """Ask for a setting; False if this node does not lead."""
+        return self._decide(lambda _: Decision("ok", [ConfigRecord(4, "", name, value)]), on_answer)
+
+    def read(self, on_answer: Callable[[object], None]) -> bool:
+        """Ask how far the controller's image goes; False if this node does not lead."""
+        return self._decide(lambda controller: Decision(controller.image.offset), on_answer)
+
+    def _decide(
+        self,
+        choose: Callable[[Controller], Decision[object]],
+        on_answer: Callable[[object], None],
+    ) -> bool:
         if self.host is None or self.paused is not None:
             return False
+        self.host.look_at_clock(self.clock_ms())
         try:
-            found = self.host.decide(lambda _: Decision("ok", [ConfigRecord(4, "", name, value)]))
+            found = self.host.decide(choose)
         except KafkaError:
             return False
         if isinstance(found, Parked):

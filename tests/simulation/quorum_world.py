@@ -27,6 +27,7 @@ class Tally:
 
     decided: int = 0
     acknowledged: int = 0
+    read: int = 0
     faults: dict[str, int] = field(default_factory=dict)
 
 
@@ -48,6 +49,7 @@ class QuorumWorld:
         )
         self.invariants = QuorumInvariants(voters)
         self._outcomes: dict[str, object] = {}
+        self._acknowledged_end = 0
         self.nodes: list[QuorumNode] = []
         log_bytes_max = self._nemesis.choice([600, 3_000, 1 << 20])
         for number in range(NODES):
@@ -125,6 +127,10 @@ class QuorumWorld:
         value = f"value {self.tally.decided}"
         believers = [n for n in self.nodes if n.node is not None and n.node.leads is not None]
         node = self._workload.choice(believers or self.nodes)
+        if self._workload.random() < 0.3:
+            known = self._acknowledged_end
+            node.read(lambda said: self._read(said, known))
+            return
         node.decide(name, value, lambda said: self._answered(value, said))
 
     def _answered(self, value: str, said: object) -> None:
@@ -135,6 +141,14 @@ class QuorumWorld:
             self.tally.acknowledged += 1
             if not is_there:
                 raise Violation(f"{value} was acknowledged and is not committed")
+            self._acknowledged_end = max(self._acknowledged_end, self.invariants.values[value])
+
+    def _read(self, said: object, known: int) -> None:
+        """What somebody was told before the question is part of every answer."""
+        if isinstance(said, int) and not self._is_contested:
+            self.tally.read += 1
+            if said < known:
+                raise Violation(f"stale read: {said}, but {known} was acknowledged before")
 
     def _change_voters(self) -> None:
         """Bring the voters back to three of those that are there, now and then others."""
