@@ -18,8 +18,9 @@ hold a clause: `make semantics`, which runs them, or `make semantics ARGS=--list
 DIFFERENCES: Final = """
 ## Where it answers otherwise than Apache Kafka 4.3
 
-On purpose, and found by asking both the same: requests of every kind, good and bad, compared code
-by code. What is not here and differs is a defect.
+On purpose, and found by asking both the same: requests of every kind, good and bad, with and
+without rights, compared code by code. Texts and the order of rows are left out, and so is what came
+with 4.3 alone, such as assignments of consumer groups that are made some time after a heartbeat.
 
 - A row of Fetch with an error tells the watermarks, where Kafka tells -1; and Produce says in words
   what it refuses, where Kafka mostly gives the code alone.
