@@ -132,7 +132,8 @@ def test_a_line_cut_by_a_kill_leaves_its_operation_unknown(tmp_path: Path) -> No
         ("NOT_ENOUGH_REPLICAS_AFTER_APPEND", "info", "info"),
         ("NOT_ENOUGH_REPLICAS", "fail", "info"),
         ("MESSAGE_TOO_LARGE", "fail", "info"),
-        ("ILLEGAL_GENERATION", "info", "fail"),
+        ("ILLEGAL_GENERATION", "info", "info"),
+        ("GROUP_AUTHORIZATION_FAILED", "fail", "fail"),
     ],
 )
 def test_outcome_of_an_error(error: str | None, send: str, commit: str) -> None:
