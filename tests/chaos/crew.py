@@ -54,6 +54,7 @@ class Crew:
                 continue
             if code != EXIT_DOUBT:
                 raise CrewFailed(f"{order.process} ended with {code}, see its last line")
+            self._record.note("died", "info", who=order.process)
             self.successions += 1
             self.start(post, order)
 
@@ -86,6 +87,8 @@ class Crew:
                 process.kill()
                 process.wait()
                 raise CrewFailed(f"{order.process} did not come to its end") from None
+            if code == EXIT_DOUBT:
+                self._record.note("died", "info", who=order.process)
             if code not in (0, EXIT_DOUBT, -signal.SIGTERM):  # It may not have begun yet.
                 raise CrewFailed(f"{order.process} ended with {code}, see its last line")
         self._posts.clear()

@@ -23,7 +23,7 @@ BEFORE_THE_APPEND = frozenset(
         "UNSUPPORTED_COMPRESSION_TYPE",
     }
 )
-# ILLEGAL_GENERATION is no proof that a commit was not stored: client libraries repeat a commit whose
+# ILLEGAL_GENERATION is no proof that a commit was not stored: client libraries repeat one whose
 # answer was lost, and it is the repetition that comes too late.
 BEFORE_THE_COMMIT = frozenset({"GROUP_AUTHORIZATION_FAILED"})
 
