@@ -10,6 +10,7 @@ from data_plane.log.partition_log import PartitionLog
 from data_plane.log.staging_log import StagedAppend
 from data_plane.log.sync import SyncTicket
 from data_plane.log.time_lookup import TimestampOffset
+from data_plane.metadata.commit_rules import effective_min_insync
 from data_plane.metadata.records import CommitMode, PartitionRecord, RegisterBrokerRecord
 from data_plane.protocol.errors import (
     ErrorCode,
@@ -481,7 +482,8 @@ class Partition:
         """Someone else is in I or M, or min.insync.replicas is another."""
         counted = members(self.isr, self.isr_pending)
         self._counted = tuple(r for b, r in self.followers.items() if b in counted)
-        is_enough = len(self.isr) >= self.min_insync_replicas
+        needed = effective_min_insync(self.min_insync_replicas, 1 + len(self.followers))
+        is_enough = len(self.isr) >= needed
         if self.commit_mode == CommitMode.SPREAD:
             is_enough = is_enough and node_count(self.isr, self._brokers) >= SPREAD_NODES_MIN
         self.has_enough_replicas = is_enough
