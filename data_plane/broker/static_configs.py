@@ -7,6 +7,9 @@ from data_plane.metadata.configs import BROKER_CONFIGS
 from data_plane.metadata.records import RegisterBrokerRecord
 from data_plane.protocol.errors import InvalidConfig
 
+# Where brokers find each other is no client's business.
+HIDDEN = frozenset({"INTERNAL", "QUORUM"})
+
 
 def static_configs(
     config: BrokerConfig, registration: RegisterBrokerRecord | None = None
@@ -35,7 +38,9 @@ def static_configs(
         own["broker.rack"] = config.rack
     if registration is not None:
         own["advertised.listeners"] = ",".join(
-            _address(each.name, each.host, each.port) for each in registration.listeners
+            _address(each.name, each.host, each.port)
+            for each in registration.listeners
+            if each.name not in HIDDEN
         )
     return own | dict(config.static_configs)
 

@@ -14,7 +14,7 @@ from data_plane.broker.config import (
     SaslConfig,
     TlsConfig,
 )
-from data_plane.broker.static_configs import check_static_configs
+from data_plane.broker.static_configs import HIDDEN, check_static_configs
 from data_plane.protocol.errors import InvalidConfig
 from data_plane.security.scram import MECHANISMS
 
@@ -81,6 +81,8 @@ def listener(document: object, where: str) -> ListenerConfig:
         connections_per_s_max=fields.take_optional("connections_per_s_max", int),
     )
     fields.end()
+    if made.name in HIDDEN:
+        raise ConfigRefused(f"{where}: {made.name} is the name of a listener for brokers")
     if made.connections_per_s_max is not None and made.connections_per_s_max < 1:
         raise ConfigRefused(f"{where}: connections_per_s_max must be at least 1")
     if made.tls is not None and made.tls.client_ca_file is None and made.sasl is None:

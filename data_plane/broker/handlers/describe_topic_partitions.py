@@ -132,7 +132,7 @@ def _partitions(
             replica_nodes=row.replica_nodes,
             isr_nodes=row.isr_nodes,
             eligible_leader_replicas=record.elr,
-            last_known_elr=(),
+            last_known_elr=record.last_eligible,
             offline_replicas=row.offline_replicas,
         )
         for row, record in zip(shown, records, strict=True)

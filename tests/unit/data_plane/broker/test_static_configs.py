@@ -1,5 +1,6 @@
 """Static settings: only those that are known, valid and obeyed."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from data_plane.broker.config import BrokerConfig, ListenerConfig
 from data_plane.broker.static_configs import FIELDS, check_static_configs, static_configs
 from data_plane.metadata.configs import BROKER_CONFIGS
+from data_plane.metadata.records import BrokerListener
 from data_plane.protocol.errors import InvalidConfig
 from tests.unit.data_plane.metadata.worlds import broker
 
@@ -33,7 +35,10 @@ def test_what_is_set_is_told_and_known() -> None:
         listeners=(ListenerConfig("TLS", bind="::1"),),
         static_configs={"num.partitions": "8"},
     )
-    told = static_configs(config, broker(1))
+    known = broker(1)
+    internal = BrokerListener("INTERNAL", "unix:/run/i1", 0)
+    known = dataclasses.replace(known, listeners=(*known.listeners, internal))
+    told = static_configs(config, known)
     assert BROKER_CONFIGS.keys() >= told.keys()
     assert told["num.partitions"] == "8"
     assert told["listeners"] == "TLS://[::1]:0"
