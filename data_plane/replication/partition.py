@@ -260,8 +260,9 @@ class Partition:
         if self.commit_mode != CommitMode.SYNCED:
             self._advance()  # Before those who wait for it hear of the write.
         end = self.log.log_end_offset
-        for woken in list(self._replica_progress):
-            woken()
+        if self._replica_progress:
+            for woken in list(self._replica_progress):
+                woken()
         written, self._written = self._written, []
         for wanted, callback in written:
             callback(wanted <= end)
@@ -513,5 +514,6 @@ class Partition:
         """Something that readers are told of has moved: wake them, mark it in their sessions."""
         for woken in list(self._progress):
             woken()
-        for moved in list(self._replica_progress.values()):
-            moved()
+        if self._replica_progress:
+            for moved in list(self._replica_progress.values()):
+                moved()
