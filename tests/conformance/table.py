@@ -1,12 +1,15 @@
 """docs/CLIENTS.md: client x feature x version, as the last whole run found it."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 from tests.conformance.features import FEATURES
 from tests.conformance.java_tools import TOOLS
 from tests.conformance.run import FAILED, LACKING, PASSED, Outcome
 
+SUITES: Final = Path(__file__).with_name("SUITES.md")
+RESULTS: Final = "## Suites of other projects\n"
 SIGNS: Final = {PASSED: "✓", FAILED: "✗", LACKING: "–"}
 HEAD: Final = """# Foreign clients
 
@@ -26,7 +29,14 @@ proving itself anew (KIP-368) or, where its client cannot (aiokafka), on a new c
 def markdown(outcomes: Sequence[Outcome], tools: Outcome) -> str:
     """The whole document."""
     lines = [*_matrix(outcomes), "", *_notes(outcomes), "", *_tools(tools), "", *_notes([tools])]
-    return HEAD + "\n".join(lines).rstrip() + "\n"
+    return HEAD + "\n".join(lines).rstrip() + "\n\n" + suites()
+
+
+def suites() -> str:
+    """What the suites of other projects said, noted by hand where they are described."""
+    _, _, results = SUITES.read_text().partition(RESULTS)
+    assert results, f"{SUITES} has no results"
+    return RESULTS + results
 
 
 def _tools(outcome: Outcome) -> Iterable[str]:
