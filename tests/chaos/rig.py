@@ -104,8 +104,8 @@ class Rig:
             return
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         deadline = time.monotonic() + IN_SYNC_SECONDS_MAX
-        while not is_in_sync(admin):
-            assert time.monotonic() < deadline, "replicas do not get in sync"
+        while behind := out_of_sync(admin):
+            assert time.monotonic() < deadline, f"replicas do not get in sync: {behind[:4]}"
             time.sleep(0.2)
 
     def any_broker(self, rng: random.Random) -> ChaosBroker:
@@ -166,16 +166,18 @@ def is_there(error: Exception) -> bool:
     return isinstance(told, KafkaError) and told.code() == KafkaError.TOPIC_ALREADY_EXISTS
 
 
-def is_in_sync(admin: AdminClient) -> bool:
+def out_of_sync(admin: AdminClient) -> list[str]:
+    """Name the partitions without a leader, or with replicas that are not in sync."""
     try:
         metadata = admin.list_topics(timeout=ANSWER_SECONDS_MAX)
-    except KafkaException:
-        return False
-    return all(
-        partition.leader >= 0 and len(partition.isrs) == len(partition.replicas)
+    except KafkaException as error:
+        return [f"no metadata: {error}"]
+    return [
+        f"{topic.topic}-{one.id}: leader {one.leader}, in sync {one.isrs} of {one.replicas}"
         for topic in metadata.topics.values()
-        for partition in topic.partitions.values()
-    )
+        for one in topic.partitions.values()
+        if one.leader < 0 or len(one.isrs) < len(one.replicas)
+    ]
 
 
 def cluster_documents(

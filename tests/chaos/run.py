@@ -71,7 +71,18 @@ def run(rig: Rig, plan: Plan) -> Verdict:
         finish(rig, crew, record, plan)
     finally:
         crew.close()
+        keep_logs(rig, plan)
     return judged(rig, plan)
+
+
+def keep_logs(rig: Rig, plan: Plan) -> None:
+    """What the brokers said, beside the report; also of a run that ended early."""
+    if plan.out is None:
+        return
+    plan.out.mkdir(parents=True, exist_ok=True)
+    for broker in rig.brokers:
+        told = broker.folder / "stderr.log"
+        (plan.out / f"broker-{broker.index}.log").write_bytes(told.read_bytes())
 
 
 def meta_of(plan: Plan) -> dict[str, Any]:

@@ -84,8 +84,9 @@ class Task:
     def watch(self) -> None:
         """End the process in doubt if its library stands still; `beat` says that it does not.
 
-        librdkafka 2.16 can wait for ever in a transaction whose coordinator died. An application
-        would be restarted, and so is this; the report counts how often.
+        librdkafka 2.16 gives up a broker that has left the metadata, but not as the coordinator that
+        it had remembered for the group of a transaction's offsets: that request waits for ever. An
+        application would be restarted, and so is this; the report counts how often.
         """
         self.beat()
         Thread(target=self._watch, daemon=True).start()
