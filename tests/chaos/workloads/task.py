@@ -84,9 +84,9 @@ class Task:
     def watch(self) -> None:
         """End the process in doubt if its library stands still; `beat` says that it does not.
 
-        librdkafka 2.16 gives up a broker that has left the metadata, but not as the coordinator that
-        it had remembered for the group of a transaction's offsets: that request waits for ever. An
-        application would be restarted, and so is this; the report counts how often.
+        librdkafka 2.16 gives up a broker that has left the metadata, but not where it remembers it
+        as the coordinator of the group whose offsets a transaction sends: that request waits for
+        ever. An application would be restarted, and so is this; the report counts how often.
         """
         self.beat()
         Thread(target=self._watch, daemon=True).start()
