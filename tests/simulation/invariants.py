@@ -26,7 +26,7 @@ class QuorumInvariants:
         self._kept: dict[tuple[int, int], tuple[EntryBatch, Mark]] = {}  # by base offset and term
         self._sent_terms: dict[VoterKey, int] = {}
         self._votes: dict[tuple[VoterKey, int], VoterKey] = {}  # by voter and term
-        self._voters = voters
+        self.voters = voters  # as committed last
 
     def looked_at(self, nodes: Sequence[RaftNode]) -> None:
         """Election safety, leader completeness."""
@@ -100,10 +100,10 @@ class QuorumInvariants:
                 self.values.setdefault(record.value or "", at)
         voters = voters_in(batch.entries)
         if voters is not None:
-            changed = set(voters.keys) ^ set(self._voters.keys)
+            changed = set(voters.keys) ^ set(self.voters.keys)
             if len(changed) > 1:
                 raise Violation(f"membership: {len(changed)} voters changed at once")
-            self._voters = voters
+            self.voters = voters
 
     def sent(self, message: Message) -> None:
         """A voter never speaks of an earlier term than before, over crashes too."""

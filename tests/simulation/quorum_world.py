@@ -71,7 +71,7 @@ class QuorumWorld:
             )
         self._menu = self._chosen_faults()
         # Who is told to stand does so whatever lease there is; here nobody's leader told him.
-        self._is_contested = self._contest in self._menu
+        self._is_contested = self._contest in self._menu or self._blow_over_slow_disk in self._menu
         self._is_churning = self._nemesis.random() < 0.3  # voters come and go all the time
 
     def _new_directory(self) -> UUID:
@@ -223,6 +223,7 @@ class QuorumWorld:
             self._contest,
             self._blow_to_leader,
             self._clocks_and_cut,
+            self._blow_over_slow_disk,
         ]
         if self._nemesis.random() < 0.05:
             return []
@@ -336,17 +337,21 @@ class QuorumWorld:
 
     def _lost_directory(self) -> None:
         """One at a time: the next one only when three voters with their directories are there."""
-        leader = next((n.node for n in self.nodes if n.node is not None and n.node.is_leader), None)
-        if leader is None or self._is_churning or self._lost_recently(leader.voters):
+        if self._is_churning or not self._has_three_voters():
             return
         self._count("lost directory")
         node = self._nemesis.choice(self.nodes)
         node.loses_directory(self._new_directory())
         self._restart_later(node)
 
-    def _lost_recently(self, voters: VoterSet) -> bool:
+    def _has_three_voters(self) -> bool:
+        """As committed, and nobody has begun to change that: of two voters none may be lost."""
+        voters = self.invariants.voters
         current = {one.key for one in self.nodes}
-        return len(voters) < 3 or any(key not in current for key in voters.keys)
+        is_changing = any(
+            n.node is not None and n.node.is_voter and n.node.voters != voters for n in self.nodes
+        )
+        return len(voters) == 3 and current.issuperset(voters.keys) and not is_changing
 
     def _wall_jump(self) -> None:
         self._count("wall clock jump")
@@ -402,6 +407,42 @@ class QuorumWorld:
         self.network.cut_both_ways(cut_off, numbers - cut_off)
         self.schedule.after(self._nemesis.choice([100, 400, 900]), blow)
         self.schedule.after(6_000, self.network.cut.clear)
+
+    def _blow_over_slow_disk(self) -> None:
+        """A follower still syncs what the next leader replaces, and then loses power."""
+        self._count("blow over a slow disk")
+        leader = next((n for n in self.nodes if n.node is not None and n.node.is_leader), None)
+        followers = [n for n in self.nodes if n is not leader and n.node is not None]
+        if leader is None or not followers:
+            return
+        slow = self._nemesis.choice(
+            [n for n in followers if n.node and n.node.is_voter] or followers
+        )
+        numbers = set(range(NODES))
+        others = numbers - {leader.number, slow.number}
+        slow.disk.sync_ms_mean = 3_000.0
+        self.network.cut_both_ways({leader.number}, others)
+
+        def blow() -> None:
+            leader.die()
+            self.network.cut.clear()
+            for number in sorted(others):
+                self.nodes[number].campaign()
+            self.schedule.after(
+                self._nemesis.choice([3_000, 8_000]), partial(self._start_again, leader)
+            )
+
+        def lose() -> None:
+            slow.die()
+            slow.disk.sync_ms_mean = 1.0
+            newest = {n.number for n in self.nodes if n.node is not None and n.node.is_leader}
+            self.network.cut_both_ways(newest, numbers - newest)
+            self._start_again(slow)
+            self._start_again(leader)
+
+        self.schedule.after(300, blow)
+        self.schedule.after(self._nemesis.choice([1_500, 3_000, 4_500]), lose)
+        self.schedule.after(9_000, self.network.cut.clear)
 
     def _clocks_and_cut(self) -> None:
         """Wall clocks are set, then the leader is cut off: a lease must not notice the first."""
