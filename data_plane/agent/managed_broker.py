@@ -171,9 +171,6 @@ class ManagedBroker:
         self.policy.started()
         self.is_ready = False
         self.starting_since_ms = self._node.now_ms()
-        if self.process is None:
-            self.policy.died(self._node.now_ms())
-            self.death = f"broker {self.broker_id} ended as soon as it was started"
 
     def reload(self, cluster: ClusterSpec) -> None:
         """Have the process read its certificates anew; `write_files` has written them."""

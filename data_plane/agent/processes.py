@@ -42,19 +42,28 @@ def start_mark(pid: int) -> str | None:
     return _start_on_linux(pid) if IS_LINUX else _start_elsewhere(pid)
 
 
-def _start_on_linux(pid: int) -> str | None:
+def start_mark_of_child(pid: int) -> str:
+    """As `start_mark`, of a child that nobody has collected yet: it may have ended already."""
+    found = (_start_on_linux if IS_LINUX else _start_elsewhere)(pid, ended_too=True)
+    assert found is not None, "the kernel keeps a child until it is collected"
+    return found
+
+
+def _start_on_linux(pid: int, *, ended_too: bool = False) -> str | None:
     try:
         # The command's name, field 2, may hold anything but ends with the last parenthesis.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else f"{boot_id()} {fields[19]}"
+    return None if fields[0] in "ZX" and not ended_too else f"{boot_id()} {fields[19]}"
 
 
-def _start_elsewhere(pid: int) -> str | None:
+def _start_elsewhere(pid: int, *, ended_too: bool = False) -> str | None:
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else repr(process.create_time())
+        if process.status() == psutil.STATUS_ZOMBIE and not ended_too:
+            return None
+        return repr(process.create_time())
     except psutil.NoSuchProcess:
         return None
 

@@ -19,7 +19,7 @@ from data_plane.agent.processes import (
     is_alive,
     reap,
     send,
-    start_mark,
+    start_mark_of_child,
     watch,
 )
 from data_plane.agent.storage import BrokerStorage, Digests, digests_of, read_json, write_json
@@ -91,11 +91,11 @@ def start(
     marker: str,
     digests: Digests,
     on_death: Callable[[], None],
-) -> BrokerProcess | None:
+) -> BrokerProcess:
     """Start a broker, its output appended to its log, and write down who it is.
 
-    Returns None if it ended at once. Spawned, not forked through subprocess: that module warns of
-    every child it loses sight of, and ours are meant to outlive us.
+    It may have ended already; the next look at it tells. Spawned, not forked through subprocess:
+    that module warns of every child it loses sight of, and ours are meant to outlive us.
     """
     log = os.open(storage.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
@@ -116,11 +116,7 @@ def start(
         os.close(log)
     # Not by its command line: the kernel shows an empty one until exec is through. The pid cannot
     # be anyone else's before it is collected.
-    started = start_mark(pid)
-    if started is None:
-        reap(pid)
-        return None
-    identity = ProcessIdentity(pid, started, marker)
+    identity = ProcessIdentity(pid, start_mark_of_child(pid), marker)
     _note(storage, identity, digests)
     return BrokerProcess(identity, digests, on_death)
 

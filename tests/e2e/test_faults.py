@@ -56,6 +56,22 @@ def order(shared: ServiceUnderTest, app: str) -> Any:
     return shared.ottla("addons:create", "ottla-kafka:mini-0", "--app", app)
 
 
+def patiently(shared: ServiceUnderTest, *words: str) -> Any:
+    """As a person does who is told that nothing was changed and to try again."""
+    documents: list[Any] = []
+
+    def is_done() -> bool:
+        done = shared.run(*words, "--json")
+        if done.returncode and json.loads(done.stderr)["id"] == "unavailable":
+            return False
+        assert done.returncode == 0, f"ottla {' '.join(words)}: {done.stderr}"
+        documents.append(json.loads(done.stdout))
+        return True
+
+    wait_for(is_done, f"ottla {words[0]}", 60)
+    return documents[0]
+
+
 def assert_provisioned_once(shared: ServiceUnderTest, app: str, addon: Any) -> None:
     """One add-on, one broker process of its cluster, one set of config vars."""
     shared.ottla("addons:wait", addon["name"], "--timeout", "90")
@@ -121,8 +137,8 @@ def test_kills_at_random_moments_leave_one_of_everything(shared: ServiceUnderTes
     orders: dict[str, Any] = {}
     for name in ("worker", "postgres", "agent", "worker", "agent", "valkey", "worker"):
         app = f"app-{uuid.uuid4().hex[:8]}"
-        shared.ottla("apps:create", app)
-        orders[app] = order(shared, app)
+        patiently(shared, "apps:create", app)
+        orders[app] = patiently(shared, "addons:create", "ottla-kafka:mini-0", "--app", app)
         pid, restarts = program(shared, name)
         threading.Event().wait(rng.uniform(0, 0.4))
         # It may have died by itself just before, as a worker does without Valkey.

@@ -1,6 +1,7 @@
 """A broker's log and environment: bounded, and without secrets."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -70,7 +71,6 @@ def test_a_child_without_a_command_line_yet_is_alive(
     async def scenario() -> None:
         argv = [sys.executable, "-c", "import time; time.sleep(60)", "marker"]
         process = supervise.start(storage(tmp_path, ""), argv, "marker", Digests(), lambda: None)
-        assert process is not None
         assert process.is_alive()
         assert await process.stop(5.0)
         assert not process.is_alive()
@@ -83,10 +83,31 @@ def test_a_death_wakes_the_watcher(tmp_path: Path) -> None:
         died = asyncio.Event()
         argv = [sys.executable, "-c", "import time; time.sleep(60)"]
         process = supervise.start(storage(tmp_path, ""), argv, "-c", Digests(), died.set)
-        assert process is not None
         processes.send(process.identity, signal.SIGKILL)
         await asyncio.wait_for(died.wait(), 10)
         assert not process.is_alive()
         assert process.exit_status == -signal.SIGKILL
 
     asyncio.run(scenario())
+
+
+def test_a_program_that_ends_at_once_tells_its_status(tmp_path: Path) -> None:
+    """The kernel knows it as ended before anyone could look; its status and words must not go."""
+
+    async def scenario() -> None:
+        place = storage(tmp_path, "")
+        died = asyncio.Event()
+        process = supervise.start(place, ["/bin/false"], "marker", Digests(), died.set)
+        await asyncio.wait_for(died.wait(), 10)
+        assert not process.is_alive()
+        assert process.exit_status == 1
+
+    asyncio.run(scenario())
+
+
+def test_an_ended_child_is_known_by_its_start() -> None:
+    pid = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert processes.start_mark(pid) is None
+    assert processes.start_mark_of_child(pid)
+    assert processes.reap(pid) == 0
