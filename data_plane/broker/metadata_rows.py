@@ -1,5 +1,7 @@
 """Brokers, topics and partitions as Metadata shows them to the clients of one listener."""
 
+from collections.abc import Iterable
+
 from data_plane.broker.context import RequestContext
 from data_plane.metadata.image import MetadataImage, TopicImage
 from data_plane.metadata.records import BrokerListener, PartitionRecord, RegisterBrokerRecord
@@ -19,12 +21,36 @@ def listener_of(broker: RegisterBrokerRecord, listener: str) -> BrokerListener |
     return next((each for each in broker.listeners if each.name == listener), None)
 
 
-def broker_rows(image: MetadataImage, listener: str) -> list[MetadataResponseBroker]:
-    """List live brokers at the address that `listener` advertises, and no others."""
+def shown_brokers(
+    image: MetadataImage, listener: str, own_id: int
+) -> list[tuple[RegisterBrokerRecord, BrokerListener]]:
+    """Live brokers, by id, and where clients of `listener` reach them; `own_id` even if fenced.
+
+    A broker that answers is there. Right after all have restarted every one is still fenced, and
+    a client that is told of no broker at all has nobody left to ask again.
+    """
+    return [
+        (broker, found)
+        for _, broker in sorted(image.brokers.items())
+        if (not broker.is_fenced or broker.broker_id == own_id)
+        and (found := listener_of(broker, listener)) is not None
+    ]
+
+
+def shown_controller(shown: Iterable[int], controller_id: int | None, own_id: int) -> int:
+    """The active controller if it is among the brokers `shown`, else the broker that answers.
+
+    Every broker passes on what the controller must decide. Clients send it to the broker named
+    here and wait for that one alone, so it is never one that is gone, and never nobody.
+    """
+    return controller_id if controller_id is not None and controller_id in shown else own_id
+
+
+def broker_rows(image: MetadataImage, listener: str, own_id: int) -> list[MetadataResponseBroker]:
+    """Brokers as `shown_brokers` has them."""
     return [
         MetadataResponseBroker(broker.broker_id, found.host, found.port, broker.rack or None)
-        for broker in image.live_brokers()
-        if (found := listener_of(broker, listener)) is not None
+        for broker, found in shown_brokers(image, listener, own_id)
     ]
 
 

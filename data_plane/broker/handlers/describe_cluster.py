@@ -2,7 +2,7 @@
 
 from data_plane.broker.admin_access import AdminBroker, cluster_operations
 from data_plane.broker.context import RequestContext
-from data_plane.broker.metadata_rows import listener_of
+from data_plane.broker.metadata_rows import shown_brokers, shown_controller
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.describe_cluster import (
     BROKERS,
@@ -28,25 +28,22 @@ def handle(
         return DescribeClusterResponse(
             error_code=code, error_message="This is a broker.", endpoint_type=request.endpoint_type
         )
-    controller_id = broker.controller_id
+    own_id = broker.config.broker_id
+    brokers = [
+        DescribeClusterResponseBroker(
+            each.broker_id, listener.host, listener.port, each.rack or None
+        )
+        for each, listener in shown_brokers(broker.image, ctx.listener, own_id)
+    ]
     return DescribeClusterResponse(
         cluster_id=broker.cluster_id,
-        controller_id=-1 if controller_id is None else controller_id,
-        brokers=_brokers(broker, ctx),
+        controller_id=shown_controller(
+            [each.broker_id for each in brokers], broker.controller_id, own_id
+        ),
+        brokers=brokers,
         cluster_authorized_operations=(
             cluster_operations(broker, ctx)
             if request.include_cluster_authorized_operations
             else OPERATIONS_UNKNOWN
         ),
     )
-
-
-def _brokers(broker: AdminBroker, ctx: RequestContext) -> list[DescribeClusterResponseBroker]:
-    """List brokers at the addresses of the listener that the client came by."""
-    return [
-        DescribeClusterResponseBroker(
-            each.broker_id, listener.host, listener.port, each.rack or None
-        )
-        for each in broker.image.live_brokers()
-        if (listener := listener_of(each, ctx.listener)) is not None
-    ]

@@ -20,7 +20,7 @@ from data_plane.broker.admin_access import (
 )
 from data_plane.broker.context import RequestContext
 from data_plane.broker.metadata_cache import MetadataCache
-from data_plane.broker.metadata_rows import broker_rows
+from data_plane.broker.metadata_rows import broker_rows, shown_controller
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage, preview
@@ -145,11 +145,14 @@ def _response(
     cache: MetadataCache,
     failed: Mapping[str, int],
 ) -> MetadataResponse:
-    controller_id = broker.controller_id
+    own_id = broker.config.broker_id
+    brokers = broker_rows(image, ctx.listener, own_id)
     return MetadataResponse(
-        brokers=broker_rows(image, ctx.listener),
+        brokers=brokers,
         cluster_id=broker.cluster_id,
-        controller_id=-1 if controller_id is None else controller_id,
+        controller_id=shown_controller(
+            [each.node_id for each in brokers], broker.controller_id, own_id
+        ),
         topics=(
             _all_rows(broker, ctx, request, image, cache)
             if _is_for_all(ctx, request)

@@ -105,7 +105,7 @@ class LearntMetadata:
 
     def __init__(self, image: MetadataImage) -> None:
         self.image = image
-        self.controller_id = CONTROLLER
+        self.controller_id: int | None = CONTROLLER
         self.is_idle = True
         self.next_due_ms: int | None = None
         self.ends: Sequence[BrokerHeartbeatRequestTopic] = ()

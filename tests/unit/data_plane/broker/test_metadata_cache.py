@@ -177,7 +177,7 @@ def plain(world: World, ctx: RequestContext, request: MetadataRequest) -> Metada
     if request.include_cluster_authorized_operations:
         operations = cluster_operations(world, ctx)
     return MetadataResponse(
-        brokers=broker_rows(image, ctx.listener),
+        brokers=broker_rows(image, ctx.listener, world.config.broker_id),
         cluster_id="c1",
         controller_id=1,
         topics=topics,
