@@ -10,9 +10,11 @@ from data_plane.broker.context import RequestContext
 from data_plane.log.time_lookup import TimestampOffset
 from data_plane.protocol.errors import (
     ErrorCode,
+    InvalidRecord,
     KafkaError,
     LeaderNotAvailable,
     OffsetNotAvailable,
+    UnsupportedCompression,
     UnsupportedVersion,
 )
 from data_plane.protocol.messages.list_offsets import (
@@ -40,6 +42,8 @@ READ_COMMITTED = 1
 NEVER = 1 << 15
 NOT_AVAILABLE_FROM = 5  # OFFSET_NOT_AVAILABLE (KIP-207); before it LEADER_NOT_AVAILABLE
 ALWAYS_KNOWN = (EARLIEST_TIMESTAMP, EARLIEST_LOCAL_TIMESTAMP, LATEST_TIERED_TIMESTAMP)
+# A batch is kept as its producer made it; one whose records nobody may or can open has no times.
+UNREADABLE = (InvalidRecord, UnsupportedCompression)
 NOT_FOUND = TimestampOffset(-1, -1, -1)
 NAMED_SINCE = {  # the version with which each name of an offset came
     LATEST_TIMESTAMP: 1,
@@ -102,6 +106,8 @@ def _row(
         offset, timestamp, leader_epoch = find(
             partition, wanted.timestamp, is_committed=is_committed
         )
+    except UNREADABLE:
+        return ListOffsetsResponsePartition(index, ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT)
     except KafkaError as error:
         return ListOffsetsResponsePartition(partition_index=index, error_code=error.code)
     return ListOffsetsResponsePartition(

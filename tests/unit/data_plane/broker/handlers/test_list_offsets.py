@@ -1,5 +1,8 @@
 """ListOffsets: by name of a place, by time, per version."""
 
+import struct
+
+import crc32c
 import pytest
 
 from data_plane.protocol.errors import ErrorCode
@@ -14,6 +17,8 @@ from data_plane.protocol.messages.list_offsets import (
     ListOffsetsRequestTopic,
     ListOffsetsResponsePartition,
 )
+from data_plane.protocol.records import compression as codecs
+from data_plane.protocol.records.batch import ATTRIBUTES_AT, BATCH_HEADER_BYTES, CRC_AT
 from data_plane.protocol.records.record import Record, encode_batch
 from tests.unit.data_plane.broker.world import NOW_MS, World, batch_of, produced
 
@@ -92,3 +97,16 @@ def test_the_epoch_told_is_the_records_own(world: World) -> None:
 )
 def test_errors(world: World, topic: str, epoch: int, code: ErrorCode) -> None:
     assert found(world, LATEST_TIMESTAMP, topic=topic, epoch=epoch).error_code == code
+
+
+def test_records_that_nobody_can_open_have_no_times(world: World) -> None:
+    """The batch is as its producer made it, its checksum right; a client knows this error."""
+    records = [Record(0, 0, b"k", bytes(100), ())]
+    batch = encode_batch(records, base_timestamp_ms=NOW_MS + 50, compression=codecs.GZIP)
+    damaged = bytearray(batch)
+    damaged[BATCH_HEADER_BYTES] ^= 0xFF  # gzip's first byte
+    struct.pack_into(">I", damaged, CRC_AT, crc32c.crc32c(bytes(damaged[ATTRIBUTES_AT:])))
+    produced(world.produce("t", bytes(damaged)))
+    row = found(world, NOW_MS + 50)
+    assert (row.error_code, row.offset) == (ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT, -1)
+    assert found(world, NOW_MS).offset == 0
