@@ -144,8 +144,10 @@ def check_initialise(known: Transaction, expected: ProducerIdAndEpoch | None) ->
 
 
 def _is_known_producer(known: Transaction, expected: ProducerIdAndEpoch) -> bool:
-    """The current producer id, or the one before it if its epochs were used up."""
-    return expected.producer_id == known.producer_id or (
+    """The current producer id, or the one before or after it where epochs were used up."""
+    if expected.producer_id == known.producer_id or is_next(known, expected):
+        return True
+    return (
         expected.producer_id == known.last_producer_id
         and expected.producer_epoch >= EPOCH_EXHAUSTED
     )
@@ -204,6 +206,8 @@ def _bumped(known: Transaction, expected: ProducerIdAndEpoch | None) -> tuple[in
 
 def check_producer(known: Transaction | None, who: ProducerIdAndEpoch) -> ErrorCode:
     """Is this the producer that the transactional id belongs to now?"""
+    if known is not None and is_next(known, who):
+        return ErrorCode.NONE
     if known is None or known.producer_id != who.producer_id:
         return ErrorCode.INVALID_PRODUCER_ID_MAPPING
     if known.producer_epoch != who.producer_epoch:
@@ -282,15 +286,22 @@ def check_bumping_end(
 ) -> ErrorCode | None:
     """What to answer an EndTxn v5 at once; None: it must be carried out.
 
-    The epoch says whether it is a retry; a state alone could be that of the next transaction.
+    The epoch says whether it is a retry; a state alone could be that of the next transaction. That
+    one may be aborted before anything joined it, while the one before is still being ended: its
+    producer is the one we named, so it waits and is not fenced (KAFKA-18464).
     """
     if known is None:
         return ErrorCode.INVALID_PRODUCER_ID_MAPPING
+    if is_next(known, who):
+        return ErrorCode.CONCURRENT_TRANSACTIONS
     is_retry = is_retried_end(known, who)
     if known.producer_id != who.producer_id and not is_retry:
         return ErrorCode.INVALID_PRODUCER_ID_MAPPING
     is_current = known.producer_epoch == who.producer_epoch
     if is_retry and known.state in (*PREPARED, S.COMPLETE_COMMIT, S.COMPLETE_ABORT):
+        if is_commit and not known.is_commit:
+            # Its time was up, or a newer producer came: nobody retries with the other end.
+            return ErrorCode.PRODUCER_FENCED  # KAFKA-20785
         return check_end(known, is_commit=is_commit)
     if not is_current or known.state in PREPARED:
         return ErrorCode.PRODUCER_FENCED
@@ -319,6 +330,11 @@ def bumped_producer(prepared: Transaction) -> ProducerIdAndEpoch:
     if prepared.next_producer_id != NO_PRODUCER_ID:
         return ProducerIdAndEpoch(prepared.next_producer_id, 0)
     return ProducerIdAndEpoch(prepared.producer_id, prepared.producer_epoch)
+
+
+def is_next(known: Transaction, who: ProducerIdAndEpoch) -> bool:
+    """Is this who the producer of an end under way was told to be from then on?"""
+    return known.state in PREPARED and who == bumped_producer(known)
 
 
 def check_verify(

@@ -239,21 +239,42 @@ def test_at_the_last_epoch_the_end_brings_a_new_producer_id() -> None:
 @pytest.mark.parametrize("is_commit", [True, False])
 @pytest.mark.parametrize("state", S)
 def test_the_epoch_tells_a_retry_from_a_new_end(state: S, is_commit: bool) -> None:
-    """Kafka's table of endTransactionWithTV2: the current epoch, and the one before it."""
+    """Kafka's table of endTransactionWithTV2: the current epoch, and the one before it.
+
+    The current one was named by the end that is still under way, so it waits for that
+    (KAFKA-18464); a commit that finds an abort was overtaken by it (KAFKA-20785).
+    """
     known = dataclasses.replace(KNOWN, state=state)
     current = transaction.check_bumping_end(known, WHO, is_commit=is_commit)
     if state in PREPARED:
-        assert current is ErrorCode.PRODUCER_FENCED
+        assert current is ErrorCode.CONCURRENT_TRANSACTIONS
     elif state is S.ONGOING or not is_commit:
         assert current is None
     else:
         assert current is ErrorCode.INVALID_TXN_STATE
     before = ProducerIdAndEpoch(7, 2)
     retried = transaction.check_bumping_end(known, before, is_commit=is_commit)
-    if state in (*PREPARED, S.COMPLETE_COMMIT, S.COMPLETE_ABORT):
+    if is_commit and state in (S.PREPARE_ABORT, S.COMPLETE_ABORT):
+        assert retried is ErrorCode.PRODUCER_FENCED
+    elif state in (*PREPARED, S.COMPLETE_COMMIT, S.COMPLETE_ABORT):
         assert retried is transaction.check_end(known, is_commit=is_commit)
     else:
         assert retried is ErrorCode.PRODUCER_FENCED
+
+
+@pytest.mark.parametrize("epoch", [3, EPOCH_MAX - 1])
+def test_the_producer_an_end_named_waits_for_its_markers(epoch: int) -> None:
+    """Whatever it asks while the end is under way: the same id, or a new one (KAFKA-18464)."""
+    known = dataclasses.replace(ONGOING, producer_epoch=epoch)
+    after = ended(known, drawn=99 if known.is_epoch_exhausted else -1)
+    named = transaction.bumped_producer(after)
+    waits = ErrorCode.CONCURRENT_TRANSACTIONS
+    assert transaction.check_bumping_end(after, named, is_commit=False) is waits
+    assert transaction.check_initialise(after, named) is waits
+    assert transaction.check_verify(after, named, [("t", 0)]) is waits
+    assert transaction.check_producer(after, named) is ErrorCode.NONE
+    done = transaction.completed(after, 50)
+    assert transaction.check_bumping_end(done, named, is_commit=False) is None, "carried out now"
 
 
 def test_others_end_nothing() -> None:

@@ -82,9 +82,17 @@ class Driver:
         return self.end(options, is_commit=False)
 
     def end(self, options: Options, *, is_commit: bool) -> list[str]:
-        return self.carry_out(
-            self.shard.decide_end(ID, who(options), is_commit=is_commit, now_ms=self.now_ms)
+        if "v5" not in options:
+            return self.carry_out(
+                self.shard.decide_end(ID, who(options), is_commit=is_commit, now_ms=self.now_ms)
+            )
+        drawn = -1
+        if self.shard.needs_producer_id_to_end(ID, who(options)):
+            drawn, self.producer_ids = self.producer_ids, self.producer_ids + 1
+        decision = self.shard.decide_bumping_end(
+            ID, who(options), is_commit=is_commit, new_producer_id=drawn, now_ms=self.now_ms
         )
+        return self.carry_out(decision)
 
     def marked(self, options: Options) -> list[str]:
         """Every partition has its marker."""
