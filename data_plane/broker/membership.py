@@ -59,7 +59,14 @@ _KEY = struct.Struct(">h")
 
 
 class MembershipEnded(Exception):
-    """This incarnation is no part of the cluster any more, or can never be; its code says why."""
+    """This incarnation is no part of the cluster any more, or can never be.
+
+    Its text says which, and the controller's code.
+    """
+
+    def __init__(self, code: ErrorCode) -> None:
+        why = "another process has its id" if code in ENDING else "it was refused"
+        super().__init__(f"{why} ({code.name})")
 
 
 class Membership:
@@ -108,8 +115,8 @@ class Membership:
     def tick(self, now_ms: int) -> None:
         """Ask, if nothing is under way and it is time."""
         self._now_ms = now_ms
-        if self.wants_shutdown and now_ms - self._answered_ms >= ABANDONED_MS:
-            self.may_stop = True  # The others stop as well: there is nobody left to ask.
+        if self.wants_shutdown and (self.is_last or now_ms - self._answered_ms >= ABANDONED_MS):
+            self.may_stop = True  # There is nobody left to lead, or nobody left to ask.
         if self._is_asking or self.ended_by is not None or now_ms < self._due_ms:
             return
         self._is_asking = True
@@ -128,6 +135,14 @@ class Membership:
     def is_let_in(self) -> bool:
         known = self._known()
         return known is not None and not known.is_fenced
+
+    @property
+    def is_last(self) -> bool:
+        """No other broker could lead anything: all are fenced or stop as well.
+
+        The quorum may have lost its majority to them, and then answers nothing any more.
+        """
+        return not self._metadata.image.active_brokers() - {self._record.broker_id}
 
     @property
     def next_due_ms(self) -> int:

@@ -53,7 +53,7 @@ class MetadataHost:
         self._on_image = on_image
         self._on_committed = on_committed
         self._tell_failure = on_failure
-        self._has_failed = False
+        self._is_over = False  # failed or closed: nothing is persisted, sent or applied any more
         self._outcomes = Outcomes()
         self._has_stepped_down = False
         self._has_moved = True  # The controller was asked or told something since the last pump.
@@ -133,6 +133,10 @@ class MetadataHost:
         self._has_moved = True
         return self.controller.node.transfer(now_ms)
 
+    def close(self) -> None:
+        """The process stops: what still comes is not carried out, and nobody is answered."""
+        self._is_over = True
+
     @property
     def next_due_ms(self) -> int | None:
         """When `tick` has work again; None: a quorum of one waits for nothing."""
@@ -145,7 +149,7 @@ class MetadataHost:
 
     def _pump(self) -> None:
         self._has_moved = False
-        while not self._has_failed and (ready := self._next_ready()) is not None:
+        while not self._is_over and (ready := self._next_ready()) is not None:
             if ready.must_persist:
                 if ready.snapshot is not None and self._snapshots.is_busy:
                     self._held = ready
@@ -154,7 +158,7 @@ class MetadataHost:
             else:
                 self._send_all(ready)
                 self._advance(ready)
-        if not self._is_persisting and self._held is None and not self._has_failed:
+        if not self._is_persisting and self._held is None and not self._is_over:
             self._snapshots.start(self._snapshot_done)
 
     def _next_ready(self) -> Ready | None:
@@ -189,7 +193,7 @@ class MetadataHost:
 
     def _on_failure(self, error: BaseException) -> None:
         """Nothing is written, sent or answered after this."""
-        self._has_failed = True
+        self._is_over = True
         self._tell_failure(error)
 
     def _snapshot_done(self, error: BaseException | None) -> None:

@@ -21,11 +21,13 @@ from data_plane.broker.admin_access import broker_number, config_scope
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.gauges import metrics_text
+from data_plane.broker.membership import MembershipEnded
 from data_plane.broker.startup import cluster_id_of, open_broker, open_log_dir, recovered
 from data_plane.log.failures import LogFailure
 from data_plane.log.log_dir import LogDir
 from data_plane.metadata.configs import BROKER_CONFIGS
 from data_plane.metadata.records import BrokerListener
+from data_plane.protocol.errors import StorageError
 from data_plane.server.cleaner_process import ProcessCleaner
 from data_plane.server.executor import ThreadExecutor
 from data_plane.server.joining import join_cluster
@@ -41,7 +43,9 @@ from data_plane.server.turns import Turns, nothing
 
 log = logging.getLogger(__name__)
 
+EXIT_SOFTWARE = 70
 EXIT_IO_FAILURE = 74
+EXIT_NO_PLACE = 77  # another has this one's place, or the cluster refuses it
 OPEN_FILES_WANTED = 65_536
 SWITCH_INTERVAL_S = 0.0005  # a sync that has ended must not wait 5 ms for a busy loop
 CLOSING_SECONDS_MAX = 5.0
@@ -321,12 +325,22 @@ class BrokerProcess:
         return {"/metrics": metrics, "/ready": ready}
 
     def _fail(self, log_dir: LogDir, error: BaseException) -> None:
-        """Storage broke its promise: mark it and end at once, before anything is acknowledged."""
-        log.critical("storage failed, ending: %s", error)
+        """End at once, before anything is acknowledged; failed storage is marked as such."""
+        words, exit_code = last_words(error)
+        log.critical("%s", words)
         if isinstance(error, LogFailure):
             log_dir.mark_failure(error)
         logging.shutdown()
-        os._exit(EXIT_IO_FAILURE)
+        os._exit(exit_code)
+
+
+def last_words(error: BaseException) -> tuple[str, int]:
+    """What an operator reads when a broker ends by itself, and its exit code."""
+    if isinstance(error, MembershipEnded):
+        return f"the cluster has no place for this broker, ending: {error}", EXIT_NO_PLACE
+    if isinstance(error, LogFailure | StorageError | OSError):
+        return f"storage failed, ending: {error}", EXIT_IO_FAILURE
+    return f"a fault in the broker, ending: {type(error).__name__}: {error}", EXIT_SOFTWARE
 
 
 def advertised(

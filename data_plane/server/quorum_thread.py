@@ -209,6 +209,7 @@ class QuorumThread:
             await self._tick_until(stopping)
             await self._hand_over()
         finally:
+            self._host.close()  # Messages and syncs may still come in until the loop has ended.
             links.close()
             executor.close()
 
@@ -261,7 +262,12 @@ class QuorumThread:
         return 0 if due_ms is None else due_ms
 
     async def _hand_over(self) -> None:
-        """Before a clean stop another voter is to lead, so that nobody has to notice silence."""
+        """Before a clean stop another voter is to lead, so that nobody has to notice silence.
+
+        Where all stop, a successor would be gone before it is elected.
+        """
+        if self._membership.is_last:
+            return
         until_ms = now_ms() + int(HAND_OVER_S_MAX * 1000)
         is_handing = self._host.hand_over(now_ms())
         while is_handing and self._controller.node.leads is not None and now_ms() < until_ms:
@@ -273,7 +279,7 @@ class QuorumThread:
         self._host.tick(now)
         self._membership.tick(now)
         if self._membership.ended_by is not None:
-            self._on_failure(MembershipEnded(self._membership.ended_by.name))
+            self._on_failure(MembershipEnded(self._membership.ended_by))
         self._voter_changes.tick(now)
         self._turn_ends()
 

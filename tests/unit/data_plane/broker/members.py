@@ -33,6 +33,7 @@ class Member:
 
     def start(self, kind: RestartKind = RestartKind.CLEAN) -> None:
         self.incarnation += 1
+        self.executor = HeldExecutor()
         controller = Controller.open(
             self.files,
             DIRECTORY,
@@ -45,7 +46,7 @@ class Member:
         )
         self.host = MetadataHost(
             controller,
-            HeldExecutor(),
+            self.executor,
             on_failure=self.failures.append,
             log_bytes_max=1 << 20,
             send=lambda message: self._cluster.carry(self.broker_id, message),

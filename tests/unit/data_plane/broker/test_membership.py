@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from data_plane.metadata.decision import Decision
 from data_plane.metadata.records import (
     CommitMode,
     PartitionRecord,
@@ -157,6 +158,50 @@ def test_the_last_of_a_cluster_that_stops_waits_for_nobody() -> None:
     assert not members.members[last].membership.may_stop, "another controller may come up"
     members.run(10_000)
     assert members.members[last].membership.may_stop
+
+
+def test_brokers_that_all_stop_at_once_do_not_wait_for_each_other() -> None:
+    """The quorum loses its majority while they stop; who is last must not wait for an answer."""
+    members = gathered()
+    with_topic(members, leader=members.active.broker_id)
+    began_ms = members.now_ms
+    for each in members.up():
+        each.membership.want_shutdown()
+    while members.up():
+        members.run(50)
+        assert members.now_ms - began_ms <= 1_000, "of the world's time"
+        for each in members.up():
+            if each.membership.may_stop:
+                assert each.membership.is_last or row_of(members).leader != each.broker_id
+                members.stop(each.broker_id)
+
+
+def test_one_that_stops_later_than_all_others_waits_for_nobody() -> None:
+    members = gathered()
+    last = others(members)[0]
+    for number in set(members.members) - {last}:
+        members.members[number].membership.want_shutdown()
+    while len(members.up()) > 1:
+        members.run(50)
+        for each in members.up():
+            if each.membership.may_stop:
+                members.stop(each.broker_id)
+    members.members[last].membership.want_shutdown()
+    members.run(50)
+    assert members.members[last].membership.may_stop
+
+
+def test_what_still_comes_after_the_close_is_not_carried_out() -> None:
+    """Its executor takes no work any more."""
+    members = gathered()
+    closed = members.active
+    closed.host.close()
+    closed.host.decide(lambda _: Decision(None, [TopicRecord("t", TOPIC_ID)]))
+    members.sent.clear()
+    closed.executor.is_held = True
+    closed.host.pump()
+    assert not members.sent
+    assert not closed.executor.waiting
 
 
 def test_an_incarnation_that_was_replaced_is_told_to_end() -> None:
