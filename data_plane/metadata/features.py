@@ -46,29 +46,16 @@ def decide_update_features(
     supported: Mapping[str, range] = SUPPORTED,
     validate_only: bool = False,
 ) -> Decision[list[UpdateFeaturesResponseResult]]:
-    """Finalize all levels or none. Row i answers update i. Raises InvalidRequest for duplicates."""
+    """Finalize all levels or none. Row i answers update i.
+
+    Raises InvalidRequest for duplicates, and for the first update that cannot be made a KafkaError:
+    INVALID_UPDATE_VERSION, or INVALID_REQUEST for an unknown upgrade type.
+    """
     if len({update.feature for update in updates}) != len(updates):
         raise InvalidRequest("A feature may appear once in a request.")
-    rows: list[UpdateFeaturesResponseResult] = []
-    records: list[FeatureLevelRecord] = []
-    for update in updates:
-        try:
-            records += _changes(image, update, supported)
-        except KafkaError as error:
-            rows.append(UpdateFeaturesResponseResult(update.feature, error.code, error.message))
-        else:
-            rows.append(UpdateFeaturesResponseResult(update.feature))
-    if any(row.error_code for row in rows):
-        return Decision([_failed_with_others(row) for row in rows])
+    records = [record for update in updates for record in _changes(image, update, supported)]
+    rows = [UpdateFeaturesResponseResult(update.feature) for update in updates]
     return Decision(rows, () if validate_only else records)
-
-
-def _failed_with_others(row: UpdateFeaturesResponseResult) -> UpdateFeaturesResponseResult:
-    if row.error_code:
-        return row
-    return UpdateFeaturesResponseResult(
-        row.feature, ErrorCode.FEATURE_UPDATE_FAILED, "Another feature of the request failed."
-    )
 
 
 def _changes(
@@ -100,6 +87,7 @@ def _changes(
 
 def _invalid(update: UpdateFeaturesRequestFeature, why: str) -> KafkaError:
     return KafkaError(
-        f"Invalid update version {update.max_version_level} for feature {update.feature}. {why}",
+        f"No feature was updated. Invalid update version {update.max_version_level}"
+        f" for feature {update.feature}. {why}",
         code=ErrorCode.INVALID_UPDATE_VERSION,
     )

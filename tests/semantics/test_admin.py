@@ -50,7 +50,7 @@ def test_bad_versions_of_software_matter_from_v3_on(world: World, bad: str, vers
 
 
 @pytest.mark.semantics("10a", "10b")
-@pytest.mark.parametrize("version", range(13))
+@pytest.mark.parametrize("version", range(14))
 def test_all_topics_and_none(world: World, version: int) -> None:
     world.create_topic("a")
     empty = world.ask(MetadataRequest(topics=[]), version).response().topics
@@ -129,7 +129,7 @@ def test_the_answer_of_create_topics(version: int) -> None:
 
 
 @pytest.mark.semantics("81a", "81b")
-@pytest.mark.parametrize("version", range(13))
+@pytest.mark.parametrize("version", range(14))
 def test_naming_a_topic_makes_it(version: int) -> None:
     """Clients below v4 cannot say no."""
     world = World(auto_create_topics_enable="true")
@@ -147,7 +147,7 @@ def test_naming_a_topic_makes_it(version: int) -> None:
 
 
 @pytest.mark.semantics("82d", "82e")
-@pytest.mark.parametrize("version", range(13))
+@pytest.mark.parametrize("version", range(14))
 def test_a_topic_that_is_not_there_is_a_row(version: int) -> None:
     world = World(auto_create_topics_enable="false")
     (row,) = (

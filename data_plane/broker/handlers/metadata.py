@@ -1,5 +1,6 @@
-"""Metadata (key 3) v0-12. v1: null means all topics (v0: an empty list does). v4: auto creation.
-v7: leader epochs. v8: authorized operations. v10: topic ids. v12: topics by id.
+"""Metadata (key 3) v0-13. v1: null means all topics (v0: an empty list does). v4: auto creation.
+v7: leader epochs. v8: authorized operations. v10: topic ids. v12: topics by id. v13: an error at
+the top, of which REBOOTSTRAP_REQUIRED is for proxies to tell and never ours (KIP-1102).
 
 A topic that is unknown or not allowed is a row with an error; only a list of all topics hides those
 that the asker may not describe (kafka-protocol.md items 80-82, 91, 92).
@@ -41,7 +42,7 @@ from data_plane.protocol.schema import NO_ID, EncodedRows, part_encoder
 from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclOperation, ResourceType
 
-API_KEY, VERSIONS = 3, range(13)
+API_KEY, VERSIONS = 3, range(14)
 
 ALLOW_FLAG_FROM = 4
 IDS_FROM = 12
@@ -72,13 +73,17 @@ def handle(
 
 
 def error_response(request: MetadataRequest, error: KafkaError) -> MetadataResponse:
-    """Tell the error in each row; NOT_CONTROLLER is not among those that Metadata knows."""
+    """Tell the error in each row and from v13 on at the top, as Kafka does.
+
+    NOT_CONTROLLER is not among those that Metadata knows.
+    """
     code = ErrorCode.LEADER_NOT_AVAILABLE if error.code == ErrorCode.NOT_CONTROLLER else error.code
     return MetadataResponse(
         topics=[
             MetadataResponseTopic(code, each.name or "", each.topic_id)
             for each in request.topics or ()
-        ]
+        ],
+        error_code=code,
     )
 
 

@@ -8,7 +8,7 @@ from data_plane.metadata.decision import Decision
 from data_plane.metadata.features import decide_update_features
 from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.records import BrokerFeature, FeatureLevelRecord
-from data_plane.protocol.errors import ErrorCode, InvalidRequest
+from data_plane.protocol.errors import ErrorCode, InvalidRequest, KafkaError
 from data_plane.protocol.messages.update_features import (
     SAFE_DOWNGRADE,
     UPGRADE,
@@ -35,13 +35,11 @@ def update(name: str, level: int, kind: int = UPGRADE) -> UpdateFeaturesRequestF
     ],
 )
 def test_one_refusal_refuses_all(asked: UpdateFeaturesRequestFeature, code: int) -> None:
-    both = [asked, update("two.version", 1)]
-    decision = decide_update_features(IMAGE, both, supported=SUPPORTED)
-    assert [row.error_code for row in decision.response] == [
-        code,
-        ErrorCode.FEATURE_UPDATE_FAILED,
-    ]
-    assert not decision.records
+    good = update("two.version", 1)
+    for both in ([asked, good], [good, asked]):
+        with pytest.raises(KafkaError) as refused:
+            decide_update_features(IMAGE, both, supported=SUPPORTED)
+        assert refused.value.code == code
 
 
 @pytest.mark.parametrize(
@@ -74,8 +72,9 @@ def test_a_level_that_a_registered_broker_does_not_support_is_refused() -> None:
     able = dataclasses.replace(broker(1), features=(BrokerFeature("f", 1, 2),))
     old = dataclasses.replace(broker(2), features=(BrokerFeature("f", 1, 1),))
     levels = {"f": range(1, 3)}
-    refused = decide_update_features(cluster(able, old), [update("f", 2)], supported=levels)
-    assert codes(refused.response) == [ErrorCode.INVALID_UPDATE_VERSION]
+    with pytest.raises(KafkaError) as refused:
+        decide_update_features(cluster(able, old), [update("f", 2)], supported=levels)
+    assert refused.value.code == ErrorCode.INVALID_UPDATE_VERSION
     taken = decide_update_features(cluster(able), [update("f", 2)], supported=levels)
     assert codes(taken.response) == [ErrorCode.NONE]
 
@@ -84,5 +83,6 @@ def test_a_cluster_of_two_cannot_go_back_to_records_for_one() -> None:
     image = after(
         cluster(broker(1), broker(2)), Decision(None, [FeatureLevelRecord("ottla.version", 1)])
     )
-    refused = decide_update_features(image, [update("ottla.version", 0, SAFE_DOWNGRADE)])
-    assert codes(refused.response) == [ErrorCode.INVALID_UPDATE_VERSION]
+    with pytest.raises(KafkaError) as refused:
+        decide_update_features(image, [update("ottla.version", 0, SAFE_DOWNGRADE)])
+    assert refused.value.code == ErrorCode.INVALID_UPDATE_VERSION

@@ -115,6 +115,20 @@ def test_ids_before_v12_are_refused_in_each_row(version: int) -> None:
     assert row.error_code == ErrorCode.INVALID_REQUEST
 
 
+def test_the_top_of_version_13_tells_no_error_of_a_row() -> None:
+    """Clients that find REBOOTSTRAP_REQUIRED there begin anew; anything else fails the whole."""
+    broker = StandIn()
+    broker.create("there")
+    response = broker.ask(named("there", "gone", is_allowed=False), 13)
+    assert response.error_code == ErrorCode.NONE
+    assert codes_by_name(response.topics) == {
+        "there": ErrorCode.NONE,
+        "gone": ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    }
+    whole = metadata.error_response(ALL, InvalidRequest())
+    assert whole.error_code == ErrorCode.INVALID_REQUEST, "no row could tell it"
+
+
 def test_a_topic_asked_for_twice_is_answered_once() -> None:
     broker = StandIn()
     broker.create("a")
@@ -224,7 +238,9 @@ def test_item_81_without_a_leader_of_the_quorum_clients_are_asked_to_come_back()
     broker.controller.step_down()
     (row,) = broker.ask(named("new"), 9).topics
     assert row.error_code == ErrorCode.LEADER_NOT_AVAILABLE
-    (row,) = metadata.error_response(named("new"), NotController()).topics
+    refused = metadata.error_response(named("new"), NotController())
+    assert refused.error_code == ErrorCode.LEADER_NOT_AVAILABLE, "v13 has a place for it"
+    (row,) = refused.topics
     assert row.error_code == ErrorCode.LEADER_NOT_AVAILABLE
 
 
