@@ -13,6 +13,7 @@ GB = 10**9
 KB = 10**3
 CURRENCY = "USD"
 PARTITIONS_PER_TOPIC_MAX = 256
+ENGINES_OFFERED = ("embedded",)  # those that this version can run
 
 Engine = Literal["embedded", "apache-kafka"]
 Tenancy = Literal["dedicated", "shared"]
@@ -41,6 +42,11 @@ class Plan:
     retention_ms_max: int
     price_micros_per_month: int  # millionths of a US dollar
     is_offered: bool = False  # False: listed, but this version cannot provision it yet
+
+    @property
+    def disk_bytes_per_broker(self) -> int:
+        """Each broker's part of the disk that the plan has in all."""
+        return self.disk_bytes // max(1, self.broker_count)
 
     @property
     def partitions_per_topic_max(self) -> int:
@@ -85,6 +91,7 @@ def _dedicated(
         retention_ms_min=6 * HOUR_MS,
         retention_ms_max=days_max * DAY_MS,
         price_micros_per_month=price * 10**6,
+        is_offered=family == "standard",
     )
 
 

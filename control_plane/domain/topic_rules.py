@@ -6,6 +6,10 @@ from control_plane.domain.durations import text_from_ms
 from control_plane.domain.errors import Invalid
 from control_plane.domain.plans import Plan, limit_error, next_plan_for
 
+# With three replicas or more, acks=all means two brokers, and one may be down.
+MIN_INSYNC_REPLICAS = 2
+MIN_INSYNC_FROM_REPLICATION = 3
+
 
 @dataclass(frozen=True, slots=True)
 class TopicShape:
@@ -25,7 +29,10 @@ class TopicShape:
     def configs(self) -> dict[str, str]:
         """Return the topic's config overrides by Kafka's names."""
         retention = -1 if self.retention_ms is None else self.retention_ms
-        return {"cleanup.policy": self.cleanup_policy, "retention.ms": str(retention)}
+        configs = {"cleanup.policy": self.cleanup_policy, "retention.ms": str(retention)}
+        if self.replication_factor >= MIN_INSYNC_FROM_REPLICATION:
+            configs["min.insync.replicas"] = str(MIN_INSYNC_REPLICAS)
+        return configs
 
 
 def shape_for(

@@ -86,6 +86,12 @@ def create(
             f"Offered: {offered}.",
             field="plan",
         )
+    if engine not in plans.ENGINES_OFFERED:
+        raise Invalid(
+            f"Engine {engine} cannot be provisioned by this version of the service. "
+            f"Offered: {', '.join(plans.ENGINES_OFFERED)}.",
+            field="engine",
+        )
     session.refresh(app, with_for_update={"read": True})
     if app.deleted_at is not None:
         raise Gone("That app was destroyed.")

@@ -95,12 +95,13 @@ def wait_status(session: Session, cluster: Cluster, *, now: dt.datetime) -> Wait
 
 
 def place(session: Session, cluster: Cluster, *, now: dt.datetime, silence: dt.timedelta) -> bool:
-    """Reserve a node for each broker; False: not enough reporting nodes. A second run finds them.
+    """Reserve a node for all brokers; False: none that reports has room. A second run finds it.
 
-    Nodes are filled evenly, those with fewer brokers first; a node's ports bound its brokers.
+    Nodes are filled evenly, the one with fewest brokers first; a node's ports bound its brokers.
+    All brokers of a cluster are on one node: they talk through its socket files (decision 33).
     """
     wanted = plan_of(cluster).broker_count
-    if len(existing := brokers(session, cluster)) >= wanted:
+    if brokers(session, cluster):
         return True
     # One placement at a time, so that two do not both take a node's last place.
     nodes = session.scalars(
@@ -110,12 +111,11 @@ def place(session: Session, cluster: Cluster, *, now: dt.datetime, silence: dt.t
         .with_for_update(of=Node, key_share=True)
     ).all()
     load = {node.id: _broker_count(session, node) for node in nodes}
-    for broker_id in range(len(existing), wanted):
-        free = [node for node in nodes if load[node.id] < _broker_count_max(node)]
-        if not free:
-            return False
-        node = min(free, key=lambda each: (load[each.id], each.id))
-        load[node.id] += 1
+    free = [node for node in nodes if load[node.id] + wanted <= _broker_count_max(node)]
+    if not free:
+        return False
+    node = min(free, key=lambda each: (load[each.id], each.id))
+    for broker_id in range(wanted):
         session.add(ClusterBroker(cluster_id=cluster.id, node_id=node.id, broker_id=broker_id))
     session.flush()
     return True

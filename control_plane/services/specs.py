@@ -18,6 +18,7 @@ from data_plane.contract.spec import (
     AclSpec,
     BrokerSpec,
     ClusterSpec,
+    MemberSpec,
     NodeSpec,
     PrincipalSpec,
     SealedSecret,
@@ -29,6 +30,8 @@ DESIRED_TOPICS = (TopicState.CREATING, TopicState.AVAILABLE, TopicState.UPDATING
 # Members of a group start within this of each other or cost a rebalance; Kafka's 3 s make
 # each first start of a small app wait.
 BROKER_CONFIGS = {"group.initial.rebalance.delay.ms": "500"}
+# Two voters are worse than one: both must live. So one, or three, form the metadata quorum.
+FIRST_VOTERS = 3
 GONE = (ClusterState.DELETING, ClusterState.DELETED)
 
 
@@ -183,9 +186,10 @@ def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, ClusterSpe
             admin_key=SealedSecret.model_validate(admins[node_id].node_sealed_key),
             admin_principal=admins[node_id].principal,
             brokers=[_broker(broker) for broker in brokers],
+            members=_members(cluster),
             topics=topics,
             principals=principals,
-            disk_bytes_max=PLANS[cluster.plan].disk_bytes,
+            disk_bytes_max=PLANS[cluster.plan].disk_bytes_per_broker,
             broker_configs=BROKER_CONFIGS,
         )
         for node_id, brokers in by_node.items()
@@ -206,6 +210,22 @@ def _broker(broker: ClusterBroker) -> BrokerSpec:
         key=SealedSecret.model_validate(broker.node_sealed_key),
         rack=broker.node.rack,
     )
+
+
+def _members(cluster: Cluster) -> list[MemberSpec]:
+    """Every broker that the plan gives the cluster; none of one that is alone."""
+    count = PLANS[cluster.plan].broker_count
+    if count == 1:
+        return []
+    return [
+        MemberSpec(
+            broker_id=broker_id,
+            # Of the cluster and the broker, so that a second publication says the same.
+            directory_id=str(uuid.uuid5(cluster.id, f"broker {broker_id}")),
+            is_first_voter=broker_id < FIRST_VOTERS <= count,
+        )
+        for broker_id in range(count)
+    ]
 
 
 def _topics(session: Session, cluster: Cluster) -> list[TopicSpec]:

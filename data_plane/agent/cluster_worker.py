@@ -7,7 +7,7 @@ broker's death, while a broker starts, and for samples and drift.
 import asyncio
 import logging
 
-from data_plane.agent import reconcile
+from data_plane.agent import reconcile, sockets
 from data_plane.agent.admin_session import AdminSession
 from data_plane.agent.admin_state import AdminFailed, AdminOutcome
 from data_plane.agent.cluster_status import ClusterFacts, status_from_facts
@@ -37,7 +37,7 @@ class ClusterWorker:
         self._session = AdminSession(node, self._storage)
         self._woken = asyncio.Event()
         self._brokers = {
-            broker.broker_id: ManagedBroker(node, self._engine, broker, self.wake)
+            broker.broker_id: ManagedBroker(node, self._engine, self._storage, broker, self.wake)
             for broker in self._storage.brokers()
         }
         self._applied = (read_json(self._storage.root / "applied.json") or {}).get("generation", 0)
@@ -129,7 +129,9 @@ class ClusterWorker:
     def _broker(self, broker_id: int) -> ManagedBroker:
         if broker_id not in self._brokers:
             storage = self._storage.broker(broker_id)
-            self._brokers[broker_id] = ManagedBroker(self._node, self._engine, storage, self.wake)
+            self._brokers[broker_id] = ManagedBroker(
+                self._node, self._engine, self._storage, storage, self.wake
+            )
         return self._brokers[broker_id]
 
     # -- the steps ------------------------------------------------------------------------------
@@ -190,6 +192,7 @@ class ClusterWorker:
         for broker in self._brokers.values():
             broker.remove()
         self._brokers.clear()
+        sockets.remove(self._storage)
         self._storage.remove()
         self._outcome, self._applied, self._sizes = None, 0, {}
         self._conditions.clear_all()

@@ -1,15 +1,23 @@
 """One broker of this node: its files, ports and process, as seen and as changed."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
-from data_plane.agent import supervise
-from data_plane.agent.engines.base import BrokerPlace, Engine, Reading
+from data_plane.agent import sockets, supervise
+from data_plane.agent.directories import DirectoryNote
+from data_plane.agent.engines.base import BrokerPlace, Engine, PeerPlace, Reading
 from data_plane.agent.node import Node
 from data_plane.agent.ports import BrokerPorts, PortTaken, kept_ports, mark_served
 from data_plane.agent.reconcile import BrokerSeen
 from data_plane.agent.restarts import RestartPolicy
-from data_plane.agent.storage import BrokerStorage, Digests, digests_of, write_atomically
+from data_plane.agent.storage import (
+    BrokerStorage,
+    ClusterStorage,
+    Digests,
+    digests_of,
+    write_atomically,
+)
 from data_plane.agent.supervise import BrokerProcess
 from data_plane.contract.report import BrokerStatus, Phase
 from data_plane.contract.spec import BrokerSpec, ClusterSpec
@@ -19,12 +27,21 @@ BLOCKED_RETRY_MS = 1000
 
 class ManagedBroker:
     def __init__(
-        self, node: Node, engine: Engine, storage: BrokerStorage, wake: Callable[[], None]
+        self,
+        node: Node,
+        engine: Engine,
+        cluster: ClusterStorage,
+        storage: BrokerStorage,
+        wake: Callable[[], None],
     ) -> None:
         limits = node.config.limits
         self._node = node
         self._engine = engine
         self._wake = wake
+        self._cluster = cluster
+        note = node.storage.directory_note(cluster.root.name, storage.broker_id)
+        self._directory = DirectoryNote(note, lambda: str(uuid.uuid4()))
+        self._peers: PeerPlace | None = None
         self.storage = storage
         self.policy = RestartPolicy(
             limits.deaths_max, limits.deaths_window_ms, limits.start_delays_ms
@@ -39,7 +56,7 @@ class ManagedBroker:
         self.port_problem = ""  # a taken port that keeps the broker from starting
         self.death = ""  # how it died last, in words
         self._blocked_until_ms = 0
-        self._wanted: tuple[ClusterSpec, BrokerPorts, Digests] | None = None
+        self._wanted: tuple[ClusterSpec, BrokerPlace, Digests] | None = None
 
     @property
     def broker_id(self) -> int:
@@ -57,6 +74,7 @@ class ManagedBroker:
     async def seen(self, cluster: ClusterSpec, check_files: bool) -> BrokerSeen:
         """How it is now. Raises SecretUnopened where the spec's key is not for this node."""
         await self._look()
+        self._peers = self._peer_place(cluster)
         spec = broker_spec(cluster, self.broker_id)
         wanted = self._wanted_digests(cluster, spec) if spec else Digests()
         is_known = wanted != Digests()
@@ -97,10 +115,10 @@ class ManagedBroker:
         """Remembered per spec and ports, so that the key is opened only when something changed."""
         if self.ports is None:
             return Digests()
-        held = self._wanted
-        if held is None or held[0] is not cluster or held[1] != self.ports:
+        held, place = self._wanted, self._place(self.ports)
+        if held is None or held[0] is not cluster or held[1] != place:
             digests = digests_of(self._files(cluster, spec, self.ports), self._engine.reloaded)
-            held = self._wanted = (cluster, self.ports, digests)
+            held = self._wanted = (cluster, place, digests)
         return held[2]
 
     def _digests_on_disk(self, cluster: ClusterSpec) -> Digests:
@@ -121,7 +139,19 @@ class ManagedBroker:
         return self._engine.files(cluster, spec, key, self._place(ports))
 
     def _place(self, ports: BrokerPorts) -> BrokerPlace:
-        return BrokerPlace(self.storage, ports, self._node.config.bind_host)
+        return BrokerPlace(self.storage, ports, self._node.config.bind_host, self._peers)
+
+    def _peer_place(self, cluster: ClusterSpec) -> PeerPlace | None:
+        """Looked at anew each time: a directory may be lost while its broker runs."""
+        members = {member.broker_id: member for member in cluster.members}
+        if self.broker_id not in members:
+            return None
+        directory_id = self._directory.current(
+            members[self.broker_id].directory_id,
+            is_formatted=self._engine.is_formatted(self.storage),
+        )
+        where = sockets.socket_directory(self._cluster)
+        return PeerPlace(self._node.node_id, directory_id, where)
 
     async def readings(self) -> tuple[Reading, ...]:
         """What it counts; notes on the way whether it still answers."""
@@ -153,6 +183,8 @@ class ManagedBroker:
         assert spec is not None
         assert self.ports is not None
         self.storage.create()
+        if self._peers is not None:
+            sockets.prepare(self._peers.sockets)
         for name, content in self._files(cluster, spec, self.ports).items():
             write_atomically(self.storage.config / name, content)
 
@@ -196,6 +228,7 @@ class ManagedBroker:
         """Remove everything it has on this machine; it must have been stopped."""
         self.forget()
         self._node.ports.forget(self.storage)
+        self._directory.forget()
         self.storage.remove()
 
     def forget(self) -> None:

@@ -6,7 +6,9 @@ signing.key  sealing.key          0600
 spec.json       last accepted spec; secrets in it stay sealed
 sequence        next metric sample number, reserved ahead
 status.json     where /healthz and /v1/status answer
+directories/    which data directories there were (directories.py)
 clusters/<cluster id>/admin/      the agent's own client certificate, key, trusted CA
+clusters/<cluster id>/sockets/    by which the brokers of this node talk to each other
 clusters/<cluster id>/brokers/<broker id>/
     config/     everything the process reads
     data/       its logs
@@ -55,6 +57,9 @@ class Storage:
     def cluster(self, cluster_id: str) -> "ClusterStorage":
         """Raises ValueError unless `cluster_id` is a UUID: it becomes a directory's name."""
         return ClusterStorage(self.root / "clusters" / str(uuid.UUID(cluster_id)))
+
+    def directory_note(self, cluster_id: str, broker_id: int) -> Path:
+        return self.root / "directories" / f"{uuid.UUID(cluster_id)}-{broker_id}.json"
 
     def cluster_ids(self) -> list[str]:
         """Clusters that have anything on this disk."""

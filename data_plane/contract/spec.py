@@ -64,6 +64,15 @@ class BrokerSpec(ContractModel):
     rack: str | None = None
 
 
+class MemberSpec(ContractModel):
+    """One broker of a cluster that has several, as its peers must know it."""
+
+    broker_id: int = Field(ge=0)
+    # Of its first data directory, UUID text: an agent that loses a directory makes up a new id.
+    directory_id: str
+    is_first_voter: bool = False  # one of those that form the metadata quorum of a new cluster
+
+
 class ClusterSpec(ContractModel):
     """One Kafka cluster's share on this node."""
 
@@ -78,6 +87,9 @@ class ClusterSpec(ContractModel):
     admin_key: SealedSecret | None = None
     admin_principal: str = ""  # super user on the brokers
     brokers: list[BrokerSpec] = []
+    # Every broker of a cluster of several; empty where one broker is the whole cluster. All of
+    # them are on this node: they talk to each other through socket files.
+    members: list[MemberSpec] = []
     topics: list[TopicSpec] = []
     principals: list[PrincipalSpec] = []
     disk_bytes_max: int | None = None

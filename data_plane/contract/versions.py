@@ -2,4 +2,5 @@
 
 # 1: specs, reports, metric samples.
 # 2: quotas of principals.
-CONTRACT_VERSION = 2
+# 3: members: clusters of several brokers.
+CONTRACT_VERSION = 3

@@ -11,12 +11,22 @@ from data_plane.contract.spec import BrokerSpec, ClusterSpec
 
 
 @dataclass(frozen=True, slots=True)
+class PeerPlace:
+    """What a broker among others has of its own on this node."""
+
+    node_id: str
+    directory_id: str  # UUID text, for the data directory's first format
+    sockets: Path  # a private directory for the socket files between the node's brokers
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerPlace:
     """Where one broker runs on this node: what the spec leaves to the agent."""
 
     storage: BrokerStorage
     ports: BrokerPorts
     bind_host: str
+    peers: PeerPlace | None = None  # None: it is the whole cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,9 @@ class Engine(Protocol):
 
     def marker(self, storage: BrokerStorage) -> str:
         """The word of the command line by which the process is known again."""
+
+    def is_formatted(self, storage: BrokerStorage) -> bool:
+        """Whether its data directory is there and has been written to by this engine."""
 
     async def is_ready(self, place: BrokerPlace) -> bool:
         """Ask the process whether it serves. Never raises: no answer is an answer."""

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 import psutil
 
-from data_plane.agent.engines.base import BrokerPlace, Reading
+from data_plane.agent.engines.base import BrokerPlace, PeerPlace, Reading
 from data_plane.agent.engines.prometheus import readings_from_text
 from data_plane.agent.loopback_http import Unanswered, get
 from data_plane.agent.ports import LOOPBACK
@@ -18,6 +18,7 @@ CONFIG = PurePath("broker.json")
 CERTIFICATE = PurePath("server.crt")
 KEY = PurePath("server.key")
 CLIENT_CA = PurePath("client_ca.crt")
+IDENTITY = PurePath("meta.json")  # the first file that a broker writes to its data directory
 
 
 class EmbeddedEngine:
@@ -39,6 +40,8 @@ class EmbeddedEngine:
             "disk_bytes_max": cluster.disk_bytes_max,
             "static_configs": cluster.broker_configs,
         }
+        if place.peers is not None:
+            config |= _among_peers(cluster, broker.broker_id, place.peers)
         return {
             CERTIFICATE: broker.certificate_pem.encode(),
             KEY: key_pem,
@@ -83,6 +86,9 @@ class EmbeddedEngine:
     def marker(self, storage: BrokerStorage) -> str:
         return str(storage.config / CONFIG)
 
+    def is_formatted(self, storage: BrokerStorage) -> bool:
+        return (storage.data / IDENTITY).exists()
+
     async def is_ready(self, place: BrokerPlace) -> bool:
         try:
             await get(place.ports.metrics, "/ready")
@@ -99,6 +105,34 @@ class EmbeddedEngine:
         if not any(reading.name == "resident_bytes" for reading in readings):
             readings.extend(_resident_bytes(pid))
         return readings
+
+
+def _among_peers(cluster: ClusterSpec, broker_id: int, peers: PeerPlace) -> dict[str, object]:
+    """What only a broker among others needs. The first voters are the same in every file, always:
+
+    with them an empty directory begins, and nobody else asks; so no change of the voters later on
+    restarts a broker.
+    """
+
+    def address(listener: str, of: int) -> str:
+        return f"unix:{peers.sockets / listener}-{of}.sock"
+
+    return {
+        "node_id": peers.node_id,
+        "directory_id": peers.directory_id,
+        "spec_broker_count": len(cluster.members),
+        "internal_listener": {"address": address("internal", broker_id)},
+        "quorum_listener": {"address": address("quorum", broker_id)},
+        "initial_voters": [
+            {
+                "broker_id": member.broker_id,
+                "directory_id": member.directory_id,
+                "quorum_address": address("quorum", member.broker_id),
+            }
+            for member in cluster.members
+            if member.is_first_voter
+        ],
+    }
 
 
 def _resident_bytes(pid: int) -> list[Reading]:

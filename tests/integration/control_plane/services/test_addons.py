@@ -35,11 +35,25 @@ def test_of_two_with_one_name_one_is_made(world: World) -> None:
             assert session.query(model).count() == 1
 
 
-@pytest.mark.parametrize("plan", ["standard-0", "basic-0", "extended-2"])
+@pytest.mark.parametrize("plan", ["basic-0", "extended-2"])
 def test_what_is_not_offered_is_said_to_be(plan: str, world: World) -> None:
     app = world.add_app(world.add_account())
-    with pytest.raises(Invalid, match=r"Offered: ottla-kafka:mini-0\."):
+    with pytest.raises(Invalid, match=r"Offered: ottla-kafka:mini-0, ottla-kafka:standard-0"):
         world.add_addon(app, plan=plan)
+
+
+def test_an_engine_that_is_not_there_yet_is_refused(world: World) -> None:
+    app = world.add_app(world.add_account())
+    with world.sessions() as session, pytest.raises(Invalid, match="Offered: embedded"):
+        addons.create(
+            session,
+            session.get_one(App, app.id),
+            plan="standard-0",
+            slug=SLUG,
+            now=world.now,
+            rng=world.rng,
+            options={"engine": "apache-kafka"},
+        )
 
 
 def test_unknown_plans_and_options(world: World) -> None:

@@ -83,3 +83,23 @@ def test_brokers_are_spread_and_full_nodes_left_alone(world: World) -> None:
     with world.sessions() as session:
         brokers = session.query(ClusterBroker.node_id).all()
     assert sorted(Counter(brokers).values()) == [2, 2]
+
+
+def test_a_cluster_of_three_needs_a_node_with_room_for_all(world: World) -> None:
+    """Brokers of one cluster talk through socket files, so two half-full nodes will not do."""
+    app = world.add_app(world.add_account())
+    for name, port_last in (("small-1", 106), ("small-2", 106), ("large", 108)):
+        agent = ScriptedAgent(name=name, port_first=100, port_last=port_last)
+        with world.sessions.begin() as session:
+            token = nodes.invite(session, now=world.now)
+            node = nodes.register(session, agent.registration(), token=token, now=world.now)
+            node.last_report_at = world.now
+            large_id = node.id
+    for has_room in (True, False):
+        addon, _ = world.add_addon(app, plan="standard-0")
+        with world.sessions.begin() as session:
+            cluster = session.get_one(Cluster, world.cluster(addon.id).id)
+            assert clusters.place(session, cluster, now=world.now, silence=SILENCE) == has_room
+    with world.sessions() as session:
+        placed = session.query(ClusterBroker.broker_id, ClusterBroker.node_id).all()
+    assert sorted(map(tuple, placed)) == [(0, large_id), (1, large_id), (2, large_id)]

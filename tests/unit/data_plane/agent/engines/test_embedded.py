@@ -2,13 +2,16 @@
 
 import json
 import uuid
+from dataclasses import replace
 from pathlib import Path, PurePath
 
-from data_plane.agent.engines.base import BrokerPlace
-from data_plane.agent.engines.embedded import EmbeddedEngine
+from data_plane.agent.engines.base import BrokerPlace, PeerPlace
+from data_plane.agent.engines.embedded import IDENTITY, EmbeddedEngine
 from data_plane.agent.ports import BrokerPorts
 from data_plane.agent.storage import BrokerStorage
-from data_plane.contract.spec import BrokerSpec, ClusterSpec, SealedSecret
+from data_plane.contract.spec import BrokerSpec, ClusterSpec, MemberSpec, SealedSecret
+from data_plane.log import identity
+from data_plane.server.config_file import read_config
 
 SEALED = SealedSecret(ephemeral_public_key="", nonce="", ciphertext="")
 BROKER = BrokerSpec(
@@ -49,6 +52,39 @@ def test_files_say_what_the_broker_needs(tmp_path: Path) -> None:
     assert [name for name, content in files.items() if b"the key" in content] == [
         PurePath("server.key")
     ]
+
+
+def test_a_broker_among_others_knows_whom_it_forms_the_quorum_with(tmp_path: Path) -> None:
+    ids = [str(uuid.uuid4()) for _ in range(4)]
+    members = [
+        MemberSpec(broker_id=at, directory_id=one, is_first_voter=at < 3)
+        for at, one in enumerate(ids)
+    ]
+    cluster = CLUSTER.model_copy(update={"members": members})
+    own_id = str(uuid.uuid4())
+    peers = PeerPlace("node-7", own_id, Path("/s"))
+    files = EmbeddedEngine().files(cluster, BROKER, b"k", replace(place(tmp_path), peers=peers))
+    written = tmp_path / "broker.json"
+    written.write_bytes(files[PurePath("broker.json")])
+    config = read_config(written)
+    assert (config.node_id, str(config.directory_id)) == ("node-7", own_id)
+    assert config.spec_broker_count == 4
+    assert config.internal_listener is not None
+    assert config.internal_listener.address == "unix:/s/internal-3.sock"
+    assert config.quorum_listener is not None
+    assert config.quorum_listener.address == "unix:/s/quorum-3.sock"
+    assert [
+        (one.broker_id, str(one.directory_id), one.quorum_address) for one in config.initial_voters
+    ] == [(at, ids[at], f"unix:/s/quorum-{at}.sock") for at in range(3)]
+
+
+def test_a_formatted_directory_is_known_by_the_brokers_own_file(tmp_path: Path) -> None:
+    storage = BrokerStorage(tmp_path, 3)
+    assert str(IDENTITY) == identity.NAME
+    assert not EmbeddedEngine().is_formatted(storage)
+    storage.create()
+    (storage.data / identity.NAME).write_text("{}")
+    assert EmbeddedEngine().is_formatted(storage)
 
 
 def test_the_same_spec_gives_the_same_bytes(tmp_path: Path) -> None:
