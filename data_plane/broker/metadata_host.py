@@ -58,6 +58,7 @@ class MetadataHost:
         self._has_stepped_down = False
         self._has_moved = True  # The controller was asked or told something since the last pump.
         self._is_persisting = False
+        self._lost_leader: int | None = None  # a broker id; until it is heard of again
         self._held: Ready | None = None  # a leader's snapshot that waits for an own one's files
         self._now_ms = 0
         self._duties_due_ms = 0
@@ -76,8 +77,9 @@ class MetadataHost:
 
     @property
     def controller_id(self) -> int | None:
-        """Broker id of the active controller, as far as this broker knows."""
-        return self.controller.leader_id
+        """Broker id of the active controller, as far as this broker knows; None for one lost."""
+        found = self.controller.leader_id
+        return None if found == self._lost_leader else found
 
     def decide(self, choose: Callable[[Controller], Decision[R]]) -> R | Parked:
         """As Metadata.decide; the choice is made at once."""
@@ -102,6 +104,8 @@ class MetadataHost:
     def step(self, message: Message, now_ms: int) -> None:
         """A message came from another voter or observer; `pump` follows at the end of the turn."""
         self._now_ms, self._has_moved = now_ms, True
+        if message.source.id == self._lost_leader:
+            self._lost_leader = None
         if isinstance(message, Ask | Answer):
             self.line.step(message)
             return
@@ -127,6 +131,18 @@ class MetadataHost:
         self._duties_due_ms = now_ms + WATCH_INTERVAL_MS
         for decision in controller.due(now_ms):
             controller.append(decision.records)
+
+    def lose(self, broker_id: int) -> None:
+        """A broker's connection was reset and then refused: it is gone, not silent.
+
+        The active controller fences it without waiting for its session. If it is the controller
+        that is gone, nothing is sent to it any more, though its successor is elected only later.
+        """
+        self._has_moved = True
+        if self.controller.is_active:
+            self.controller.lose_broker(broker_id)
+        elif broker_id == self.controller.leader_id:
+            self._lost_leader = broker_id
 
     def hand_over(self, now_ms: int) -> bool:
         """Before a clean stop: let another voter lead; False if there is nothing to wait for."""

@@ -292,9 +292,9 @@ class QuorumThread:
             self._on_failure(error)
 
     def _lose(self, broker_id: int) -> None:
-        """A broker's connection was reset and then refused: it is fenced without its session."""
-        if self._controller.is_active:
-            self._controller.lose_broker(broker_id)
+        """A broker's connection was reset and then refused."""
+        self._host.lose(broker_id)
+        self._turn_ends()
 
     def _ask_out(self) -> None:
         self._membership.want_shutdown()

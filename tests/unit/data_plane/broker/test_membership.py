@@ -74,9 +74,34 @@ def test_a_broker_whose_connection_is_refused_is_fenced_at_once() -> None:
     members = gathered()
     silent = others(members)[0]
     members.stop(silent)
-    members.active.host.controller.lose_broker(silent)
+    members.active.host.lose(silent)
     members.run(200)
     assert members.active.image.brokers[silent].is_fenced
+
+
+def test_a_controller_that_is_gone_is_not_named_while_its_successor_is_not_elected_yet() -> None:
+    """Clients and brokers would wait for it."""
+    members = gathered()
+    gone = members.active.broker_id
+    members.stop(gone)
+    hosts = [each.host for each in members.up()]
+    for host in hosts:
+        assert host.controller_id == gone
+        host.lose(gone)
+        assert host.controller_id is None
+    members.run(5_000)
+    assert {host.controller_id for host in hosts} == {members.active.broker_id} != {gone}
+
+
+def test_a_controller_that_is_heard_of_again_is_the_controller_still() -> None:
+    members = gathered()
+    active = members.active
+    follower = members.members[others(members)[0]].host
+    follower.lose(active.broker_id)
+    assert follower.controller_id is None
+    members.run(500)
+    assert members.active is active
+    assert follower.controller_id == active.broker_id
 
 
 def test_a_broker_that_comes_back_is_let_in_after_it_has_replayed_its_registration() -> None:
