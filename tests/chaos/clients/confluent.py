@@ -35,9 +35,6 @@ def shared(bootstrap: str) -> dict[str, Any]:
         "socket.timeout.ms": REQUEST_MS,
         "reconnect.backoff.ms": BACKOFF_MS,
         "reconnect.backoff.max.ms": BACKOFF_MS_MAX,
-        # With all brokers gone it would start anew and never again find the coordinator that its
-        # transaction waits for: librdkafka 2.16 spins in the discarded broker's handle.
-        "metadata.recovery.strategy": "none",
         "log_level": 0,
         "error_cb": lambda _error: None,  # Brokers going away is what this is about.
     }
@@ -66,6 +63,9 @@ class ConfluentProducer:
         if transactional_id is not None:
             settings |= {
                 "transactional.id": transactional_id,
+                # With all brokers gone it would start anew and never again find the coordinator it
+                # waits for: librdkafka 2.16 spins in the discarded broker's handle.
+                "metadata.recovery.strategy": "none",
                 "transaction.timeout.ms": TRANSACTION_MS,
                 "message.timeout.ms": TRANSACTION_MS,
             }
