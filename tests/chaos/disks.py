@@ -31,10 +31,16 @@ def note_replica(record: Recorder, broker: int, data_dir: Path, topics: set[str]
         problems = inspect_partition(files, directory).problems
         if problems:
             raise DiskDamaged(f"{directory}: {problems[0]}")
-        offsets, values = records_of(files, directory)
+        offsets, values, producers = records_of(files, directory)
         count += len(offsets)
-        reads = {f"{named[key]}-{key.partition_index}": [offsets, values]}
-        record.note("replica", "ok", broker=broker, reads=reads)
+        name = f"{named[key]}-{key.partition_index}"
+        record.note(
+            "replica",
+            "ok",
+            broker=broker,
+            reads={name: [offsets, values]},
+            producers={name: producers},
+        )
     return count
 
 
@@ -61,18 +67,27 @@ def replicas_that_differ(data_dirs: Sequence[Path], topics: set[str]) -> tuple[i
     return len(several), different
 
 
-def records_of(files: DiskFiles, directory: Path) -> tuple[list[int], list[int]]:
-    """Offsets and values of a partition, markers left out."""
+def records_of(
+    files: DiskFiles, directory: Path
+) -> tuple[list[int], list[int], list[tuple[int, int, int]]]:
+    """Offsets and values of a partition, markers left out, and who wrote from which offset on.
+
+    The latter as (offset, producer id, producer epoch) where it changes.
+    """
     offsets: list[int] = []
     values: list[int] = []
+    producers: list[tuple[int, int, int]] = []
     for path in sorted(directory.glob("*.log")):
         file = files.open(path)
         for batch in whole_batches(file, file.size_bytes()):
             if batch.header.is_control:
                 continue
+            who = batch.header.producer_id, batch.header.producer_epoch
+            if not producers or producers[-1][1:] != who:
+                producers.append((batch.header.base_offset, *who))
             data, at, end = batch.records()
             plain = batch.header._replace(attributes=batch.header.attributes & ~7)
             for one in decode_records(plain, memoryview(data)[at:end]):
                 offsets.append(batch.header.base_offset + one.offset_delta)
                 values.append(decode(bytes(one.value or b"")))
-    return offsets, values
+    return offsets, values, producers

@@ -2,14 +2,16 @@
 
 from tests.checker.graph import components
 from tests.checker.history import OK
+from tests.checker.invariants.duplicate import count_sent_anew
 from tests.checker.views import PartitionView, Views
 
 
 def count_allowed(views: Views) -> dict[str, int]:
-    """Write cycles (G0), skipped offsets between a producer's sends, reads of open transactions."""
+    """Write cycles (G0), skipped offsets between a producer's sends, sends of a new epoch."""
     return {
         "G0": sum(1 for _ in components(write_edges(views))),
         "int-send-skip": sum(send_skips(views, view) for view in views),
+        "sent-anew": count_sent_anew(views),
     }
 
 

@@ -5,6 +5,7 @@ of a run need no merging. A million sends take about 150 MB.
 """
 
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -182,6 +183,8 @@ class History:
         self.processes: list[str] = []
         self.chunks: dict[str, list[Chunk]] = {}  # by partition
         self.replicas: dict[str, list[tuple[str, Chunk]]] = {}  # by partition: broker, its log
+        # By partition and offset: each (producer id, producer epoch) that some disk has there.
+        self.writers: dict[str, dict[int, set[tuple[int, int]]]] = {}
         self.steps: dict[tuple[str, str], list[Step]] = {}  # by process and partition
         self.commits: dict[tuple[str, str], list[Commit]] = {}  # by group and partition
         self.fetched: dict[tuple[str, str], list[Fetched]] = {}
@@ -374,6 +377,12 @@ def chunks_of(client: Client, line: Line) -> "Iterable[tuple[str, Chunk]]":
 def take_replica(history: History, client: Client, line: Line) -> None:
     for partition, chunk in chunks_of(client, line):
         history.replicas.setdefault(partition, []).append((str(line["broker"]), chunk))
+        runs = line.get("producers", {}).get(partition, [])
+        starts = [start for start, _, _ in runs]
+        writers = history.writers.setdefault(partition, {})
+        for offset in chunk.offsets if runs else ():
+            _, producer_id, producer_epoch = runs[bisect_right(starts, offset) - 1]
+            writers.setdefault(offset, set()).add((producer_id, producer_epoch))
 
 
 def take_assign(history: History, client: Client, line: Line) -> None:

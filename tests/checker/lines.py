@@ -16,7 +16,8 @@ share `n`, a number within the process. The rest depends on `op`:
     committed   ok only, t0; group, offsets {tp: offset or null}: what the coordinator answers
     txn         x, stage (begin, commit, abort)
     list_offsets  ok only, t0; tp, at (-1 end, -2 start, or Unix ms), isolation, o, ts; is_final
-    replica     ok; broker, tp, reads as of a poll: the log on a broker's disk
+    replica     ok; broker, tp, reads as of a poll: the log on a broker's disk; producers {tp:
+                [[offset, producer id, its epoch] where these change]}, if they are known
     admin       name, arguments
     nemesis     fault: invoke when it begins, ok when its effect is over; ok: partitions it hit
     phase       name: warm-up, faults, heal, final

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.checker.__main__ import main
+from tests.checker.allowed import count_allowed
 from tests.checker.defects import DEFECTS, plant
 from tests.checker.history import History
-from tests.checker.invariants import ALL
+from tests.checker.invariants import ALL, duplicate
 from tests.checker.lines import Line, read_lines, write_lines
 from tests.checker.outcomes import of_commit, of_send
 from tests.checker.proof import SMALL, false_alarms, find_planted
 from tests.checker.report import write_report
 from tests.checker.verdict import Demands, judge
+from tests.checker.views import Views
 from tests.checker.worlds import valid_history
 
 HISTORIES = 60  # of the thousand that `python -m tests.checker prove` judges
@@ -139,3 +141,37 @@ def test_a_line_cut_by_a_kill_leaves_its_operation_unknown(tmp_path: Path) -> No
 def test_outcome_of_an_error(error: str | None, send: str, commit: str) -> None:
     assert of_send(error) == send
     assert of_commit(error) == commit
+
+
+ONCE_AND_AGAIN = [[0, 2, 5], [1, 77, 77]]  # offsets, values
+
+
+@pytest.mark.parametrize(
+    ("disks", "is_legal"),
+    [
+        ([[(0, 9, 0), (5, 9, 1)]], True),
+        ([[(0, 9, 0), (5, 9, 1)], [(0, 9, 0), (5, 9, 1)]], True),
+        ([[(0, 9, 0)]], False),
+        ([[(0, 9, 0), (1, 8, 0), (5, 9, 0)]], False),
+        ([[(0, 9, 1), (5, 9, 0)]], False),
+        ([[(0, 9, 0), (5, 8, 1)]], False),
+        ([[(0, 9, 0), (5, 9, 1)], [(0, 9, 0)]], False),
+        ([[(0, -1, -1)]], False),
+        ([[]], False),
+    ],
+)
+def test_only_a_new_epoch_of_its_producer_excuses_a_second_copy(
+    disks: list[list[tuple[int, int, int]]], is_legal: bool
+) -> None:
+    replicas: list[Line] = [
+        {"broker": broker, "reads": {"plain-0": ONCE_AND_AGAIN}, "producers": {"plain-0": runs}}
+        for broker, runs in enumerate(disks)
+    ]
+    lines = [
+        {"p": "disks", "t": t, "op": "replica", "type": "ok", **one}
+        for t, one in enumerate(replicas)
+    ]
+    views = Views(History.of(lines))
+    found = list(duplicate.check(views))
+    assert len(found) == (0 if is_legal else len(disks))
+    assert count_allowed(views)["sent-anew"] == int(is_legal)
