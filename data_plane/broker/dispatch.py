@@ -23,7 +23,7 @@ from data_plane.protocol.api_keys import (
     INTERNAL_KEYS,
     VERSIONS_AMONG_BROKERS,
 )
-from data_plane.protocol.errors import KafkaError, NotController, RequestTimedOut
+from data_plane.protocol.errors import ErrorCode, KafkaError, NotController, RequestTimedOut
 from data_plane.protocol.headers import (
     RequestHeader,
     encode_response_header,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from data_plane.broker.broker import Broker
 
 log = logging.getLogger(__name__)
+
+UNDECIDED = frozenset({ErrorCode.NOT_CONTROLLER, ErrorCode.REQUEST_TIMED_OUT})
 
 
 class CloseConnection(Exception):
@@ -208,6 +210,9 @@ def _handle(
             return (response.frame,)
         if session.forwarded is not None:
             response = _as_decided(session.forwarded, response)
+        if isinstance(response, KafkaError) and response.code in UNDECIDED:
+            undecided = getattr(module, "undecided_response", None)
+            response = undecided(broker, ctx, request) if undecided else response
         if isinstance(response, KafkaError):
             error = told_by(header.api_key, response)
             response = error_response(module, request, spec.response, error)
@@ -220,7 +225,8 @@ def _handle(
     except KafkaError as error:
         response = error
     if header.api_key in FORWARDED and session.forwarded is None:
-        response = _or_forwarded(broker, session, frame, request, response)
+        ms_max = getattr(module, "FORWARD_MS_MAX", FORWARD_MS_MAX)
+        response = _or_forwarded(broker, session, frame, request, response, ms_max)
     if isinstance(response, Parked):
         broker.park(response)
         return Reply(None, response, encode)
@@ -228,14 +234,19 @@ def _handle(
 
 
 def _or_forwarded(
-    broker: "Broker", session: Session, frame: memoryview, request: object, response: object
+    broker: "Broker",
+    session: Session,
+    frame: memoryview,
+    request: object,
+    response: object,
+    forward_ms_max: int,
 ) -> object:
     """The response, or what the active controller says instead of NOT_CONTROLLER."""
     forwarding = broker.forwarding
     if forwarding is None or not isinstance(response, (NotController, Parked)):
         return response
     whole = bytes(frame)
-    timeout_ms = getattr(request, "timeout_ms", FORWARD_MS_MAX)
+    timeout_ms = getattr(request, "timeout_ms", forward_ms_max)
 
     def forward() -> Parked:
         return forwarding.send(

@@ -44,6 +44,7 @@ from data_plane.security.acls import AclOperation, ResourceType
 
 API_KEY, VERSIONS = 3, range(14)
 
+FORWARD_MS_MAX = 5_000  # The client asks again; its connection waits for what is missing here.
 ALLOW_FLAG_FROM = 4
 IDS_FROM = 12
 
@@ -70,6 +71,16 @@ def handle(
         return decision.answering(replace(response, throttle_time_ms=quota.throttle_ms))
 
     return broker.decide(choose)
+
+
+def undecided_response(
+    broker: AdminBroker, ctx: RequestContext, request: MetadataRequest
+) -> MetadataResponse:
+    """Nobody could decide to create what is missing: everything else is there to be told.
+
+    An answer without brokers would leave a client with nobody to ask again.
+    """
+    return _response(broker, ctx, request, broker.image, broker.metadata_cache, {})
 
 
 def error_response(request: MetadataRequest, error: KafkaError) -> MetadataResponse:

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.describe_cluster import DescribeClusterRequest
-from data_plane.protocol.messages.metadata import MetadataRequest
+from data_plane.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from tests.unit.data_plane.broker.cluster_world import TOPIC, ClusterWorld
 
 ASKED = [(MetadataRequest(topics=None), 12), (DescribeClusterRequest(), 1)]
+MISSING = MetadataRequestTopic(name="missing")
 IDS = ["Metadata", "DescribeCluster"]
 
 
@@ -61,6 +63,24 @@ def test_the_controller_that_is_named_is_live_and_listed(asked: tuple[object, in
     world.fence(2)
     world.tell([])
     assert ask(world, 0, asked) == (0, [0, 1])
+
+
+def test_brokers_are_listed_where_nobody_can_create_what_is_missing() -> None:
+    """The quorum has lost its majority; the topic will be there once it leads again."""
+    world = ClusterWorld(auto_create_topics_enable="true")
+    world.create_topic()
+    world.nodes[0].metadata.controller_id = 2  # It leads the quorum, and may decide nothing.
+    sent = world.ask(0, MetadataRequest([MetadataRequestTopic(name=TOPIC), MISSING]), 12)
+    world.settle()
+    for _ in range(10):
+        world.settle(ms=1_000)
+    response = sent.response()
+    assert [row.node_id for row in response.brokers] == [0, 1, 2]
+    assert response.controller_id == 2
+    assert [(row.name, row.error_code) for row in response.topics] == [
+        (TOPIC, ErrorCode.NONE),
+        (MISSING.name, ErrorCode.LEADER_NOT_AVAILABLE),
+    ]
 
 
 def test_what_is_remembered_of_topics_follows_who_is_let_in() -> None:
