@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from data_plane.broker.config import BrokerConfig
@@ -170,7 +171,7 @@ class QuorumThread:
 
     def _to_thread(self, act: Callable[..., None], *args: object) -> None:
         assert self._loop is not None, "started first"
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # Its loop is closed: the thread has ended.
             self._loop.call_soon_threadsafe(act, *args)
 
     # --- on the thread -------------------------------------------------------------------------
@@ -337,7 +338,7 @@ class QuorumThread:
                 self._post(event.set)
 
     def _post(self, act: Callable[..., None], *args: object) -> None:
-        if not self._main.is_closed():
+        with suppress(RuntimeError):  # The broker's loop is closed: it needs no telling.
             self._main.call_soon_threadsafe(act, *args)
 
 
