@@ -42,12 +42,12 @@ class ApiSpec:
 _TABLE: tuple[tuple[int, str, range, int, str], ...] = (
     # Produce says 0: without it librdkafka turns compression off (KAFKA-18659); 0-2 are refused.
     (0, "Produce", range(14), 9, "produce"),
-    (1, "Fetch", range(4, 18), 12, "fetch"),
+    (1, "Fetch", range(4, 19), 12, "fetch"),
     (2, "ListOffsets", range(1, 12), 6, "list_offsets"),
     (3, "Metadata", range(14), 9, "metadata"),
     (8, "OffsetCommit", range(2, 11), 8, "offset_commit"),
     (9, "OffsetFetch", range(1, 11), 6, "offset_fetch"),
-    (10, "FindCoordinator", range(6), 3, "find_coordinator"),
+    (10, "FindCoordinator", range(7), 3, "find_coordinator"),
     (11, "JoinGroup", range(10), 6, "join_group"),
     (12, "Heartbeat", range(5), 4, "heartbeat"),
     (13, "LeaveGroup", range(6), 4, "leave_group"),
@@ -108,7 +108,8 @@ _TABLE: tuple[tuple[int, str, range, int, str], ...] = (
 # Between brokers: neither advertised nor answered where clients come in.
 INTERNAL_KEYS: Final = frozenset({56, 58, 62, 63, 67})
 
-# Versions that are spoken between brokers alone, beside those that clients are offered.
-VERSIONS_AMONG_BROKERS: Final = {24: range(4, 6)}
+# Versions that brokers speak among themselves, in the newest: of 24 clients are offered others, and
+# what is newer in 1 and 10 says nothing to them, and would be lost on a broker not updated yet.
+VERSIONS_AMONG_BROKERS: Final = {1: range(4, 18), 10: range(6), 24: range(4, 6)}
 
 API_KEYS: Final[dict[int, ApiSpec]] = {row[0]: ApiSpec(*row) for row in _TABLE}

@@ -341,7 +341,7 @@ def test_a_members_offsets_in_a_transaction_are_fenced(world: World) -> None:
 
 
 @pytest.mark.semantics("63b", "63c")
-@pytest.mark.parametrize("version", range(6))
+@pytest.mark.parametrize("version", range(7))
 def test_a_coordinator_by_each_version(world: World, version: int) -> None:
     if version < 4:
         answer = world.ask(FindCoordinatorRequest("g", 0), version).response()

@@ -1,5 +1,6 @@
-"""Fetch (key 1) v4-17. v5: log start offset. v7: sessions (KIP-227). v9: leader epoch.
+"""Fetch (key 1) v4-18. v5: log start offset. v7: sessions (KIP-227). v9: leader epoch.
 v10: zstd. v11: rack, preferred replica. v12: flexible. v13: topic ids.
+v18: how far a follower knows the high watermark, which ours do not say (KIP-1166).
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from data_plane.replication.waiting import Parked
 if TYPE_CHECKING:
     from data_plane.broker.broker import Broker
 
-API_KEY, VERSIONS = 1, range(4, 18)
+API_KEY, VERSIONS = 1, range(4, 19)
 IS_RAW = True
 
 

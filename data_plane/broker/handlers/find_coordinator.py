@@ -1,4 +1,5 @@
-"""FindCoordinator (key 10) v0-5. v1: key types. v3: flexible. v4: several keys (KIP-699).
+"""FindCoordinator (key 10) v0-6. v1: key types. v3: flexible. v4: several keys (KIP-699).
+v6: share groups, which no broker of ours coordinates.
 
 Asking for a coordinator has its internal topic created if there is none yet, and is answered when
 it is there; if it cannot be, by COORDINATOR_NOT_AVAILABLE, upon which clients ask again. Key types
@@ -18,7 +19,7 @@ from data_plane.protocol.messages.find_coordinator import (
 from data_plane.replication.waiting import Parked
 from data_plane.security.acls import AclOperation, ResourceType
 
-API_KEY, VERSIONS = 10, range(6)
+API_KEY, VERSIONS = 10, range(7)
 
 REFUSALS = {
     GROUP: (ResourceType.GROUP, ErrorCode.GROUP_AUTHORIZATION_FAILED),

@@ -1,4 +1,4 @@
-"""Fetch v4-17 read in place and answered around file extents, without a field object.
+"""Fetch v4-18 read in place and answered around file extents, without a field object.
 
 Equal to the declaration in messages/fetch.py byte for byte. The answer is written in pieces: head,
 then for each topic its start and for each partition its start, the records themselves as the log

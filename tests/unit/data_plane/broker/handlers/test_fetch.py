@@ -28,7 +28,7 @@ def offsets_of(asked: Asked) -> list[int]:
 
 
 @pytest.mark.semantics("30a")
-@pytest.mark.parametrize("version", range(4, 18))
+@pytest.mark.parametrize("version", range(4, 19))
 def test_each_version_reads_and_tells_the_watermarks(world: World, version: int) -> None:
     for _ in range(3):
         produced(world.produce("t", batch_of(b"a", b"b")))

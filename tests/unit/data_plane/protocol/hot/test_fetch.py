@@ -16,6 +16,7 @@ from data_plane.protocol.hot.fetch import (
 )
 from data_plane.protocol.hot.fields import TopicKey
 from data_plane.protocol.messages.fetch import (
+    HIGH_WATERMARK_UNKNOWN,
     FetchRequest,
     FetchRequestForgottenTopic,
     FetchRequestPartition,
@@ -30,7 +31,7 @@ from data_plane.protocol.messages.fetch import (
 from data_plane.protocol.primitives import Buffer, DecodeError
 from data_plane.protocol.schema import decode, encode
 
-VERSIONS = range(4, 18)
+VERSIONS = range(4, 19)
 
 
 def random_name(rng: random.Random) -> str:
@@ -66,6 +67,7 @@ def random_request(rng: random.Random) -> FetchRequest:
                         rng.randrange(-1, 1 << 40),
                         rng.randrange(1 << 31),
                         rng.choice((UUID(int=0), random_id(rng))),
+                        rng.choice((HIGH_WATERMARK_UNKNOWN, rng.randrange(1 << 40))),
                     )
                     for _ in range(rng.randrange(4))
                 ),
