@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from data_plane.agent.admin_state import AdminFailed, AdminOutcome, apply
 from data_plane.agent.kafka_admin import AdminAccess
@@ -11,6 +12,7 @@ from data_plane.agent.ports import LOOPBACK
 from data_plane.agent.storage import ClusterStorage, write_atomically
 from data_plane.contract.spec import ClusterSpec
 
+Answer = TypeVar("Answer")
 RETRY_DELAYS_S = (0.05, 0.2, 0.5)  # within one apply; the worker repeats whole applies
 
 
@@ -45,12 +47,25 @@ class AdminSession:
                 await asyncio.sleep(delay_s)
         raise AssertionError("the last attempt returns or raises")
 
+    async def is_in_sync(self, spec: ClusterSpec, admin_ports: Sequence[int]) -> bool:
+        """Whether every partition has all its replicas in sync. Raises as `apply` does."""
+        access = self._written_access(spec, admin_ports)
+
+        def count(admin: ClosableAdmin) -> int:
+            return admin.out_of_sync_count()
+
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._node.threads, self._ask, access, count) == 0
+
     def _apply(self, access: AdminAccess, spec: ClusterSpec) -> AdminOutcome:
+        return self._ask(access, lambda admin: apply(admin, spec))
+
+    def _ask(self, access: AdminAccess, ask: Callable[[ClosableAdmin], Answer]) -> Answer:
         """In a thread of the pool; one at a time, as the worker awaits it."""
         if self._admin is None:
             self._admin = self._node.connect_admin(access)
         try:
-            return apply(self._admin, spec)
+            return ask(self._admin)
         except AdminFailed:
             self._drop()
             raise

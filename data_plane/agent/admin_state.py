@@ -47,6 +47,9 @@ class AdminPort(Protocol):
     def topics(self) -> Mapping[str, ObservedTopic]:
         """All topics but internal ones."""
 
+    def out_of_sync_count(self) -> int:
+        """How many partitions, internal ones included, lack a replica in their ISR."""
+
     def create_topics(self, topics: Sequence[TopicSpec]) -> Errors: ...
     def delete_topics(self, names: Sequence[str]) -> Errors: ...
     def grow_topics(self, partition_counts: Mapping[str, int]) -> Errors: ...

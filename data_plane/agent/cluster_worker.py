@@ -6,6 +6,7 @@ broker's death, while a broker starts, and for samples and drift.
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from data_plane.agent import reconcile, sockets
 from data_plane.agent.admin_session import AdminSession
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 ROUNDS_MAX = 20  # of look, plan, act before others get their turn
 PROBLEM_RETRY_S = 1.0
+ROLL_POLL_S = 0.25
 SLOW_START_S = 5.0
 
 
@@ -49,6 +51,7 @@ class ClusterWorker:
         self._admin_failures = 0
         self._sample_due_s = 0.0
         self._check_files = True
+        self._is_rolling = False  # a restart waits until the partitions are in sync
         self.steps_taken = 0
         self._status = self._new_status()
 
@@ -120,11 +123,20 @@ class ClusterWorker:
         self._check_files = False
         if not all(broker.is_running for broker in brokers.values()):
             self._session.reset()  # its client would go on calling where nobody answers
-        return ClusterSeen(
+        seen = ClusterSeen(
             has_directory=self._storage.root.exists(),
             brokers=brokers,
             is_admin_due=_loop_time() >= self._admin_due_s,
         )
+        self._is_rolling = reconcile.wants_roll(self._spec, seen)
+        return replace(seen, is_in_sync=await self._is_in_sync()) if self._is_rolling else seen
+
+    async def _is_in_sync(self) -> bool:
+        try:
+            return await self._session.is_in_sync(self._spec, self._admin_ports())
+        except AdminFailed as problem:
+            logger.info("cluster %s: no restart yet: %s", self._spec.cluster_id, problem)
+            return False
 
     def _broker(self, broker_id: int) -> ManagedBroker:
         if broker_id not in self._brokers:
@@ -160,9 +172,10 @@ class ClusterWorker:
 
     async def _apply_admin_state(self) -> None:
         spec = self._spec
-        ports = [broker.ports.admin for broker in self._brokers.values() if broker.ports]
         try:
-            self._outcome = await self._session.apply(spec, ports, self._brokers_answer)
+            self._outcome = await self._session.apply(
+                spec, self._admin_ports(), self._brokers_answer
+            )
         except (AdminFailed, SecretUnopened):
             self._admin_later()
             raise
@@ -176,6 +189,9 @@ class ClusterWorker:
         if self._applied != spec.generation:
             self._applied = spec.generation
             write_json(self._storage.root / "applied.json", {"generation": spec.generation})
+
+    def _admin_ports(self) -> list[int]:
+        return [broker.ports.admin for broker in self._brokers.values() if broker.ports]
 
     async def _brokers_answer(self) -> bool:
         answers = await asyncio.gather(*(broker.answers() for broker in self._brokers.values()))
@@ -237,6 +253,8 @@ class ClusterWorker:
         due = [limits.sample_interval_s, self._sample_due_s - _loop_time()]
         if self._problem is not None:
             due.append(PROBLEM_RETRY_S)
+        if self._is_rolling:
+            due.append(ROLL_POLL_S)
         for broker in self._brokers.values():
             due.extend(self._broker_pause_s(broker))
         if self._spec.desired == "running":

@@ -102,6 +102,14 @@ class KafkaAdmin:
             for topic in described
         }
 
+    def out_of_sync_count(self) -> int:
+        partitions = [
+            partition
+            for topic in self._call("describe_topics")
+            for partition in topic["partitions"]
+        ]
+        return sum(len(one["isr_nodes"]) < len(one["replica_nodes"]) for one in partitions)
+
     def _overrides(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         from kafka.admin import ConfigResource, ConfigResourceType
 

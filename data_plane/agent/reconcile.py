@@ -3,7 +3,8 @@
 A running cluster is brought about in this order, each step only where it is needed:
 
     stop and remove brokers that the spec no longer lists
-    -> stop brokers whose files changed (a restart: they start again below)
+    -> stop brokers whose files changed (a restart: they start again below; of several that serve
+       one at a time, and only while every partition has all its replicas in sync)
     -> prepare ports -> write files -> start        (each broker that is not running)
     -> write certificates anew and have them reloaded       (no restart: clients stay)
     -> repair files of brokers that run             (someone else changed them)
@@ -87,6 +88,7 @@ class ClusterSeen:
     has_directory: bool
     brokers: Mapping[int, BrokerSeen]
     is_admin_due: bool = True  # generation not applied yet, or the time to look for drift has come
+    is_in_sync: bool = False  # every partition, internal ones too, has all its replicas in sync
 
 
 def steps(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[Step]:
@@ -122,12 +124,35 @@ def _unlisted_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
         yield RemoveBroker(broker_id)
 
 
+def wants_roll(spec: ClusterSpec, seen: ClusterSeen) -> bool:
+    """Whether the next restart may only be made while the partitions are in sync."""
+    if spec.desired == "absent" or len(spec.brokers) == 1:
+        return False
+    is_serving = all(broker.is_ready for _, broker in _listed(spec, seen))
+    return is_serving and bool(_changed(spec, seen))
+
+
 def _changed_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
-    for broker_id, broker in _listed(spec, seen):
-        wanted, has_read = broker.wanted.at_start, broker.has_read.at_start
-        if broker.is_running and wanted and wanted != has_read:
-            yield StopBroker(broker_id, "its files changed")
-            yield from _start(broker_id)
+    """Those that do not serve at once: they may be waiting for just that change."""
+    changed = _changed(spec, seen)
+    silent = [broker_id for broker_id in changed if not seen.brokers[broker_id].is_ready]
+    if wants_roll(spec, seen):
+        now = changed[:1] if seen.is_in_sync else []
+    else:
+        now = changed if len(spec.brokers) == 1 else silent
+    for broker_id in now:
+        yield StopBroker(broker_id, "its files changed")
+        yield from _start(broker_id)
+
+
+def _changed(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[int]:
+    return [
+        broker_id
+        for broker_id, broker in _listed(spec, seen)
+        if broker.is_running
+        and broker.wanted.at_start
+        and broker.wanted.at_start != broker.has_read.at_start
+    ]
 
 
 def _missing_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:

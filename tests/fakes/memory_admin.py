@@ -18,6 +18,7 @@ class MemoryAdmin:
         self.limits: dict[str, dict[str, float]] = {}
         self.calls: list[str] = []
         self.is_gone = False
+        self.out_of_sync = 0  # partitions
 
     def close(self) -> None:
         return
@@ -31,6 +32,11 @@ class MemoryAdmin:
         if self.is_gone:
             raise AdminFailed("cannot connect: refused")
         return dict(self.held)
+
+    def out_of_sync_count(self) -> int:
+        if self.is_gone:
+            raise AdminFailed("cannot connect: refused")
+        return self.out_of_sync
 
     def create_topics(self, topics: Sequence[TopicSpec]) -> Errors:
         self._called("create_topics")

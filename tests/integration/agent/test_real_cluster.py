@@ -97,6 +97,53 @@ def test_three_brokers_become_one_cluster(three: ThreeBrokers) -> None:
     three.run(scenario)
 
 
+def test_a_changed_setting_restarts_one_broker_at_a_time(three: ThreeBrokers) -> None:
+    """All three, and a producer that goes on meanwhile is answered throughout."""
+    app = three.authority.client("app", three.cluster_id)
+    principals = [three.grants("app")]
+    settings = {"group.initial.rebalance.delay.ms": "1"}
+
+    async def scenario(agent: NodeAgent) -> None:
+        agent.accept(three.spec(three.cluster(principals=principals)))
+        await until(lambda: is_applied(agent, 1), SECONDS_MAX)
+        before = [broker.pid for broker in only_cluster(agent).brokers]
+        client = three.client(app, 0) | {
+            "bootstrap.servers": bootstrap(agent),
+            "message.timeout.ms": 60_000,
+            "log_level": 0,
+        }
+        is_over, rounds = asyncio.Event(), 0
+
+        async def write() -> None:
+            nonlocal rounds
+            while not is_over.is_set():
+                assert await asyncio.to_thread(produce, client, "flights", [b"x"] * 20) == []
+                rounds += 1
+
+        most_down = 0
+
+        def is_rolled() -> bool:
+            nonlocal most_down
+            down = [broker.phase != "ready" for broker in only_cluster(agent).brokers]
+            most_down = max(most_down, sum(down))
+            return is_applied(agent, 2)
+
+        writing = asyncio.create_task(write())
+        second = three.cluster(2, principals=principals, broker_configs=settings)
+        agent.accept(three.spec(second))
+        try:
+            await until(is_rolled, 2 * SECONDS_MAX)
+        finally:
+            is_over.set()
+            await writing
+        after = [broker.pid for broker in only_cluster(agent).brokers]
+        assert all(old != new for old, new in zip(before, after, strict=True))
+        assert most_down == 1
+        assert len(await asyncio.to_thread(consume, client, "flights", 20 * rounds)) == 20 * rounds
+
+    three.run(scenario)
+
+
 async def lose_directory(agent: NodeAgent, three: ThreeBrokers, broker_id: int) -> None:
     """Remove all that a broker has stored, then kill it; returns once another process runs.
 

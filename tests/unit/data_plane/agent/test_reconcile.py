@@ -1,6 +1,7 @@
 """Wish and sight to steps: every difference has its step, no difference has none."""
 
 import uuid
+from dataclasses import replace
 
 from data_plane.agent.reconcile import (
     ApplyAdminState,
@@ -14,6 +15,7 @@ from data_plane.agent.reconcile import (
     StopBroker,
     WriteFiles,
     steps,
+    wants_roll,
 )
 from data_plane.agent.storage import Digests
 from data_plane.contract.spec import BrokerSpec, ClusterSpec, SealedSecret
@@ -139,3 +141,41 @@ def test_absent_forgets_a_broker_that_never_had_a_file() -> None:
     """It found no ports, so nothing is on disk; known brokers keep a cluster from being absent."""
     known = seen({0: BrokerSeen()}, is_admin_due=True, has_directory=False)
     assert steps(spec(0, desired="absent"), known) == (RemoveCluster(),)
+
+
+def test_of_several_that_serve_one_is_restarted_at_a_time() -> None:
+    wished, changed = spec(0, 1, 2), running(wanted=OTHERS)
+    before = seen({0: changed, 1: changed, 2: changed})
+    assert wants_roll(wished, before)
+    assert steps(wished, before) == ()  # a partition lacks a replica, or nobody could tell
+    in_sync = replace(before, is_in_sync=True)
+    assert steps(wished, in_sync) == (StopBroker(0, "its files changed"), *start(0))
+    restarting = running(has_read=OTHERS, on_disk=OTHERS, wanted=OTHERS, is_ready=False)
+    half = replace(in_sync, brokers={0: restarting, 1: changed, 2: changed})
+    assert not wants_roll(wished, half)
+    assert steps(wished, half) == ()  # the first must serve again, whatever was in sync before
+    done = running(has_read=OTHERS, on_disk=OTHERS, wanted=OTHERS)
+    second = replace(in_sync, brokers={0: done, 1: changed, 2: changed})
+    assert steps(wished, second) == (StopBroker(1, "its files changed"), *start(1))
+
+
+def test_brokers_that_do_not_serve_take_their_change_at_once() -> None:
+    wished, silent = spec(0, 1, 2), running(wanted=OTHERS, is_ready=False)
+    expected = [
+        step
+        for broker_id in (0, 1)
+        for step in (StopBroker(broker_id, "its files changed"), *start(broker_id))
+    ]
+    assert list(steps(wished, seen({0: silent, 1: silent, 2: running(wanted=OTHERS)}))) == expected
+
+
+def test_one_broker_alone_waits_for_nobody() -> None:
+    wished = spec(0)
+    held = seen({0: running(wanted=OTHERS)})
+    assert not wants_roll(wished, held)
+    assert steps(wished, held) == (StopBroker(0, "its files changed"), *start(0))
+
+
+def test_a_cluster_that_is_to_go_does_not_roll() -> None:
+    changed = running(wanted=OTHERS)
+    assert not wants_roll(spec(0, 1, desired="absent"), seen({0: changed, 1: changed}))
