@@ -48,6 +48,9 @@ class ManagedBroker:
         )
         self.ports: BrokerPorts | None = kept_ports(storage)
         self.process: BrokerProcess | None = self._adopted()
+        self._is_adopted_server = self.process is not None and bool(
+            self.ports and self.ports.has_served
+        )
         self.is_ready = False
         self.has_served = False  # this process, once: now silent, it hangs and does not start
         self.is_draining = False
@@ -81,6 +84,7 @@ class ManagedBroker:
         return BrokerSeen(
             is_running=self.process is not None,
             is_ready=self.is_ready,
+            has_served=self.has_served or self._is_adopted_server,
             may_start=self.policy.may_start(self._node.now_ms())
             and self._node.now_ms() >= self._blocked_until_ms,
             has_read=self.process.has_read if self.process else Digests(),
@@ -200,6 +204,7 @@ class ManagedBroker:
             self._wanted_digests(cluster, spec),
             self._wake,
         )
+        self._is_adopted_server = False
         self.policy.started()
         self.is_ready = False
         self.starting_since_ms = self._node.now_ms()

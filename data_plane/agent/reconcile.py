@@ -77,6 +77,7 @@ class BrokerSeen:
 
     is_running: bool = False
     is_ready: bool = False
+    has_served: bool = False  # this process, once: now silent, it is slow or hangs
     may_start: bool = True  # the restart policy's word
     has_read: Digests = UNKNOWN  # what its process has read, at its start or since
     on_disk: Digests = UNKNOWN
@@ -133,16 +134,20 @@ def wants_roll(spec: ClusterSpec, seen: ClusterSeen) -> bool:
 
 
 def _changed_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
-    """Those that do not serve at once: they may be waiting for just that change."""
+    """Those that never served at once: they may be waiting for just that change."""
     changed = _changed(spec, seen)
-    silent = [broker_id for broker_id in changed if not seen.brokers[broker_id].is_ready]
+    new = [broker_id for broker_id in changed if not _has_served(seen.brokers[broker_id])]
     if wants_roll(spec, seen):
         now = changed[:1] if seen.is_in_sync else []
     else:
-        now = changed if len(spec.brokers) == 1 else silent
+        now = changed if len(spec.brokers) == 1 else new
     for broker_id in now:
         yield StopBroker(broker_id, "its files changed")
         yield from _start(broker_id)
+
+
+def _has_served(broker: BrokerSeen) -> bool:
+    return broker.is_ready or broker.has_served
 
 
 def _changed(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[int]:

@@ -159,7 +159,7 @@ def test_of_several_that_serve_one_is_restarted_at_a_time() -> None:
     assert steps(wished, second) == (StopBroker(1, "its files changed"), *start(1))
 
 
-def test_brokers_that_do_not_serve_take_their_change_at_once() -> None:
+def test_brokers_that_never_served_take_their_change_at_once() -> None:
     wished, silent = spec(0, 1, 2), running(wanted=OTHERS, is_ready=False)
     expected = [
         step
@@ -167,6 +167,13 @@ def test_brokers_that_do_not_serve_take_their_change_at_once() -> None:
         for step in (StopBroker(broker_id, "its files changed"), *start(broker_id))
     ]
     assert list(steps(wished, seen({0: silent, 1: silent, 2: running(wanted=OTHERS)}))) == expected
+
+
+def test_a_broker_that_only_fell_silent_waits_for_its_turn() -> None:
+    """It may be slow under load; its replicas may still be what keeps others in sync."""
+    slow = replace(running(wanted=OTHERS, is_ready=False), has_served=True)
+    held = seen({0: slow, 1: running(wanted=OTHERS), 2: running(wanted=OTHERS)})
+    assert steps(spec(0, 1, 2), replace(held, is_in_sync=True)) == ()
 
 
 def test_one_broker_alone_waits_for_nobody() -> None:
