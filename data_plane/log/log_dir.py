@@ -50,6 +50,7 @@ class LogDir:
         *,
         lock: Lock,
         kind: RestartKind,
+        boot_id: str,
         disk_bytes_max: int | None,
     ) -> None:
         """Use `open`."""
@@ -58,6 +59,7 @@ class LogDir:
         self.identity = identity
         self.restart_kind = kind
         self._lock = lock
+        self._boot_id = boot_id
         self._was_clean = kind in (RestartKind.CLEAN, RestartKind.NEW_DIRECTORY)
         self._is_recovered = self._was_clean
         self.manifest = Manifest(files, root)
@@ -94,13 +96,16 @@ class LogDir:
             kind = restart.restart_kind(files, root, is_new=found is None, boot_id=boot_id)
             if found is None:
                 write_identity(files, root, identity)
-            restart.mark_running(files, root, boot_id)
+            # A stop before the controller was told of a power loss must not hide it (recover).
+            is_lost = kind is RestartKind.POWER_LOSS
+            restart.mark_running(files, root, "" if is_lost else boot_id)
             return cls(
                 files,
                 root,
                 found or identity,
                 lock=lock,
                 kind=kind,
+                boot_id=boot_id,
                 disk_bytes_max=disk_bytes_max,
             )
         except BaseException:
@@ -204,7 +209,9 @@ class LogDir:
     ) -> Iterator[PartitionKey]:
         """After any stop but a clean one, open and sync every partition, yielding between them.
 
-        Must be run to its end before the broker serves. Damaged partitions end in `quarantined`.
+        Must be run to its end before the broker serves, and only once the controller knows how the
+        last run ended: from then on this boot of the machine vouches for what is here. Damaged
+        partitions end in `quarantined`.
         """
         if self._is_recovered:
             return
@@ -218,6 +225,8 @@ class LogDir:
         syncs.run()
         self._is_recovered = True
         restart.clear_failure(self.files, self.root)
+        if self.restart_kind is RestartKind.POWER_LOSS:
+            restart.mark_running(self.files, self.root, self._boot_id)
 
     def quarantine(self, key: PartitionKey, reason: str) -> None:
         """Take a partition out of service, over restarts too; its files stay for a person."""

@@ -128,6 +128,21 @@ def test_a_failure_is_remembered_until_a_recovery_has_come_to_its_end() -> None:
     assert start(files).restart_kind == RestartKind.PROCESS_CRASH
 
 
+@pytest.mark.semantics("98a")
+def test_a_power_loss_is_told_until_a_recovery_has_come_to_its_end() -> None:
+    """A process that dies before the controller has heard of it must not make it a mere crash."""
+    files = MemoryFiles()
+    filled(files)
+    files.crash()
+    assert start(files, boot_id="boot-2").restart_kind == RestartKind.POWER_LOSS
+    files.kill()  # Nobody was told, nothing is recovered; the machine went on.
+    again = start(files, boot_id="boot-2")
+    assert again.restart_kind == RestartKind.POWER_LOSS
+    recover(again)
+    files.kill()
+    assert start(files, boot_id="boot-2").restart_kind == RestartKind.PROCESS_CRASH
+
+
 def test_a_clean_mark_is_gone_as_soon_as_the_directory_is_in_use() -> None:
     files = MemoryFiles()
     filled(files).close(is_clean=True)
