@@ -1,0 +1,375 @@
+"""One machine of the cluster's world: a disk that stays, and whole brokers that come and go.
+
+What the broker's process does with threads and sockets (server/process.py, server/quorum_thread.py)
+is done here in events: the quorum and the broker post to each other, in order.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TypeVar, cast
+from uuid import UUID
+
+from data_plane.broker.broker import Broker
+from data_plane.broker.config import BrokerConfig, InitialVoter, PeerListenerConfig
+from data_plane.broker.dispatch import Session
+from data_plane.broker.loopback import INTERNAL_LISTENER, ask_self, internal_session
+from data_plane.broker.membership import Membership
+from data_plane.broker.metadata_host import MetadataHost
+from data_plane.broker.startup import open_controller, open_log_dir, recovered, registration_of
+from data_plane.broker.voter_changes import VoterChanges
+from data_plane.log.failures import LogFailure
+from data_plane.metadata.controller import Controller
+from data_plane.metadata.decision import Decision
+from data_plane.metadata.records import BrokerListener
+from data_plane.protocol.messages.broker_heartbeat import BrokerHeartbeatRequestTopic
+from data_plane.raft.codec import decode_message, encode_message
+from data_plane.raft.messages import SEEDS, Message
+from data_plane.replication.waiting import Parked
+from data_plane.security.principals import ANONYMOUS
+from data_plane.server.quorum_thread import QuorumFront, QuorumThread
+from tests.simulation.clock import NodeClock, Schedule
+from tests.simulation.disk import SimulatedDisk
+from tests.simulation.network import SimulatedNetwork
+from tests.simulation.serving import Served, SimulatedPeers
+from tests.simulation.streams import Connection, Streams
+
+R = TypeVar("R")
+Act = Callable[[], None]
+
+CLUSTER_ID = "simulated"
+EPOCH_MS = 1_700_000_000_000
+QUORUM_TICK_MS_MAX = 100
+BROKER_TICK_MS_MAX = 1_000
+CLIENTS_FROM = 100  # their numbers in the network
+
+
+class ProcessEnds(BaseException):
+    """What os._exit is in production: nothing of the process runs after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all machines share."""
+
+    schedule: Schedule
+    network: SimulatedNetwork[int]
+    streams: Streams
+    voters: tuple[InitialVoter, ...]
+    static: dict[str, str]
+    log_bytes_max: int
+
+
+class Machine:
+    """`host` is None while no process runs, `broker` until this incarnation is registered."""
+
+    def __init__(self, site: Site, number: int, rng: Random, changed: Act) -> None:
+        """changed: called behind everything that this process does."""
+        self.number = number
+        self.clock = NodeClock(site.schedule, rng)
+        self.disk = SimulatedDisk(site.schedule, rng)
+        self.host: MetadataHost | None = None
+        self.broker: Broker | None = None
+        self.paused: deque[Act] | None = None
+        self.incarnation_id = UUID(int=0)
+        self.directory_id: UUID | None = site.voters[number].directory_id
+        self.boot = 0
+        self.life = 0
+        self.disk.run_on = self.act
+        self._site = site
+        self._schedule = site.schedule
+        self._rng = rng
+        self._changed = changed
+        self._served: dict[Served, None] = {}
+        self._woken: dict[Served, None] = {}
+        self._armed_ms: int | None = None
+        self._is_in_turn = False
+
+    # --- a process's life ----------------------------------------------------------------------
+
+    def start(self) -> bool:
+        """Claim the directory and join the quorum; False if its disk failed meanwhile.
+
+        Raises DirectoryRefused and DamagedLog, which no fault here may lead to.
+        """
+        assert self.host is None, "one process at a time"
+        self.life += 1
+        try:
+            self._start()
+        except (OSError, LogFailure):
+            self.boot += 1
+            self.disk.power_fails()
+            return False
+        return True
+
+    def loses_directory(self, directory_id: UUID) -> None:
+        """Another one under the same broker id comes in its place."""
+        self.die(is_power_lost=True)
+        self.disk.is_lost()
+        self.directory_id = directory_id
+
+    def _start(self) -> None:
+        self._armed_ms = None
+        config, self.log_dir = open_log_dir(
+            self._config(), self.disk.files, rng=self._rng, boot_id=f"boot {self.boot}"
+        )
+        self._broker_config = config
+        self._controller = open_controller(config, self.disk.files, self.log_dir, rng=self._rng)
+        listeners = (
+            BrokerListener("PLAINTEXT", f"broker-{self.number}", 9092),
+            BrokerListener(INTERNAL_LISTENER, f"broker-{self.number}", 9093),
+        )
+        record = registration_of(config, self.log_dir, listeners, self._rng)
+        self.incarnation_id = record.incarnation_id
+        self._front = QuorumFront(cast(QuorumThread, QuorumCalls(self)), self._controller.committed)
+        self._front.after = self._end_turn
+        self.host = MetadataHost(
+            self._controller,
+            self.disk,
+            on_failure=self._fail,
+            log_bytes_max=self._site.log_bytes_max,
+            send=self._send,
+            on_image=lambda _, after: self.post(lambda: self._front.take_image(after)),
+        )
+        self.membership = Membership(self.host, record, cluster_id=CLUSTER_ID, is_ready=False)
+        self._voter_changes = VoterChanges(self._controller)
+        self._site.network.attach(self.number, lambda frame: self.act(lambda: self._step(frame)))
+        self._later(0, self._quorum_tick)
+
+    def _config(self) -> BrokerConfig:
+        number = self.number
+        return BrokerConfig(
+            data_dir=Path("/data"),
+            broker_id=number,
+            cluster_id=CLUSTER_ID,
+            node_id=f"node-{number}",
+            super_users=frozenset({ANONYMOUS}),
+            static_configs=self._site.static,
+            internal_listener=PeerListenerConfig(f"broker-{number}:9093"),
+            quorum_listener=PeerListenerConfig(f"host:{number}"),
+            initial_voters=self._site.voters,
+            spec_broker_count=len(self._site.voters),
+            directory_id=self.directory_id,
+        )
+
+    def _open(self) -> None:
+        """This incarnation is registered: recover, then serve."""
+        if self.broker is not None:
+            return
+        self.peers = SimulatedPeers(self.number, self._site.streams, self.act, self._ask_self)
+        self.broker = recovered(
+            self._broker_config,
+            self.log_dir,
+            self._front,
+            self.disk,
+            rng=self._rng,
+            now_ms=self.now_ms(),
+            on_failure=self._fail,
+            cleaner=None,
+            peers=self.peers,
+        )
+        self._site.streams.listen(self.number, self._accept)
+        self.membership.is_ready = True
+
+    def die(self, *, is_power_lost: bool) -> None:
+        """End the process; what it had sent is still under way."""
+        if self.host is None:
+            return
+        for served in list(self._served):
+            served.vanish() if is_power_lost else served.close()
+        if self.broker is not None:
+            self.peers.close()
+        self._served.clear()
+        self._woken.clear()
+        self.host = self.broker = self.paused = None
+        self.life += 1
+        self._site.network.detach(self.number)
+        self._site.streams.unlisten(self.number)
+        if is_power_lost:
+            self.boot += 1
+            self.disk.power_fails()
+        else:
+            self.disk.process_dies()
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, LogFailure):
+            self.log_dir.mark_failure(error)
+        raise ProcessEnds(str(error))
+
+    def pause(self) -> None:
+        if self.host is not None and self.paused is None:
+            self.paused = deque()
+
+    def resume(self) -> None:
+        """Everything that came meanwhile comes at once."""
+        waiting, self.paused = self.paused or deque(), None
+        for act in waiting:
+            self.act(act)
+
+    # --- turns ---------------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        """The broker's clock: the wall's time."""
+        return EPOCH_MS + self.clock.wall_ms()
+
+    def act(self, act: Act) -> None:
+        """Something of this process, in a turn of its own; later if it is paused."""
+        if self.host is None:
+            return
+        if self.paused is not None:
+            self.paused.append(act)
+            return
+        try:
+            act()
+            self._end_turn()
+        except ProcessEnds:
+            self.die(is_power_lost=True)  # Whatever failed, its unsynced pages are gone.
+        self._changed()
+
+    def post(self, act: Act) -> None:
+        """From one of the process's threads to the other, in order."""
+        self._later(0, act)
+
+    def _later(self, delay_ms: int, act: Act) -> None:
+        life = self.life
+        self._schedule.after(delay_ms, lambda: self.act(act) if life == self.life else None)
+
+    def _end_turn(self) -> None:
+        if self._is_in_turn:
+            return
+        self._is_in_turn = True
+        try:
+            self._quorum_turn_ends()
+            if self.broker is not None:
+                self._broker_turn_ends(self.broker)
+        finally:
+            self._is_in_turn = False
+
+    def _quorum_turn_ends(self) -> None:
+        assert self.host is not None, "somebody has a turn"
+        self.host.pump()
+        controller_id = self.host.controller_id
+        if controller_id != self._front.controller_id:
+            self.post(lambda: self._front.take_controller_id(controller_id))
+        if self.broker is None and self.membership.is_done:
+            self.post(self._open)
+
+    def _broker_turn_ends(self, broker: Broker) -> None:
+        now_ms = self.now_ms()
+        broker.end_turn(now_ms)
+        while self._woken:
+            woken, self._woken = self._woken, {}
+            for served in woken:
+                served.flush(now_ms)
+            broker.end_turn(now_ms)
+        self._arm(broker, now_ms)
+
+    def _arm(self, broker: Broker, now_ms: int) -> None:
+        wait_ms = max(1, min(broker.next_due_ms - now_ms, BROKER_TICK_MS_MAX))
+        due_ms = self._schedule.now_ms + wait_ms
+        if self._armed_ms is None or due_ms < self._armed_ms:
+            self._armed_ms = due_ms
+            self._later(wait_ms, lambda: self._broker_tick(due_ms))
+
+    def _broker_tick(self, due_ms: int) -> None:
+        if due_ms == self._armed_ms and self.broker is not None:
+            self._armed_ms = None
+            self.peers.look()
+            self.broker.tick(self.now_ms())
+
+    # --- the quorum's thread -------------------------------------------------------------------
+
+    def _quorum_tick(self) -> None:
+        assert self.host is not None, "it has a turn"
+        now_ms = self.clock.monotonic_ms()
+        self.host.tick(now_ms)
+        self.membership.tick(now_ms)
+        if self.membership.ended_by is not None:
+            raise ProcessEnds(self.membership.ended_by.name)
+        self._voter_changes.tick(now_ms)
+        self.host.pump()
+        due_ms = self.host.next_due_ms or 0
+        self._later(min(max(1, due_ms - now_ms), QUORUM_TICK_MS_MAX), self._quorum_tick)
+
+    def _step(self, frame: bytes) -> None:
+        if self.host is not None:
+            self.host.step(decode_message(frame), self.clock.monotonic_ms())
+
+    def _send(self, message: Message) -> None:
+        frame = encode_message(message)
+        everyone = range(len(self._site.voters))
+        for target in everyone if message.target == SEEDS else [message.target.id]:
+            if target != self.number:
+                self._site.network.send(self.number, target, frame)
+
+    def decide_in_quorum(
+        self,
+        choose: Callable[[Controller], Decision[object]],
+        on_response: Callable[[object], None],
+    ) -> None:
+        """As QuorumThread._decide."""
+        assert self.host is not None, "it has a turn"
+        self.host.look_at_clock(self.clock.monotonic_ms())
+        try:
+            found = self.host.decide(choose)
+        except Exception as error:
+            refusal = error
+            self.post(lambda: on_response(refusal))
+            return
+        if isinstance(found, Parked):
+            found.when_done(lambda response: self.post(lambda: on_response(response)))
+        else:
+            self.post(lambda: on_response(found))
+
+    # --- connections ---------------------------------------------------------------------------
+
+    def _accept(self, connection: Connection) -> None:
+        assert self.broker is not None, "only who serves listens"
+        is_client = connection.client >= CLIENTS_FROM
+        session = (
+            Session(listener="PLAINTEXT", principal=ANONYMOUS, client_host="client")
+            if is_client
+            else internal_session()
+        )
+
+        def wake() -> None:
+            self._woken[served] = None
+
+        served = Served(self.broker, session, connection, wake)
+        self._served[served] = None
+        life = self.life
+
+        def take(frame: bytes | None) -> None:
+            if life == self.life:
+                self.act(lambda: served.take(frame, self.now_ms()))
+                if frame is None:
+                    self._served.pop(served, None)
+
+        connection.on_server = take
+
+    def _ask_self(self, request: object, on_reply: Callable[[object], None]) -> None:
+        if self.broker is not None:
+            ask_self(self.broker, request, on_reply)
+
+
+class QuorumCalls:
+    """What QuorumFront asks of the quorum's thread, as events."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def decide(
+        self,
+        choose: Callable[[Controller], Decision[object]],
+        on_response: Callable[[object], None],
+    ) -> None:
+        self._machine.post(lambda: self._machine.decide_in_quorum(choose, on_response))
+
+    def tell_ends(self, ends: list[BrokerHeartbeatRequestTopic]) -> None:
+        self._machine.post(lambda: self._machine.membership.tell_ends(ends))
+
+    def retry(self) -> None:
+        host = self._machine.host
+        self._machine.post(lambda: host.retry() if host is not None else None)
