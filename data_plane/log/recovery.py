@@ -190,7 +190,7 @@ class _Recovery:
                 f"{self._directory.name}: {size_bytes} bytes of batches,"
                 f" {self._checkpoint.clean_size_bytes} when it was closed"
             )
-        was_cut = self._cut(scanned, self._bases[first + len(scanned) :], end)
+        was_cut = self._cut(scanned, self._bases[first + len(scanned) :], end, recovery_point)
         whole = [*segments, *scanned]
         for at, segment in enumerate(whole[first:], first):
             if segment.txn_index is None:
@@ -267,7 +267,9 @@ class _Recovery:
             and header.partition_leader_epoch >= epochs.latest
         )
 
-    def _cut(self, scanned: list[Segment], bases_beyond: list[int], end: int) -> bool:
+    def _cut(
+        self, scanned: list[Segment], bases_beyond: list[int], end: int, recovery_point: int
+    ) -> bool:
         """Remove what lies behind the end, the last first, so that each crash leaves a prefix.
 
         Returns whether there was anything.
@@ -281,7 +283,8 @@ class _Recovery:
         if active.size_bytes() > scanned[-1].size_bytes:
             active.truncate(scanned[-1].size_bytes)
             bases_beyond = [*bases_beyond, end]
-        remove_snapshots(self._files, self._directory, above=end)
+        # Above the recovery point one may be of a history cut off, its removal not durable.
+        remove_snapshots(self._files, self._directory, above=min(end, recovery_point))
         return bool(bases_beyond)
 
     def _make_durable(

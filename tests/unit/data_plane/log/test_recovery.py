@@ -7,9 +7,12 @@ from pathlib import PurePath
 import pytest
 
 from data_plane.log.failures import DamagedLog, LostLog
+from data_plane.log.leader_epochs import LeaderEpochs
 from data_plane.log.log_config import LogConfig
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.log.partition_log import PartitionLog
+from data_plane.log.producer_state import ProducerStates
+from data_plane.log.side_files import write_epochs, write_snapshot
 from data_plane.protocol.errors import OutOfOrderSequence
 from tests.factories.record_batches import (
     DIRECTORY,
@@ -373,3 +376,23 @@ def test_a_killed_log_that_held_nothing_new_writes_nothing() -> None:
     before = files.changes
     reopen(files, CONFIG)
     assert files.changes - before == 1  # The directory is synced.
+
+
+def test_a_snapshot_of_a_history_that_was_cut_off_is_never_used() -> None:
+    """A roll at 6, cut off again; the power goes before the removal of its files is durable."""
+    files = memory_files()
+    log = new_log(files, LogConfig())
+    for sequence in range(4):
+        append(log, idempotent(sequence))
+    write_epochs(files, DIRECTORY, LeaderEpochs())
+    write_snapshot(files, DIRECTORY, 6, ProducerStates())
+    for _ in range(2):
+        log.close(is_clean=False)
+        log = reopen(files, LogConfig(), was_clean=False)
+        known = log.producers.get(9)
+        assert known is not None
+        assert [batch.base_offset for batch in known.batches] == [0, 2, 4, 6]
+    log.truncate_to(6)
+    known = log.producers.get(9)
+    assert known is not None
+    assert [batch.base_offset for batch in known.batches] == [0, 2, 4]
