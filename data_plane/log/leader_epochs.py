@@ -46,9 +46,10 @@ class LeaderEpochs:
     def end_of(self, leader_epoch: int, log_end_offset: int) -> EpochEnd:
         """Return the largest epoch up to `leader_epoch` and where it ended (OffsetForLeaderEpoch).
 
-        An epoch newer than all is unknown: this replica cannot say what it will hold.
+        An epoch newer than all is unknown: this replica cannot say what it will hold. So is one
+        below 0, which nobody ever led.
         """
-        if leader_epoch == UNKNOWN or leader_epoch > self.latest:
+        if leader_epoch < 0 or leader_epoch > self.latest:
             return EpochEnd(UNKNOWN, UNKNOWN)
         if leader_epoch == self.latest:
             return EpochEnd(leader_epoch, log_end_offset)

@@ -368,7 +368,7 @@ class Partition:
         Raises OffsetOutOfRange if its epoch is older than all that is known here.
         Source: KIP-595; Kafka's Partition.readRecords.
         """
-        if wanted.last_fetched_epoch == UNCHECKED_EPOCH:
+        if wanted.last_fetched_epoch < 0:
             return None
         found = self.epoch_end(wanted.last_fetched_epoch)
         if found.end_offset < 0:

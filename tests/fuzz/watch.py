@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ class Faults(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
-            text = f"{text}: {record.exc_info[1]!r}"
+            where = traceback.extract_tb(record.exc_info[2])[-1]
+            text = f"{text}: {record.exc_info[1]!r} in {where.name}, line {where.lineno}"
         self.found.append(text)
 
 

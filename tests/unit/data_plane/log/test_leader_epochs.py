@@ -22,8 +22,8 @@ def test_only_the_first_record_of_an_epoch_is_noted() -> None:
 @pytest.mark.semantics("33a")
 @pytest.mark.parametrize(
     ("asked", "end"),
-    [(-1, (-1, -1)), (0, (0, 0)), (1, (1, 9)), (2, (1, 9)), (3, (3, 20)), (4, (4, 30)),
-     (5, (-1, -1))],
+    [(-5, (-1, -1)), (-1, (-1, -1)), (0, (0, 0)), (1, (1, 9)), (2, (1, 9)), (3, (3, 20)),
+     (4, (4, 30)), (5, (-1, -1))],
 )  # fmt: skip
 def test_the_end_of_an_epoch(asked: int, end: tuple[int, int]) -> None:
     epochs = epochs_of((1, 0), (3, 9), (4, 20))
@@ -32,7 +32,8 @@ def test_the_end_of_an_epoch(asked: int, end: tuple[int, int]) -> None:
 
 @pytest.mark.semantics("33b")
 def test_an_empty_cache_knows_nothing() -> None:
-    assert epochs_of().end_of(0, log_end_offset=0) == EpochEnd(-1, -1)
+    for asked in (-5, -1, 0):
+        assert epochs_of().end_of(asked, log_end_offset=0) == EpochEnd(-1, -1)
     assert epochs_of().epoch_at(0) == -1
 
 
