@@ -14,10 +14,12 @@ from typing import NamedTuple
 
 from data_plane.log import restart
 from data_plane.log.disk_space import DiskGauge, DiskMark
-from data_plane.log.failures import DamagedLog, DiskFull, LogFailure
+from data_plane.log.failures import DamagedLog, DirectoryRefused, DiskFull, LogFailure
 from data_plane.log.files import DiskSpace, Files, Lock, read_whole, write_atomically
+from data_plane.log.identity import NAME as IDENTITY_NAME
 from data_plane.log.identity import Identity, check_identity, read_identity, write_identity
 from data_plane.log.log_config import LogConfig
+from data_plane.log.manifest import NAME as MANIFEST_NAME
 from data_plane.log.manifest import Manifest, PartitionKey, key_from_directory
 from data_plane.log.partition_log import PartitionLog
 from data_plane.log.recovery import create_log
@@ -84,7 +86,7 @@ class LogDir:
 
         identity: its directory_id is used only in a new directory. boot_id: says which boot of the
         machine, and which mount, this is. disk_bytes_max: the plan's share of the disk.
-        Raises DirectoryRefused: in use, or another cluster's or broker's.
+        Raises DirectoryRefused: in use, another cluster's or broker's, or nobody's though not new.
         """
         files.make_directory(root)
         files.sync_directory(root.parent)
@@ -93,6 +95,12 @@ class LogDir:
             found = read_identity(files, root)
             if found is not None:
                 check_identity(root, found, identity)
+            elif files.exists(root / MANIFEST_NAME):
+                # Under a new identity the cluster would take everything in here for lost.
+                raise DirectoryRefused(
+                    f"{root} has been in use but its {IDENTITY_NAME} is missing; restore that file "
+                    "or start with another directory"
+                )
             kind = restart.restart_kind(files, root, is_new=found is None, boot_id=boot_id)
             if found is None:
                 write_identity(files, root, identity)

@@ -68,7 +68,7 @@ def live(
     )
     if options.fast:
         plan = replace(plan, apart_seconds=(0.5, 1.5), fault_seconds_max=0.5, warm_up_seconds=2.0)
-    plan = replace(plan, **more)  # type: ignore[arg-type]
+    plan = replace(plan, **more)  # type: ignore[arg-type]  # fields by name
     has_journal = "power-loss" in faults
     nodes = min(options.nodes if nodes is None else nodes, options.brokers)
     with Rig(options.brokers, has_journal=has_journal, network=network, nodes=nodes) as rig:

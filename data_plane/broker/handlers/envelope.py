@@ -36,7 +36,7 @@ def handle(
     parked = Parked()
     if broker.remembered.begin(about, lambda outcome: _answer(parked, outcome)):
         _carry_out(broker, ctx, request, about)
-    return parked.response if parked.is_done else parked  # type: ignore[return-value]
+    return parked.response if parked.is_done else parked  # type: ignore[return-value]  # Parked is untyped
 
 
 def _answer(parked: Parked, outcome: Outcome) -> None:

@@ -123,7 +123,7 @@ def as_offsets(offsets: Mapping[Place, int]) -> dict[TopicPartition, OffsetAndMe
     }
 
 
-class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library is untyped
     """Notes what was assigned; asking the broker from within the callback would block for ever."""
 
     def __init__(self) -> None:

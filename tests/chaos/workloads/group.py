@@ -63,7 +63,7 @@ def commit(task: Task, consumer: object, offsets: Mapping[Place, int]) -> None:
     from tests.chaos.clients import Consumer
 
     assert hasattr(consumer, "membership")
-    member: Consumer = consumer  # type: ignore[assignment]
+    member: Consumer = consumer  # type: ignore[assignment]  # both libraries have these methods
     number = task.record.invoke(
         "commit",
         group=task.order.group,

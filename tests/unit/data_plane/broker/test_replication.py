@@ -231,7 +231,7 @@ def test_a_fetch_of_an_earlier_incarnation_counts_for_nothing() -> None:
         )
         world.post(1, 0, request, answers.append)
     world.settle()
-    codes = [one.responses[0].partitions[0].error_code for one in answers]  # type: ignore[attr-defined]
+    codes = [one.responses[0].partitions[0].error_code for one in answers]  # type: ignore[attr-defined]  # of fetches
     assert codes == [ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.NONE]
 
 

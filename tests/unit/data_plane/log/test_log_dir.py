@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from data_plane.log.failures import DamagedLog, DirectoryRefused, DiskFull, LogFailure, LostLog
-from data_plane.log.files import DiskFiles
+from data_plane.log.files import DiskFiles, read_whole
 from data_plane.log.identity import Identity
 from data_plane.log.log_config import LogConfig
 from data_plane.log.log_dir import LogDir, NewPartition
@@ -81,6 +81,19 @@ def test_an_unreadable_identity_is_refused_and_not_replaced(content: bytes) -> N
     with pytest.raises(DirectoryRefused):
         start(files)
     assert file.read(0, 99) == content
+
+
+def test_a_used_directory_without_its_identity_is_refused() -> None:
+    """A new identity would have the cluster take its partitions for lost, whole as they are."""
+    files = MemoryFiles()
+    filled(files).close(is_clean=True)
+    kept = read_whole(files, ROOT / "meta.json")
+    assert kept is not None
+    files.remove(ROOT / "meta.json")
+    with pytest.raises(DirectoryRefused, match=r"meta\.json is missing"):
+        start(files)
+    files.open(ROOT / "meta.json", create=True).append([kept], len(kept))
+    assert ends(start(files)) == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_second_opener_is_refused(tmp_path: Path) -> None:

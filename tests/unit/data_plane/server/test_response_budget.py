@@ -14,7 +14,7 @@ def test_whoever_waits_goes_on_when_there_is_room_first_come_first_served() -> N
         budget.hold(owner, 50)
 
     for owner in ("c", "d", "e"):
-        budget.wait(owner, lambda owner=owner: refill(owner))  # type: ignore[misc]
+        budget.wait(owner, lambda owner=owner: refill(owner))  # type: ignore[misc]  # mypy cannot infer a default
     budget.hold("b", 60)
     assert called == [], "nothing has changed"
     budget.hold("b", 30)
