@@ -7,7 +7,7 @@ from typing import Literal
 @dataclass(frozen=True, slots=True)
 class Metric:
     unit: str
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "histogram"]
     about: str
 
 
@@ -26,4 +26,9 @@ METRICS: dict[str, Metric] = {
         "partitions", "gauge", "Partitions without a leader or quarantined"
     ),
     "resident_bytes": Metric("bytes", "gauge", "Resident memory of the broker process"),
+    "loop_lag_p999_ms": Metric(
+        "ms", "gauge", "Lag of the broker's loop that 99.9 % of the last minutes did not exceed"
+    ),
+    "quorum_loop_lag_p999_ms": Metric("ms", "gauge", "The same of the quorum's loop"),
+    "loop_lag_ms": Metric("ms", "histogram", "Lag of each loop every 50 ms, since the start"),
 }

@@ -1,19 +1,29 @@
 """Momentary readings of a broker, beside its counters, under the catalogue's names."""
 
+from collections.abc import Mapping
+
 from data_plane.broker.broker import Broker
-from data_plane.broker.metrics import Labels, exposition
+from data_plane.broker.loop_lag import LoopLag
+from data_plane.broker.metrics import Labels, exposition, lag_histogram
 from data_plane.log.manifest import PartitionKey
 
 Samples = dict[str, list[tuple[Labels, float]]]
 
 
-def metrics_text(broker: Broker, *, connections: int, resident_bytes: int) -> str:
-    """Everything there is to read, as Prometheus text."""
+LAG_GAUGES = {"broker": "loop_lag_p999_ms", "quorum": "quorum_loop_lag_p999_ms"}
+
+
+def metrics_text(
+    broker: Broker, *, connections: int, resident_bytes: int, lags: Mapping[str, LoopLag]
+) -> str:
+    """Everything there is to read, as Prometheus text. lags: by the names in LAG_GAUGES."""
     samples = counters(broker) | gauges(broker)
     samples["connections"] = [({}, connections)]
     if resident_bytes:
         samples["resident_bytes"] = [({}, resident_bytes)]
-    return exposition(samples)
+    for loop, lag in lags.items():
+        samples[LAG_GAUGES[loop]] = [({}, round(lag.quantile_ms(0.999), 3))]
+    return exposition(samples) + lag_histogram("loop_lag_ms", lags)
 
 
 def counters(broker: Broker) -> Samples:

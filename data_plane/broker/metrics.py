@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from data_plane.broker.loop_lag import LoopLag
 from data_plane.metric_names import METRICS
 
 PREFIX = "ottla_"
@@ -46,13 +47,37 @@ def exposition(samples: Mapping[str, list[tuple[Labels, float]]]) -> str:
     return "".join(line for name in samples for line in _family(name, samples[name]))
 
 
+def lag_histogram(name: str, lags: Mapping[str, LoopLag]) -> str:
+    """Text of one histogram with a series for each loop; as `exposition`."""
+    return _head(name) + "".join(
+        line for loop, lag in lags.items() for line in _lag_series(name, {"loop": loop}, lag)
+    )
+
+
+def _lag_series(name: str, labels: Labels, lag: LoopLag) -> Iterator[str]:
+    count = 0
+    for edge_ms, count in lag.buckets():
+        shown = "+Inf" if edge_ms == float("inf") else f"{edge_ms:g}"
+        yield _line(f"{name}_bucket", {**labels, "le": shown}, count)
+    yield _line(f"{name}_sum", labels, round(lag.sum_ms, 3))
+    yield _line(f"{name}_count", labels, count)
+
+
 def _family(name: str, rows: list[tuple[Labels, float]]) -> Iterator[str]:
-    metric = METRICS[name]
-    yield f"# HELP {PREFIX}{name} {metric.about}\n# TYPE {PREFIX}{name} {metric.kind}\n"
+    yield _head(name)
     for labels, value in rows:
-        inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        shown = int(value) if value == int(value) else value
-        yield f"{PREFIX}{name}{{{inner}}} {shown}\n" if inner else f"{PREFIX}{name} {shown}\n"
+        yield _line(name, labels, value)
+
+
+def _head(name: str) -> str:
+    metric = METRICS[name]
+    return f"# HELP {PREFIX}{name} {metric.about}\n# TYPE {PREFIX}{name} {metric.kind}\n"
+
+
+def _line(name: str, labels: Labels, value: float) -> str:
+    inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+    shown = int(value) if value == int(value) else value
+    return f"{PREFIX}{name}{{{inner}}} {shown}\n" if inner else f"{PREFIX}{name} {shown}\n"
 
 
 def _escaped(text: str) -> str:

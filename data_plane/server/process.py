@@ -21,6 +21,7 @@ from data_plane.broker.admin_access import broker_number, config_scope
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.gauges import metrics_text
+from data_plane.broker.loop_lag import LoopLag
 from data_plane.broker.membership import MembershipEnded
 from data_plane.broker.startup import cluster_id_of, open_broker, open_log_dir, recovered
 from data_plane.log.failures import LogFailure
@@ -31,6 +32,7 @@ from data_plane.protocol.errors import StorageError
 from data_plane.server.cleaner_process import ProcessCleaner
 from data_plane.server.executor import ThreadExecutor
 from data_plane.server.joining import join_cluster
+from data_plane.server.lag_probe import LagProbe
 from data_plane.server.listener import Connections, Listener
 from data_plane.server.metrics_endpoint import Page, open_metrics
 from data_plane.server.peer_network import PeerNetwork
@@ -71,6 +73,7 @@ class BrokerProcess:
         self._network: PeerNetwork | None = None  # None: a broker alone
         self._quorum: QuorumThread | None = None  # None: the quorum is this broker alone
         self._is_ready = False
+        self._lags: dict[str, LoopLag] = {}  # by loop
 
     async def run(self, announce: Callable[[str, int], None]) -> None:
         """Serve until SIGTERM or SIGINT, then stop cleanly.
@@ -225,6 +228,10 @@ class BrokerProcess:
     ) -> None:
         loop = asyncio.get_running_loop()
         ticker = Ticker(turns, loop)
+        probe = LagProbe(self._lags.setdefault("broker", LoopLag()))
+        probe.start(loop)
+        if self._quorum is not None:
+            self._lags["quorum"] = self._quorum.lag
         turns.after = ticker.after_turn
         turns.end()
         metrics = None
@@ -257,6 +264,7 @@ class BrokerProcess:
             await self._hand_over(self._quorum)
         self._is_ready = False
         sweeping.cancel()
+        probe.stop()
         if metrics is not None:
             metrics.close()
         for one in listeners:
@@ -315,7 +323,10 @@ class BrokerProcess:
     def _pages(self, broker: Broker) -> dict[str, Page]:
         def metrics() -> tuple[int, str]:
             text = metrics_text(
-                broker, connections=len(self._connections), resident_bytes=resident_bytes()
+                broker,
+                connections=len(self._connections),
+                resident_bytes=resident_bytes(),
+                lags=self._lags,
             )
             return 200, text
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from data_plane.broker.config import BrokerConfig
+from data_plane.broker.loop_lag import LoopLag
 from data_plane.broker.membership import Membership, MembershipEnded
 from data_plane.broker.metadata_host import MetadataHost, unheard
 from data_plane.broker.metadata_port import OnImage
@@ -28,6 +29,7 @@ from data_plane.protocol.messages.broker_heartbeat import BrokerHeartbeatRequest
 from data_plane.raft.messages import Message
 from data_plane.replication.waiting import Parked
 from data_plane.server.executor import ThreadExecutor
+from data_plane.server.lag_probe import LagProbe
 from data_plane.server.peer_tls import check_broker_certificate, peer_contexts
 
 R = TypeVar("R")
@@ -120,6 +122,7 @@ class QuorumThread:
         self.registered = asyncio.Event()
         self.let_in = asyncio.Event()
         self.may_stop = asyncio.Event()
+        self.lag = LoopLag()  # of the thread's loop
         self.front = QuorumFront(self, controller.committed)
         self._config = config
         self._controller = controller
@@ -206,10 +209,13 @@ class QuorumThread:
         executor.after = self._turn_ends
         self._is_up.set()
         await links.open(self._socket)
+        probe = LagProbe(self.lag)
+        probe.start(loop)
         try:
             await self._tick_until(stopping)
             await self._hand_over()
         finally:
+            probe.stop()
             self._host.close()  # Messages and syncs may still come in until the loop has ended.
             links.close()
             executor.close()
