@@ -7,7 +7,7 @@ the timers that should have fired meanwhile (else one long stall would count as 
 
 from array import array
 from collections.abc import Iterator
-from math import ceil, log2
+from math import ceil, exp2, log2
 
 PERIOD_MS = 50  # One probe each.
 WINDOW_MS = 300_000  # `quantile_ms` looks back over one to two of these: 6,000 samples or more.
@@ -84,4 +84,4 @@ def _bucket(lag_ms: float) -> int:
 
 
 def _edge_ms(bucket: int) -> float:
-    return _LEAST_MS * 2.0 ** (bucket / _PER_OCTAVE)
+    return _LEAST_MS * exp2(bucket / _PER_OCTAVE)
