@@ -66,6 +66,11 @@ def open_broker(
             rng=rng,
         )
         controller.static = static_configs(config)
+        if not (controller.node.is_voter and len(controller.node.voters) == 1):
+            raise DirectoryRefused(
+                f"{root} belongs to broker {config.broker_id} of a cluster of several; start it "
+                "with that cluster's configuration"
+            )
         if log_dir.partitions() and not controller.committed.brokers:
             raise metadata_is_missing(root)
         register(config, controller, log_dir, listeners, rng)

@@ -85,6 +85,13 @@ class Files(Protocol):
     def sync_directory(self, directory: PurePath) -> None:
         """Return once the names in a directory are durable."""
 
+    @property
+    def has_syncfs(self) -> bool:
+        """`sync_file_system` can be had here."""
+
+    def watch(self, directory: PurePath) -> None:
+        """From now on `sync_file_system` raises for every write to its file system that failed."""
+
     def sync_file_system(self, directory: PurePath) -> bool:
         """Sync everything on the file system of `directory`; False where it cannot be done."""
 
@@ -162,6 +169,7 @@ class DiskFiles:
         self._open_files_max = open_files_max
         self._flags = os.O_RDONLY if is_read_only else os.O_RDWR | os.O_APPEND
         self._open: OrderedDict[str, DiskFile] = OrderedDict()  # comparing paths takes longer
+        self._watched: dict[int, DiskFile] = {}  # device -> a descriptor that is never reopened
 
     def open(self, path: PurePath, *, create: bool = False) -> DiskFile:
         name = str(path)
@@ -210,17 +218,29 @@ class DiskFiles:
         finally:
             os.close(descriptor)
 
+    @property
+    def has_syncfs(self) -> bool:
+        return _syncfs() is not None
+
+    def watch(self, directory: PurePath) -> None:
+        """Linux tells a failed write-back once to each descriptor that was open when it failed.
+
+        One that is opened later hears of it only if nobody else has: another broker on the same
+        disk would take the error away, and this one acknowledge what is lost.
+        """
+        device = os.stat(directory).st_dev
+        if device not in self._watched:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+            self._watched[device] = DiskFile(os.open(directory, flags))
+
     def sync_file_system(self, directory: PurePath) -> bool:
         syncfs = _syncfs()
         if syncfs is None:
             return False
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            if syncfs(descriptor) != 0:
-                code = ctypes.get_errno()
-                raise OSError(code, os.strerror(code))
-        finally:
-            os.close(descriptor)
+        self.watch(directory)
+        if syncfs(self._watched[os.stat(directory).st_dev].descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
         return True
 
     def allocate(self, path: PurePath, size_bytes: int) -> None:

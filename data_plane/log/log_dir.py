@@ -92,6 +92,7 @@ class LogDir:
         files.sync_directory(root.parent)
         lock = files.lock(root / LOCK_NAME)
         try:
+            files.watch(root)  # Before anything is written that may fail.
             found = read_identity(files, root)
             if found is not None:
                 check_identity(root, found, identity)

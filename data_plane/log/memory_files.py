@@ -258,6 +258,9 @@ class MemoryFiles:
             d for d in self._directories if directory in (d.parent, d)
         }
 
+    def watch(self, directory: PurePath) -> None:
+        """Its faults are told to whoever syncs."""
+
     def sync_file_system(self, directory: PurePath) -> bool:
         if not self.has_syncfs:
             return False

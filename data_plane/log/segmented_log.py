@@ -79,9 +79,9 @@ class SegmentedLog:
         """The high watermark has moved: what ended below it is decided for good."""
         self._producers.forget_decided(high_watermark)
 
-    def sync_ticket(self) -> SyncTicket:
+    def sync_ticket(self, *, holds_files: bool = True) -> SyncTicket:
         """Return what has to be synced for all that is written now; see sync.py."""
-        return self._sync.ticket(self.log_end_offset)
+        return self._sync.ticket(self.log_end_offset, holds_files=holds_files)
 
     def complete_sync(self, ticket: SyncTicket) -> bool:
         """Let synced_offset follow a ticket that ran well; False if the ticket is stale."""

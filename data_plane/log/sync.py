@@ -98,14 +98,17 @@ class SyncState:
         """Let every ticket taken so far be stale."""
         self._generation += 1
 
-    def ticket(self, end_offset: int) -> SyncTicket:
+    def ticket(self, end_offset: int, *, holds_files: bool = True) -> SyncTicket:
+        """holds_files: False if the whole file system is to be synced for it, by no file's name."""
         return SyncTicket(
             files=self._files,
             directory=self._directory,
             generation=self._generation,
             end_offset=end_offset,
             change=self._change,
-            dirty=tuple((path, self._files.open(path)) for path in self._dirty),
+            dirty=tuple(
+                (path, self._files.open(path)) for path in (self._dirty if holds_files else ())
+            ),
             is_directory_dirty=self._directory_change > 0,
         )
 
@@ -126,16 +129,20 @@ class SyncBatch:
     have returned, the loop completes each ticket with its log; after a LogFailure none.
     """
 
-    def __init__(self, files: Files, tickets: Sequence[SyncTicket]) -> None:
+    def __init__(
+        self, files: Files, tickets: Sequence[SyncTicket], *, is_whole: bool = False
+    ) -> None:
+        """is_whole: the tickets hold no files, so the file system is synced as a whole."""
         self.tickets = tuple(tickets)
         self._files = files
+        self._is_whole = is_whole
 
     @property
     def jobs(self) -> list[Callable[[], None]]:
         dirty_files = sum(len(t.dirty) + t.is_directory_dirty for t in self.tickets)
-        if dirty_files > FDATASYNC_FILES_MAX:
+        if self._is_whole or (dirty_files > FDATASYNC_FILES_MAX and self._files.has_syncfs):
             return [self._sync_file_system]
-        return [ticket.run for ticket in self.tickets]
+        return [ticket.run for ticket in self.tickets]  # By the pool, each log in turn.
 
     def run(self) -> None:
         for job in self.jobs:
@@ -143,6 +150,5 @@ class SyncBatch:
 
     def _sync_file_system(self) -> None:
         """One syncfs for all; it also pays for neighbours' dirty pages, so only for many files."""
-        if not sync_file_system(self._files, self.tickets[0].directory.parent):
-            for ticket in self.tickets:
-                ticket.run()
+        is_done = sync_file_system(self._files, self.tickets[0].directory.parent)
+        assert is_done, "has_syncfs was asked"

@@ -6,7 +6,7 @@ from typing import Protocol
 from data_plane.log.failures import LogFailure
 from data_plane.log.files import Files
 from data_plane.log.partition_log import PartitionLog
-from data_plane.log.sync import SyncBatch, SyncTicket
+from data_plane.log.sync import FDATASYNC_FILES_MAX, SyncBatch, SyncTicket
 from data_plane.replication.executor import Executor
 
 
@@ -80,9 +80,13 @@ class SyncCycle:
         if not self._dirty or self._is_in_flight or self._has_failed:
             return
         dirty, self._dirty = self._dirty, {}
-        work = [(one, one.log.sync_ticket()) for one in dirty if not one.is_gone]
+        # Of many logs no files are held: there may be more than a process can have open.
+        is_whole = len(dirty) > FDATASYNC_FILES_MAX and self._files.has_syncfs
+        work = [
+            (one, one.log.sync_ticket(holds_files=not is_whole)) for one in dirty if not one.is_gone
+        ]
         self._is_in_flight = True
-        batch = SyncBatch(self._files, [ticket for _, ticket in work])
+        batch = SyncBatch(self._files, [ticket for _, ticket in work], is_whole=is_whole)
         self._executor.submit(batch.jobs if work else [], lambda error: self._done(work, error))
 
     def _done(self, work: Tickets, error: BaseException | None) -> None:

@@ -78,9 +78,12 @@ def open_plan(
 ) -> ClusterPlan:
     """Read the plan, or make it; then give it as many brokers as asked for, durably.
 
-    Raises PlanRefused: the file is unreadable, or the cluster has more brokers already.
+    Raises PlanRefused: the file is unreadable, the cluster has more brokers already, or the
+    directory is in use for something else, whose records a new cluster would seem to have lost.
     """
     content = read_whole(files, root / NAME)
+    if content is None:
+        _check_unused(root)
     plan = ClusterPlan(root, str(new_id())) if content is None else _read(root, content)
     known = len(plan.members)
     if known > broker_count:
@@ -97,13 +100,30 @@ def open_plan(
     return plan
 
 
+def _check_unused(root: Path) -> None:
+    if (root / IDENTITY_NAME).exists():
+        raise PlanRefused(f"{root} belongs to one broker: use `run`, or another directory")
+    used = sorted(one.parent.name for one in root.glob(f"broker-*/{IDENTITY_NAME}"))
+    if used:
+        raise PlanRefused(
+            f"{root} has been a cluster's ({', '.join(used)}) but its {NAME} is missing; restore "
+            "that file or use another directory"
+        )
+
+
+def check_alone(root: Path) -> None:
+    """Raises PlanRefused: this directory holds several brokers, and is none of theirs."""
+    if (root / NAME).exists():
+        raise PlanRefused(f"{root} belongs to a cluster of several brokers: use `cluster`")
+
+
 def _read(root: Path, content: bytes) -> ClusterPlan:
     try:
         document = json.loads(content)
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']}")
         members = tuple(Member(**one) for one in document["members"])
-        if [one.broker_id for one in members] != list(range(len(members))):
+        if not members or [one.broker_id for one in members] != list(range(len(members))):
             raise ValueError("brokers are missing")
         return ClusterPlan(root, str(document["cluster_id"]), members)
     except (ValueError, KeyError, TypeError) as error:

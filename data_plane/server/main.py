@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from importlib import import_module
@@ -12,6 +13,7 @@ import click
 
 from data_plane.broker.config import BrokerConfig, ListenerConfig
 from data_plane.security.principals import ANONYMOUS
+from data_plane.server.cluster_plan import PlanRefused, check_alone
 from data_plane.server.config_file import ConfigRefused, read_config
 from data_plane.server.people import PEOPLE_CONFIGS
 
@@ -32,6 +34,17 @@ OTHERS = {  # Imported when they are called: a broker's start needs none of them
 
 class Commands(click.Group):
     """`run`, `cluster`, and what looks at a data directory."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """A signal that comes while modules are imported ends the process cleanly: nothing is open.
+
+        What serves takes the signals over.
+        """
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        try:
+            return super().main(*args, **kwargs)
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *OTHERS])
@@ -92,6 +105,10 @@ def run(
             refuse(str(error), EXIT_CONFIG)
     else:
         assert data_dir is not None, "one of the two was given"
+        try:
+            check_alone(data_dir)
+        except PlanRefused as error:
+            refuse(str(error), EXIT_DIRECTORY_REFUSED)
         config = BrokerConfig(
             data_dir=data_dir,
             listeners=(ListenerConfig("PLAINTEXT", host, port, advertise),),

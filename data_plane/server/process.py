@@ -2,7 +2,6 @@
 
 import asyncio
 import ctypes
-import gc
 import itertools
 import logging
 import os
@@ -29,6 +28,7 @@ from data_plane.log.log_dir import LogDir
 from data_plane.metadata.configs import BROKER_CONFIGS
 from data_plane.metadata.records import BrokerListener
 from data_plane.protocol.errors import StorageError
+from data_plane.server import collector
 from data_plane.server.cleaner_process import ProcessCleaner
 from data_plane.server.executor import ThreadExecutor
 from data_plane.server.joining import join_cluster
@@ -54,7 +54,6 @@ CLOSING_SECONDS_MAX = 5.0
 HAND_OVER_SECONDS_MAX = 10.0  # a dead broker, whom nobody tells anything, is known as such sooner
 SWEEP_SECONDS = 2.5
 SWEEPS_PER_SHRINK = 12
-GC_THRESHOLDS = (50_000, 20, 100)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt's numbers, malloc.h
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
@@ -246,8 +245,7 @@ class BrokerProcess:
             await one.open(turns, self._config.limits, self._connections, secret)
         if self._quorum is not None and not await self._let_in(self._quorum):
             log.info("told to stop before the cluster let this broker in")
-        gc.collect()
-        gc.freeze()  # What lives as long as the process need not be walked again.
+        collector.freeze()
         self._is_ready = True
         log.info(
             "broker %d of cluster %s serves %s after %s",
@@ -310,7 +308,8 @@ class BrokerProcess:
         log.info("stopped cleanly")
 
     async def _sweep(self, broker: Broker) -> None:
-        """Look after idle connections and the buffers that a burst left behind."""
+        """Look after idle connections, the buffers that a burst left behind, and garbage."""
+        collections = collector.FullCollections(time.monotonic, time.process_time)
         for count in itertools.count(1):
             await asyncio.sleep(SWEEP_SECONDS)
             idle_ms_max = broker_number(
@@ -319,6 +318,7 @@ class BrokerProcess:
             self._connections.look_at_idle(self._clock.now_ms(), idle_ms_max)
             if count % SWEEPS_PER_SHRINK == 0:
                 self._connections.shrink_idle()
+            collections.look()
 
     def _pages(self, broker: Broker) -> dict[str, Page]:
         def metrics() -> tuple[int, str]:
@@ -371,7 +371,7 @@ def cleaner_rate(config: BrokerConfig) -> float:
 def prepare_process() -> None:
     """Raise the limit of open files and let threads hand over sooner."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.set_threshold(*GC_THRESHOLDS)
+    collector.begin()
     keep_large_blocks()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES_WANTED if hard == resource.RLIM_INFINITY else min(OPEN_FILES_WANTED, hard)

@@ -183,6 +183,23 @@ def test_syncfs_where_the_kernel_has_it(tmp_path: Path) -> None:
     assert files.sync_file_system(tmp_path) == (uname.sysname == "Linux" and is_recent)
 
 
+def test_errors_of_a_file_system_are_heard_by_one_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One opened for each sync would miss an error that another process has been told already."""
+    asked: list[int] = []
+    monkeypatch.setattr("data_plane.log.files._syncfs", lambda: lambda fd: asked.append(fd) or 0)
+    files = DiskFiles()
+    files.watch(tmp_path)
+    (tmp_path / "below").mkdir()
+    assert files.sync_file_system(tmp_path)
+    assert files.sync_file_system(tmp_path / "below")
+    assert len(set(asked)) == 1
+    monkeypatch.setattr("data_plane.log.files._syncfs", lambda: lambda _fd: -1)
+    with pytest.raises(OSError):
+        files.sync_file_system(tmp_path)
+
+
 # What only the twin can do: lose power.
 
 

@@ -237,17 +237,37 @@ def test_a_failed_sync_of_the_file_system_fails_the_log(is_supported: bool) -> N
     files = memory_files()
     log = new_log(files, SMALL)
     append(log, *[idempotent(s) for s in range(20)])
+    files.has_syncfs = is_supported
     batch = SyncBatch(files, [log.sync_ticket()])
     if is_supported:
         files.fail("sync_file_system", errno.EIO)
         with pytest.raises(LogFailure):
             batch.run()
     else:
-        files.has_syncfs = False
         batch.run()
         assert log.complete_sync(batch.tickets[0])
         files.crash()
         assert reopen(files, SMALL).log_end_offset == 20
+
+
+def test_without_syncfs_the_pool_takes_one_log_each() -> None:
+    files = memory_files()
+    files.has_syncfs = False
+    log = new_log(files, SMALL)
+    append(log, *[idempotent(s) for s in range(20)])
+    assert len(SyncBatch(files, [log.sync_ticket()] * 3).jobs) == 3
+
+
+def test_tickets_that_hold_no_files_are_synced_by_one_call() -> None:
+    files = memory_files()
+    log = new_log(files, SMALL)
+    append(log, *[idempotent(s) for s in range(20)])
+    ticket = log.sync_ticket(holds_files=False)
+    assert not ticket.dirty
+    SyncBatch(files, [ticket], is_whole=True).run()
+    assert log.complete_sync(ticket)
+    files.crash()
+    assert reopen(files, SMALL).log_end_offset == 20
 
 
 def test_a_deleted_partition_needs_no_sync() -> None:

@@ -8,7 +8,13 @@ import pytest
 
 from data_plane.log.files import DiskFiles
 from data_plane.peers.addresses import UNIX_PATH_BYTES_MAX
-from data_plane.server.cluster_plan import ClusterPlan, PlanRefused, open_plan, socket_directory
+from data_plane.server.cluster_plan import (
+    ClusterPlan,
+    PlanRefused,
+    check_alone,
+    open_plan,
+    socket_directory,
+)
 from data_plane.server.cluster_supervisor import broker_document, write_private
 from data_plane.server.config_file import read_config
 
@@ -60,6 +66,29 @@ def test_a_smaller_cluster_or_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cluster.json").write_text("{}")
     with pytest.raises(PlanRefused, match="unreadable"):
         opened(tmp_path, 3)
+
+
+def test_a_directory_of_something_else_is_refused_in_words(tmp_path: Path) -> None:
+    """Else a new cluster would begin beside what is there, and show none of it."""
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "meta.json").touch()
+    with pytest.raises(PlanRefused, match="belongs to one broker"):
+        opened(alone, 3)
+    formed = tmp_path / "formed"
+    formatted(opened(formed, 3), 0, 1, 2)
+    (formed / "cluster.json").unlink()
+    with pytest.raises(
+        PlanRefused, match=r"broker-0, broker-1, broker-2.*cluster\.json is missing"
+    ):
+        opened(formed, 3)
+
+
+def test_one_broker_alone_does_not_begin_in_a_clusters_directory(tmp_path: Path) -> None:
+    opened(tmp_path, 3)
+    with pytest.raises(PlanRefused, match="use `cluster`"):
+        check_alone(tmp_path)
+    check_alone(tmp_path / "elsewhere")
 
 
 def test_sockets_are_private_and_their_names_short_enough(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """What the program says when it serves: scripts read HOST:PORT from it."""
 
+import os
+import signal
+
 import pytest
 
-from data_plane.server.main import announce
+from data_plane.server.main import announce, main
 
 
 @pytest.mark.parametrize(
@@ -14,3 +17,20 @@ def test_the_ready_line_names_an_address_to_connect_to(
 ) -> None:
     announce(host, 9092)
     assert capsys.readouterr().out.splitlines() == [line]
+
+
+def test_a_signal_while_modules_are_imported_ends_it_cleanly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is open yet; whoever stops a cluster that is starting must not read it as a crash."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def importing(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("the signal came first")
+
+    monkeypatch.setattr(main, "get_command", importing)
+    with pytest.raises(SystemExit) as ended:
+        main.main(["cluster"])
+    assert ended.value.code == 0
+    assert signal.getsignal(signal.SIGTERM) is before
