@@ -18,7 +18,7 @@ from data_plane.security.certificates import ForeignCertificate
 from data_plane.server.connection import Connection
 from data_plane.server.door import Door
 from data_plane.server.listener import Connections
-from data_plane.server.peer_tls import check_broker_certificate, peer_contexts
+from data_plane.server.peer_tls import check_broker_certificate, peer_contexts, reload_contexts
 from data_plane.server.turns import Turns
 
 
@@ -58,6 +58,10 @@ class InternalListener:
         else:
             assert self._context is not None, "an address between nodes has TLS"
             self._server = await loop.create_server(protocol, sock=self._socket, ssl=self._context)
+
+    def reload(self) -> None:
+        """As Listener.reload, for both ways; a CA that is not named any more stays trusted."""
+        reload_contexts(self._config.tls, (self._context, self.client_context))
 
     def session(self, transport: asyncio.Transport) -> Session:
         """Who came. Raises ForeignCertificate."""

@@ -55,6 +55,10 @@ class PeerNetwork:
         """Let the others in."""
         await self._listener.open(turns, self._limits, self._connections)
 
+    def reload(self) -> None:
+        """Read certificates anew; raises TlsRefused, and what was there stays in force."""
+        self._listener.reload()
+
     def close_listener(self) -> None:
         self._listener.close()
 

@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from data_plane.broker.config import TlsConfig
@@ -31,6 +31,22 @@ def peer_contexts(
     except (OSError, ssl.SSLError) as error:
         raise TlsRefused(f"certificate {tls.certificate_file} or its CA: {error}") from error
     return server_context(tls), client
+
+
+def reload_contexts(tls: TlsConfig | None, contexts: Iterable[ssl.SSLContext | None]) -> None:
+    """Have the contexts of `peer_contexts` use what the files hold now, for handshakes from now on.
+
+    A server keeps the context that it was opened with, so these are changed in place. A CA that the
+    files do not name any more is trusted until the process ends. Raises TlsRefused; then what was
+    there stays in force.
+    """
+    if tls is None:
+        return
+    peer_contexts(tls)  # All of it can be used: a context is not left with half of it.
+    for context in contexts:
+        if context is not None:
+            context.load_cert_chain(tls.certificate_file, tls.key_file)
+            context.load_verify_locations(cafile=tls.client_ca_file)
 
 
 def check_broker_certificate(peer: Mapping[str, object] | None, cluster_id: str) -> None:

@@ -216,6 +216,13 @@ class BrokerProcess:
                 log.error("listener %s keeps its certificate: %s", one.config.name, error)
             else:
                 log.info("listener %s has read its certificate anew", one.config.name)
+        if self._network is not None:
+            try:
+                self._network.reload()
+            except TlsRefused as error:
+                log.error("the listener for brokers keeps its certificate: %s", error)
+        if self._quorum is not None:
+            self._quorum.reload()
 
     async def _serve(
         self,

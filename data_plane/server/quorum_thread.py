@@ -30,7 +30,8 @@ from data_plane.raft.messages import Message
 from data_plane.replication.waiting import Parked
 from data_plane.server.executor import ThreadExecutor
 from data_plane.server.lag_probe import LagProbe
-from data_plane.server.peer_tls import check_broker_certificate, peer_contexts
+from data_plane.server.peer_tls import check_broker_certificate, peer_contexts, reload_contexts
+from data_plane.server.tls import TlsRefused
 
 R = TypeVar("R")
 
@@ -154,6 +155,10 @@ class QuorumThread:
     def retry(self) -> None:
         self._to_thread(self._retry)
 
+    def reload(self) -> None:
+        """Read certificates anew; what cannot be used is told in the log."""
+        self._to_thread(self._reload)
+
     def ask_in(self) -> None:
         """This broker serves now; `let_in` follows."""
         self._to_thread(lambda: setattr(self._membership, "is_ready", True))
@@ -229,7 +234,7 @@ class QuorumThread:
 
     def _links(self) -> QuorumLinks:
         config, node = self._config, self._controller.node
-        server_tls, client_tls = peer_contexts(self._listener.tls)
+        server_tls, client_tls = self._contexts = peer_contexts(self._listener.tls)
         known = {one.broker_id: one.quorum_address for one in config.initial_voters}
 
         def address_of(broker_id: int) -> str:
@@ -302,6 +307,12 @@ class QuorumThread:
         """A broker's connection was reset and then refused."""
         self._host.lose(broker_id)
         self._turn_ends()
+
+    def _reload(self) -> None:
+        try:
+            reload_contexts(self._listener.tls, self._contexts)
+        except TlsRefused as error:
+            log.error("the quorum keeps its certificate: %s", error)
 
     def _ask_out(self) -> None:
         self._membership.want_shutdown()

@@ -188,7 +188,12 @@ def test_errors_of_a_file_system_are_heard_by_one_descriptor(
 ) -> None:
     """One opened for each sync would miss an error that another process has been told already."""
     asked: list[int] = []
-    monkeypatch.setattr("data_plane.log.files._syncfs", lambda: lambda fd: asked.append(fd) or 0)
+
+    def syncfs(descriptor: int) -> int:
+        asked.append(descriptor)
+        return 0
+
+    monkeypatch.setattr("data_plane.log.files._syncfs", lambda: syncfs)
     files = DiskFiles()
     files.watch(tmp_path)
     (tmp_path / "below").mkdir()

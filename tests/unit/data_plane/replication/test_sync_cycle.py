@@ -6,9 +6,8 @@ from pathlib import PurePath
 import pytest
 
 from data_plane.log.failures import LogFailure
-from data_plane.log.files import File
 from data_plane.log.log_config import LogConfig
-from data_plane.log.memory_files import MemoryFiles
+from data_plane.log.memory_files import MemoryFile, MemoryFiles
 from data_plane.log.partition_log import PartitionLog
 from data_plane.log.sync import FDATASYNC_FILES_MAX, SyncTicket
 from data_plane.replication.sync_cycle import SyncCycle
@@ -23,7 +22,7 @@ class CountedFiles(MemoryFiles):
 
     opened = 0
 
-    def open(self, path: PurePath, *, create: bool = False) -> File:
+    def open(self, path: PurePath, *, create: bool = False) -> MemoryFile:
         self.opened += 1
         return super().open(path, create=create)
 

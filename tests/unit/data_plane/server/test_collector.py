@@ -61,7 +61,7 @@ def test_a_process_collects_nothing_whole_by_itself_and_does_not_walk_what_is_fr
     begin()
     assert gc.get_threshold()[2] == NEVER
     gc.enable()
-    kept = [[] for _ in range(1_000)]
+    kept: list[list[int]] = [[] for _ in range(1_000)]
     freeze()
     assert gc.get_freeze_count() >= len(kept)
     full = gc.get_stats()[2]["collections"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import UUID
@@ -34,6 +35,7 @@ from data_plane.server.internal_listener import address_in, internal_address
 from data_plane.server.peer_network import PeerNetwork
 from data_plane.server.peer_tls import check_broker_certificate, peer_contexts
 from data_plane.server.ticker import Ticker
+from data_plane.server.tls import TlsRefused
 from data_plane.server.turns import Turns
 from tests.fakes.certificates import CertificateAuthority, Pair
 from tests.unit.data_plane.broker.world import World, batch_of, produced
@@ -238,6 +240,51 @@ def test_an_answer_that_does_not_come_in_time_is_lost(tmp_path: Path) -> None:
         mute.close()
 
     run(tmp_path, 2, act)
+
+
+def test_certificates_among_brokers_are_read_anew_without_a_restart(tmp_path: Path) -> None:
+    """New handshakes show and trust what the files hold; files that cannot be used change nothing.
+
+    Method: the files get a pair of another CA, and a bundle of both; a broker of the new CA is let
+    in then, and the network's own context goes out with the new pair.
+    """
+
+    async def act(site: Site) -> None:
+        assert site.ca is not None
+        network = site.networks[0]
+        host, _, port = address_in(network.advertised).rpartition(":")
+
+        async def shown(trusted: CertificateAuthority, own: Pair) -> bytes:
+            files = [tmp_path / f"asking.{kind}" for kind in ("pem", "key", "ca")]
+            texts = (own.certificate_pem, own.key_pem, trusted.certificate_pem)
+            for path, text in zip(files, texts, strict=True):
+                path.write_text(text)
+            _, context = peer_contexts(TlsConfig(*files))
+            reader, writer = await asyncio.open_connection(host, int(port), ssl=context)
+            found: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            _, frame = encode_asked(ApiVersionsRequest("a", "1"), 1)
+            writer.write(framed(frame))
+            assert await reader.readexactly(4), "it is answered"
+            writer.close()
+            return found
+
+        before = await shown(site.ca, site.ca.broker(1, "cluster"))
+        other = CertificateAuthority("another CA")
+        with pytest.raises(ssl.SSLError):
+            await shown(other, other.broker(1, "cluster"))
+        pair = other.broker(0, "cluster")
+        (tmp_path / "broker-0.pem").write_text(pair.certificate_pem)
+        with pytest.raises(TlsRefused):
+            network.reload()  # The key is another certificate's.
+        assert await shown(site.ca, site.ca.broker(1, "cluster")) == before
+        (tmp_path / "broker-0.key").write_text(pair.key_pem)
+        both = site.ca.certificate_pem + other.certificate_pem
+        (tmp_path / "broker-0.ca").write_text(both)
+        network.reload()
+        assert await shown(other, other.broker(1, "cluster")) != before
+        assert await shown(other, site.ca.broker(1, "cluster")) != before
+
+    run(tmp_path, 1, act, has_tls=True)
 
 
 def test_addresses_survive_a_registration() -> None:
