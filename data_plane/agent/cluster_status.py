@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from data_plane.agent import conditions
 from data_plane.agent.admin_state import AdminFailed, AdminOutcome
 from data_plane.agent.conditions import ConditionBook, Truth
-from data_plane.agent.managed_broker import ManagedBroker
+from data_plane.agent.managed_broker import ManagedBroker, candidates_of
 from data_plane.agent.ports import PortTaken
 from data_plane.agent.secrets import SecretUnopened
 from data_plane.contract.report import ClusterStatus, Phase, TopicStatus
@@ -49,7 +49,8 @@ def phase_of(facts: ClusterFacts) -> Phase:
     """absent once nothing is left; failed where only a change of something outside can help."""
     if facts.spec.desired == "absent":
         return "draining" if facts.brokers or facts.has_directory else "absent"
-    phases = {broker.phase for broker in facts.brokers}
+    candidates = candidates_of(facts.spec)
+    phases = {broker.phase for broker in facts.brokers if broker.broker_id not in candidates}
     if "failed" in phases or isinstance(facts.problem, SecretUnopened):
         return "failed"
     if phases == {"ready"}:

@@ -13,7 +13,7 @@ from data_plane.agent.admin_session import AdminSession
 from data_plane.agent.admin_state import AdminFailed, AdminOutcome
 from data_plane.agent.cluster_status import ClusterFacts, status_from_facts
 from data_plane.agent.conditions import ConditionBook
-from data_plane.agent.managed_broker import ManagedBroker, broker_spec
+from data_plane.agent.managed_broker import ManagedBroker, candidates_of
 from data_plane.agent.node import Node
 from data_plane.agent.ports import PortTaken
 from data_plane.agent.reconcile import ClusterSeen, Step
@@ -121,7 +121,8 @@ class ClusterWorker:
             for broker_id, broker in self._brokers.items()
         }
         self._check_files = False
-        if not all(broker.is_running for broker in brokers.values()):
+        candidates = candidates_of(self._spec)
+        if not all(seen.is_running for key, seen in brokers.items() if key not in candidates):
             self._session.reset()  # its client would go on calling where nobody answers
         seen = ClusterSeen(
             has_directory=self._storage.root.exists(),
@@ -151,8 +152,9 @@ class ClusterWorker:
     async def _act(self, step: Step) -> None:
         match step:
             case reconcile.PreparePorts(broker_id):
-                spec = broker_spec(self._spec, broker_id)
-                self._broker(broker_id).prepare_ports(spec.port if spec else 0)
+                self._broker(broker_id).prepare_ports(self._spec)
+            case reconcile.ReservePeerPorts(broker_id):
+                self._broker(broker_id).reserve_peer_ports()
             case reconcile.WriteFiles(broker_id):
                 self._broker(broker_id).write_files(self._spec)
             case reconcile.StartBroker(broker_id):
@@ -271,7 +273,9 @@ class ClusterWorker:
         return []
 
     def _is_serving(self) -> bool:
-        return bool(self._brokers) and all(broker.is_ready for broker in self._brokers.values())
+        candidates = candidates_of(self._spec)
+        started = [broker for key, broker in self._brokers.items() if key not in candidates]
+        return bool(started) and all(broker.is_ready for broker in started)
 
     # -- what is reported -----------------------------------------------------------------------
 

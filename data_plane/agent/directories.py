@@ -21,13 +21,18 @@ class DirectoryNote:
         self._directory_id = str(noted.get("directory_id", ""))
         self._was_formatted = bool(noted.get("was_formatted"))
 
-    def current(self, first_id: str, *, is_formatted: bool) -> str:
-        """The id for the directory as it is now; `first_id` until one is lost."""
+    def current(self, first_id: str, found_id: str | None) -> str:
+        """The id for the directory as it is now; `first_id` until one is lost.
+
+        found_id: what the directory says; None: there is none, or nothing in it. It counts where
+        nothing was noted yet: the broker was a cluster of its own before it got peers.
+        """
         before = (self._directory_id, self._was_formatted)
+        is_formatted = found_id is not None
         if self._was_formatted and not is_formatted:
             self._directory_id = self._new_id()
         self._was_formatted = is_formatted
-        self._directory_id = self._directory_id or first_id
+        self._directory_id = self._directory_id or found_id or first_id
         if (self._directory_id, self._was_formatted) != before and is_formatted | before[1]:
             write_json(
                 self._path,

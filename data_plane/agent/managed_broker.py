@@ -8,7 +8,13 @@ from data_plane.agent import sockets, supervise
 from data_plane.agent.directories import DirectoryNote
 from data_plane.agent.engines.base import BrokerPlace, Engine, PeerPlace, Reading
 from data_plane.agent.node import Node
-from data_plane.agent.ports import BrokerPorts, PortTaken, kept_ports, mark_served
+from data_plane.agent.ports import (
+    BrokerPorts,
+    PortTaken,
+    WantedPeerPorts,
+    kept_ports,
+    mark_served,
+)
 from data_plane.agent.reconcile import BrokerSeen
 from data_plane.agent.restarts import RestartPolicy
 from data_plane.agent.storage import (
@@ -20,7 +26,7 @@ from data_plane.agent.storage import (
 )
 from data_plane.agent.supervise import BrokerProcess
 from data_plane.contract.report import BrokerStatus, Phase
-from data_plane.contract.spec import BrokerSpec, ClusterSpec
+from data_plane.contract.spec import BrokerSpec, ClusterSpec, MemberSpec
 
 BLOCKED_RETRY_MS = 1000
 
@@ -87,6 +93,8 @@ class ManagedBroker:
             has_served=self.has_served or self._is_adopted_server,
             may_start=self.policy.may_start(self._node.now_ms())
             and self._node.now_ms() >= self._blocked_until_ms,
+            has_ports=self.ports is not None
+            and (cluster.peers != "tls" or bool(self.ports.internal and self.ports.quorum)),
             has_read=self.process.has_read if self.process else Digests(),
             on_disk=self._digests_on_disk(cluster) if is_known and check_files else wanted,
             wanted=wanted,
@@ -147,12 +155,12 @@ class ManagedBroker:
 
     def _peer_place(self, cluster: ClusterSpec) -> PeerPlace | None:
         """Looked at anew each time: a directory may be lost while its broker runs."""
-        members = {member.broker_id: member for member in cluster.members}
-        if self.broker_id not in members:
+        member = member_spec(cluster, self.broker_id)
+        if member is None:
             return None
         directory_id = self._directory.current(
-            members[self.broker_id].directory_id,
-            is_formatted=self._engine.is_formatted(self.storage),
+            member.directory_id,
+            self._engine.formatted_as(self.storage),
         )
         where = sockets.socket_directory(self._cluster)
         return PeerPlace(self._node.node_id, directory_id, where)
@@ -169,10 +177,13 @@ class ManagedBroker:
 
     # -- changed --------------------------------------------------------------------------------
 
-    def prepare_ports(self, wanted: int) -> None:
+    def prepare_ports(self, cluster: ClusterSpec) -> None:
         """Raises PortTaken; the broker is then left alone for a second."""
+        spec = broker_spec(cluster, self.broker_id)
         try:
-            picked = self._node.ports.prepare(self.storage, wanted)
+            picked = self._node.ports.prepare(
+                self.storage, spec.port if spec else 0, self._wanted_peer_ports(cluster)
+            )
         except PortTaken as problem:
             self.port_problem = str(problem)
             self.process = self._adopted()  # the holder may be this very broker, lost sight of
@@ -180,6 +191,19 @@ class ManagedBroker:
             raise
         self.ports, self.port_problem = picked.ports, ""
         self.port_note = picked.note or self.port_note
+
+    def reserve_peer_ports(self) -> None:
+        """Those that a running broker will listen at from its next start. Raises PortTaken."""
+        assert self.ports is not None, "it runs"
+        self.ports = self._node.ports.reserve_peers(self.storage, self.ports)
+
+    def _wanted_peer_ports(self, cluster: ClusterSpec) -> WantedPeerPorts | None:
+        if cluster.peers != "tls":
+            return None
+        member = member_spec(cluster, self.broker_id)
+        if member is None:
+            return WantedPeerPorts()
+        return WantedPeerPorts(member.internal_port, member.quorum_port)
 
     def write_files(self, cluster: ClusterSpec) -> None:
         """Write what differs; every file 0600, as one of them is a key."""
@@ -256,6 +280,8 @@ class ManagedBroker:
             broker_id=self.broker_id,
             phase=self.phase,
             port=self.ports.client if self.ports else None,
+            internal_port=(self.ports.internal or None) if self.ports else None,
+            quorum_port=(self.ports.quorum or None) if self.ports else None,
             pid=self.process.pid if self.process else None,
             restarts=self.policy.restarts,
         )
@@ -263,3 +289,12 @@ class ManagedBroker:
 
 def broker_spec(cluster: ClusterSpec, broker_id: int) -> BrokerSpec | None:
     return next((spec for spec in cluster.brokers if spec.broker_id == broker_id), None)
+
+
+def member_spec(cluster: ClusterSpec, broker_id: int) -> MemberSpec | None:
+    return next((one for one in cluster.members if one.broker_id == broker_id), None)
+
+
+def candidates_of(cluster: ClusterSpec) -> frozenset[int]:
+    """Brokers that only hold their ports yet."""
+    return frozenset(broker.broker_id for broker in cluster.brokers if broker.is_candidate)

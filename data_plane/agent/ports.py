@@ -28,6 +28,20 @@ class BrokerPorts:
     admin: int  # TLS, loopback: the agent's own listener, whatever name clients use
     metrics: int  # plain HTTP, loopback
     has_served: bool = False  # once true, `client` is kept for good
+    internal: int = 0  # TLS, for brokers of other nodes; 0: none
+    quorum: int = 0  # the same, for the metadata quorum
+
+    @property
+    def all(self) -> set[int]:
+        return {self.client, self.admin, self.metrics, self.internal, self.quorum} - {0}
+
+
+@dataclass(frozen=True, slots=True)
+class WantedPeerPorts:
+    """What the other nodes have been told of a broker's ports; 0: nothing yet."""
+
+    internal: int = 0
+    quorum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +63,71 @@ class PortBook:
             if (ports := kept_ports(broker)) is not None:
                 self._held[str(broker.root)] = ports
 
-    def prepare(self, broker: BrokerStorage, wanted: int) -> PickedPorts:
+    def prepare(
+        self, broker: BrokerStorage, wanted: int, peers: WantedPeerPorts | None = None
+    ) -> PickedPorts:
         """Ports with which the broker, not running now, can start; kept on disk.
 
-        wanted: the client port the spec asks for, 0 for any. Raises PortTaken where the client
-        port is fixed, by the spec or by a former start, and held by another process.
+        wanted: the client port the spec asks for, 0 for any. peers: None where it needs none.
+        Raises PortTaken where a port is fixed, by the spec or by a former start, and held by
+        another process.
         """
         kept = kept_ports(broker)
         others = self._ports_of_others(broker)
         client, note = self._client_port(broker, kept, wanted, others)
-        admin = self._loopback_port(kept.admin if kept else 0, others | {client})
-        metrics = self._loopback_port(kept.metrics if kept else 0, others | {client, admin})
+        # Clients of one broker are told of all: the agents' listeners of several nodes, too.
+        admin_host = LOOPBACK if peers is None else self._bind_host
+        admin = self._inner_port(admin_host, kept.admin if kept else 0, others | {client})
+        used = others | {client, admin}
+        metrics = self._inner_port(LOOPBACK, kept.metrics if kept else 0, used)
         has_served = bool(kept and kept.has_served and kept.client == client)
         ports = BrokerPorts(client, admin, metrics, has_served)
+        if kept is not None:
+            ports = replace(ports, internal=kept.internal, quorum=kept.quorum)
+        if peers is not None:
+            ports = self._with_peers(broker, kept, ports, others, peers)
+        self._keep(broker, kept, ports)
+        return PickedPorts(ports, note)
+
+    def reserve_peers(self, broker: BrokerStorage, ports: BrokerPorts) -> BrokerPorts:
+        """Add ports for brokers of other nodes to those of a broker that runs, for its next start.
+
+        Raises PortTaken where none is free.
+        """
+        others = self._ports_of_others(broker)
+        more = self._with_peers(broker, ports, ports, others, WantedPeerPorts())
+        self._keep(broker, ports, more)
+        return more
+
+    def _keep(self, broker: BrokerStorage, kept: BrokerPorts | None, ports: BrokerPorts) -> None:
         if ports != kept:
             write_json(broker.ports, asdict(ports))
         self._held[str(broker.root)] = ports
-        return PickedPorts(ports, note)
+
+    def _with_peers(
+        self,
+        broker: BrokerStorage,
+        kept: BrokerPorts | None,
+        ports: BrokerPorts,
+        others: AbstractSet[int],
+        wanted: WantedPeerPorts,
+    ) -> BrokerPorts:
+        """What the other nodes have been told stays; before that, any free port will do."""
+        used = others | {ports.client, ports.admin, ports.metrics}
+        internal = self._peer_port(broker, wanted.internal, kept.internal if kept else 0, used)
+        quorum = self._peer_port(
+            broker, wanted.quorum, kept.quorum if kept else 0, used | {internal}
+        )
+        return replace(ports, internal=internal, quorum=quorum)
+
+    def _peer_port(
+        self, broker: BrokerStorage, told: int, kept: int, others: AbstractSet[int]
+    ) -> int:
+        if told:
+            if not is_free(self._bind_host, told):
+                raise PortTaken(_is_held(told, broker.broker_id))
+            return told
+        return self._inner_port(self._bind_host, kept, others)
 
     def forget(self, broker: BrokerStorage) -> None:
         self._held.pop(str(broker.root), None)
@@ -80,10 +142,7 @@ class PortBook:
         fixed = wanted or (kept.client if kept and kept.has_served else 0)
         if fixed:
             if not is_free(self._bind_host, fixed):
-                raise PortTaken(
-                    f"port {fixed} of broker {broker.broker_id} is held by another process on "
-                    f"this machine: stop that process; the broker then starts by itself"
-                )
+                raise PortTaken(_is_held(fixed, broker.broker_id))
             return fixed, ""
         if kept and kept.client not in others and is_free(self._bind_host, kept.client):
             return kept.client, ""
@@ -101,23 +160,34 @@ class PortBook:
             taken.append(port)
         raise PortTaken(self._exhausted())
 
-    def _loopback_port(self, kept: int, others: AbstractSet[int]) -> int:
-        if kept and kept not in others and is_free(LOOPBACK, kept):
+    def _inner_port(self, host: str, kept: int, others: AbstractSet[int]) -> int:
+        if kept and kept not in others and is_free(host, kept):
             return kept
+        return self._from_end(host, others)
+
+    def _from_end(self, host: str, others: AbstractSet[int]) -> int:
         for port in range(self._range.last, self._range.first - 1, -1):
-            if port not in others and is_free(LOOPBACK, port):
+            if port not in others and is_free(host, port):
                 return port
         raise PortTaken(self._exhausted())
 
     def _ports_of_others(self, broker: BrokerStorage) -> set[int]:
         held = (ports for key, ports in self._held.items() if key != str(broker.root))
-        return {port for ports in held for port in (ports.client, ports.admin, ports.metrics)}
+        return {port for ports in held for port in ports.all}
 
     def _exhausted(self) -> str:
         return (
             f"no port of {self._range.first}-{self._range.last} is free, and each broker needs "
-            "three: widen the agent's port range or free some"
+            "three, or five in a cluster over several nodes: widen the agent's port range or free "
+            "some"
         )
+
+
+def _is_held(port: int, broker_id: int) -> str:
+    return (
+        f"port {port} of broker {broker_id} is held by another process on this machine: stop that "
+        "process; the broker then starts by itself"
+    )
 
 
 def _note(broker_id: int, taken: list[int], used: int) -> str:

@@ -5,6 +5,7 @@ A running cluster is brought about in this order, each step only where it is nee
     stop and remove brokers that the spec no longer lists
     -> stop brokers whose files changed (a restart: they start again below; of several that serve
        one at a time, and only while every partition has all its replicas in sync)
+    -> reserve ports that other nodes must know first
     -> prepare ports -> write files -> start        (each broker that is not running)
     -> write certificates anew and have them reloaded       (no restart: clients stay)
     -> repair files of brokers that run             (someone else changed them)
@@ -26,6 +27,11 @@ UNKNOWN = Digests()
 
 @dataclass(frozen=True, slots=True)
 class PreparePorts:
+    broker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReservePeerPorts:
     broker_id: int
 
 
@@ -66,8 +72,8 @@ class RemoveCluster:
 
 
 Step = (
-    PreparePorts | WriteFiles | StartBroker | ReloadBroker | StopBroker | RemoveBroker
-    | ApplyAdminState | RemoveCluster
+    PreparePorts | ReservePeerPorts | WriteFiles | StartBroker | ReloadBroker | StopBroker
+    | RemoveBroker | ApplyAdminState | RemoveCluster
 )  # fmt: skip
 
 
@@ -79,6 +85,7 @@ class BrokerSeen:
     is_ready: bool = False
     has_served: bool = False  # this process, once: now silent, it is slow or hangs
     may_start: bool = True  # the restart policy's word
+    has_ports: bool = True  # those for other nodes too, where it will need them
     has_read: Digests = UNKNOWN  # what its process has read, at its start or since
     on_disk: Digests = UNKNOWN
     wanted: Digests = UNKNOWN  # what the spec asks for; unknown until ports are
@@ -99,6 +106,7 @@ def steps(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[Step]:
     return (
         *_unlisted_brokers(spec, seen),
         *_changed_brokers(spec, seen),
+        *_missing_ports(spec, seen),
         *_missing_brokers(spec, seen),
         *_changed_certificates(spec, seen),
         *_drifted_files(spec, seen),
@@ -160,6 +168,18 @@ def _changed(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[int]:
     ]
 
 
+def _missing_ports(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
+    """Reserved ahead of a start: the other nodes must know them first."""
+    for broker in spec.brokers:
+        found = seen.brokers.get(broker.broker_id, BrokerSeen())
+        if found.has_ports or not found.may_start:
+            continue
+        if found.is_running:
+            yield ReservePeerPorts(broker.broker_id)
+        elif broker.is_candidate:
+            yield PreparePorts(broker.broker_id)
+
+
 def _missing_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
     for broker_id, broker in _listed(spec, seen):
         if not broker.is_running and broker.may_start:
@@ -197,5 +217,8 @@ def _admin_state(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
 
 
 def _listed(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[tuple[int, BrokerSeen]]:
+    """Those that should run now: a candidate only holds its ports."""
     for broker in spec.brokers:
+        if broker.is_candidate:
+            continue
         yield broker.broker_id, seen.brokers.get(broker.broker_id, BrokerSeen())

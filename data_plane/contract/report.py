@@ -25,6 +25,9 @@ class BrokerStatus(ContractModel):
     broker_id: int
     phase: Phase
     port: int | None = None  # the client listener as it is
+    internal_port: int | None = None  # for brokers of other nodes: replication and admin calls
+    quorum_port: int | None = None  # for brokers of other nodes: the metadata quorum
+    wants_restart: bool = False  # its settings changed, and it waits for its turn
     pid: int | None = None
     restarts: int = 0
 
@@ -46,6 +49,10 @@ class ClusterStatus(ContractModel):
     conditions: list[Condition] = []
     brokers: list[BrokerStatus] = []
     topics: list[TopicStatus] = []
+    turn_done: int = 0  # number of the last turn that was used or given back
+    # As the brokers here see the whole cluster; None: not known yet.
+    voters: list[int] | None = None  # of the metadata quorum
+    out_of_sync_count: int | None = None  # partitions, internal ones too, that lack a replica
 
 
 class NodeReport(ContractModel):

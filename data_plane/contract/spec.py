@@ -62,6 +62,8 @@ class BrokerSpec(ContractModel):
     certificate_pem: str  # server certificate chain: advertised host, localhost, 127.0.0.1, ::1
     key: SealedSecret  # its private key, PEM
     rack: str | None = None
+    # Not yet one of `members`: the agent picks its ports and reports them; it is started later.
+    is_candidate: bool = False
 
 
 class MemberSpec(ContractModel):
@@ -71,6 +73,17 @@ class MemberSpec(ContractModel):
     # Of its first data directory, UUID text: an agent that loses a directory makes up a new id.
     directory_id: str
     is_first_voter: bool = False  # one of those that form the metadata quorum of a new cluster
+    # Where the others reach it, in a cluster over several nodes; "" and 0 where all are on one.
+    host: str = ""
+    internal_port: int = Field(default=0, ge=0, le=65535)
+    quorum_port: int = Field(default=0, ge=0, le=65535)
+
+
+class TurnSpec(ContractModel):
+    """The right to restart one broker, used or given back once (`ClusterStatus.turn_done`)."""
+
+    number: int = Field(ge=1)  # grows by one with each turn of the cluster
+    broker_id: int = Field(ge=0)
 
 
 class ClusterSpec(ContractModel):
@@ -87,9 +100,13 @@ class ClusterSpec(ContractModel):
     admin_key: SealedSecret | None = None
     admin_principal: str = ""  # super user on the brokers
     brokers: list[BrokerSpec] = []
-    # Every broker of a cluster of several; empty where one broker is the whole cluster. All of
-    # them are on this node: they talk to each other through socket files.
+    # Every broker of a cluster of several, on whatever node; empty where one is the whole cluster.
     members: list[MemberSpec] = []
+    # How the brokers talk to each other: socket files of one node, or mutual TLS between nodes.
+    peers: Literal["sockets", "tls"] = "sockets"
+    # Whose turn it is in a roll over several nodes; None: nobody's. On one node the agent takes
+    # turns by itself.
+    turn: TurnSpec | None = None
     topics: list[TopicSpec] = []
     principals: list[PrincipalSpec] = []
     disk_bytes_max: int | None = None

@@ -3,4 +3,5 @@
 # 1: specs, reports, metric samples.
 # 2: quotas of principals.
 # 3: members: clusters of several brokers.
-CONTRACT_VERSION = 3
+# 4: clusters over several nodes: peer ports, whose turn it is in a roll, how far replicas are.
+CONTRACT_VERSION = 4

@@ -16,7 +16,7 @@ class PeerPlace:
 
     node_id: str
     directory_id: str  # UUID text, for the data directory's first format
-    sockets: Path  # a private directory for the socket files between the node's brokers
+    sockets: Path  # a private directory for the socket files, where the peers are all on this node
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Engine(Protocol):
     def marker(self, storage: BrokerStorage) -> str:
         """The word of the command line by which the process is known again."""
 
-    def is_formatted(self, storage: BrokerStorage) -> bool:
-        """Whether its data directory is there and has been written to by this engine."""
+    def formatted_as(self, storage: BrokerStorage) -> str | None:
+        """The id that its data directory says; None if it is not there or was never written to."""
 
     async def is_ready(self, place: BrokerPlace) -> bool:
         """Ask the process whether it serves. Never raises: no answer is an answer."""

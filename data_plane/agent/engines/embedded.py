@@ -11,8 +11,8 @@ from data_plane.agent.engines.base import BrokerPlace, PeerPlace, Reading
 from data_plane.agent.engines.prometheus import readings_from_text
 from data_plane.agent.loopback_http import Unanswered, get
 from data_plane.agent.ports import LOOPBACK
-from data_plane.agent.storage import BrokerStorage
-from data_plane.contract.spec import BrokerSpec, ClusterSpec
+from data_plane.agent.storage import BrokerStorage, read_json
+from data_plane.contract.spec import BrokerSpec, ClusterSpec, MemberSpec
 
 CONFIG = PurePath("broker.json")
 CERTIFICATE = PurePath("server.crt")
@@ -34,14 +34,14 @@ class EmbeddedEngine:
             "cluster_id": cluster.cluster_id,
             "data_dir": str(place.storage.data),
             "rack": broker.rack,
-            "listeners": self._listeners(broker, place),
+            "listeners": self._listeners(cluster, broker, place),
             "super_users": [cluster.admin_principal] if cluster.admin_principal else [],
             "metrics_port": place.ports.metrics,
             "disk_bytes_max": cluster.disk_bytes_max,
             "static_configs": cluster.broker_configs,
         }
         if place.peers is not None:
-            config |= _among_peers(cluster, broker.broker_id, place.peers)
+            config |= _among_peers(cluster, broker.broker_id, place, place.peers)
         return {
             CERTIFICATE: broker.certificate_pem.encode(),
             KEY: key_pem,
@@ -49,17 +49,18 @@ class EmbeddedEngine:
             CONFIG: json.dumps(config, indent=1, sort_keys=True).encode(),
         }
 
-    def _listeners(self, broker: BrokerSpec, place: BrokerPlace) -> list[dict[str, object]]:
+    def _listeners(
+        self, cluster: ClusterSpec, broker: BrokerSpec, place: BrokerPlace
+    ) -> list[dict[str, object]]:
         """CLIENT for clients, by the name they know; AGENT on loopback, whatever that name is.
 
         The agent must reach the broker even where the advertised name leads elsewhere (a router,
-        a name that only clients resolve): Metadata answers per listener (durability.md 8).
+        a name that only clients resolve): Metadata answers per listener (durability.md 8). In a
+        cluster over several nodes that name leads here, as the peers use it too; and an agent is
+        told of the other nodes' brokers, which no loopback address reaches.
         """
-        tls = {
-            "certificate_file": str(place.storage.config / CERTIFICATE),
-            "key_file": str(place.storage.config / KEY),
-            "client_ca_file": str(place.storage.config / CLIENT_CA),
-        }
+        tls = _tls_files(place.storage)
+        is_spread = place.peers is not None and cluster.peers == "tls"
         return [
             {
                 "name": "CLIENT",
@@ -71,9 +72,9 @@ class EmbeddedEngine:
             },
             {
                 "name": "AGENT",
-                "bind": LOOPBACK,
+                "bind": place.bind_host if is_spread else LOOPBACK,
                 "port": place.ports.admin,
-                "advertised_host": LOOPBACK,
+                "advertised_host": broker.advertised_host if is_spread else LOOPBACK,
                 "advertised_port": place.ports.admin,
                 "tls": tls,
             },
@@ -86,8 +87,11 @@ class EmbeddedEngine:
     def marker(self, storage: BrokerStorage) -> str:
         return str(storage.config / CONFIG)
 
-    def is_formatted(self, storage: BrokerStorage) -> bool:
-        return (storage.data / IDENTITY).exists()
+    def formatted_as(self, storage: BrokerStorage) -> str | None:
+        path = storage.data / IDENTITY
+        if not path.exists():
+            return None
+        return str((read_json(path) or {}).get("directory_id", ""))
 
     async def is_ready(self, place: BrokerPlace) -> bool:
         try:
@@ -107,31 +111,64 @@ class EmbeddedEngine:
         return readings
 
 
-def _among_peers(cluster: ClusterSpec, broker_id: int, peers: PeerPlace) -> dict[str, object]:
+def _among_peers(
+    cluster: ClusterSpec, broker_id: int, place: BrokerPlace, peers: PeerPlace
+) -> dict[str, object]:
     """What only a broker among others needs. The first voters are the same in every file, always:
 
     with them an empty directory begins, and nobody else asks; so no change of the voters later on
-    restarts a broker.
+    restarts a broker. A cluster that grew out of one broker has none: an empty directory then
+    joins what is there.
     """
+    by_id = {member.broker_id: member for member in cluster.members}
 
-    def address(listener: str, of: int) -> str:
-        return f"unix:{peers.sockets / listener}-{of}.sock"
+    def quorum_address(member: MemberSpec) -> str:
+        if cluster.peers == "tls":
+            return _address(member.host, member.quorum_port)
+        return _socket(peers, "quorum", member.broker_id)
 
+    def listener(kind: str, port: int) -> dict[str, object]:
+        if cluster.peers != "tls":
+            return {"address": _socket(peers, kind, broker_id)}
+        return {
+            "address": _address(place.bind_host, port),
+            "advertised": _address(by_id[broker_id].host, port),
+            "tls": _tls_files(place.storage),
+        }
+
+    first_voters = [member for member in cluster.members if member.is_first_voter]
+    others = [] if first_voters else [one for one in cluster.members if one.broker_id != broker_id]
     return {
         "node_id": peers.node_id,
         "directory_id": peers.directory_id,
         "spec_broker_count": len(cluster.members),
-        "internal_listener": {"address": address("internal", broker_id)},
-        "quorum_listener": {"address": address("quorum", broker_id)},
+        "internal_listener": listener("internal", place.ports.internal),
+        "quorum_listener": listener("quorum", place.ports.quorum),
         "initial_voters": [
             {
                 "broker_id": member.broker_id,
                 "directory_id": member.directory_id,
-                "quorum_address": address("quorum", member.broker_id),
+                "quorum_address": quorum_address(member),
             }
-            for member in cluster.members
-            if member.is_first_voter
+            for member in first_voters
         ],
+        "join": [quorum_address(member) for member in others],
+    }
+
+
+def _socket(peers: PeerPlace, kind: str, broker_id: int) -> str:
+    return f"unix:{peers.sockets / kind}-{broker_id}.sock"
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _tls_files(storage: BrokerStorage) -> dict[str, str]:
+    return {
+        "certificate_file": str(storage.config / CERTIFICATE),
+        "key_file": str(storage.config / KEY),
+        "client_ca_file": str(storage.config / CLIENT_CA),
     }
 
 

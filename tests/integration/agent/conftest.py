@@ -68,6 +68,7 @@ class TestNode:
     admin: MemoryAdmin = field(default_factory=MemoryAdmin)
     cluster_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     generation: int = 0
+    node_id: str = NODE_ID
 
     def __post_init__(self) -> None:
         self.storage = Storage(self.root)
@@ -75,7 +76,7 @@ class TestNode:
         self.keys = NodeKeys.load_or_create(self.root)
 
     def sealed(self, plain: bytes) -> SealedSecret:
-        return seal(plain, self.keys.sealing_public_key, NODE_ID)
+        return seal(plain, self.keys.sealing_public_key, self.node_id)
 
     def cluster(self, generation: int = 1, **changes: object) -> ClusterSpec:
         """One cluster with one broker; `changes` replace fields of the spec."""
@@ -106,7 +107,7 @@ class TestNode:
 
     def spec(self, *clusters: ClusterSpec, generation: int | None = None) -> NodeSpec:
         self.generation = generation or self.generation + 1
-        return NodeSpec(node_id=NODE_ID, generation=self.generation, clusters=list(clusters))
+        return NodeSpec(node_id=self.node_id, generation=self.generation, clusters=list(clusters))
 
     def run(self, scenario: Callable[[NodeAgent], Awaitable[None]], stop: bool = True) -> None:
         """Run an agent on the directory for the scenario; `stop` ends its brokers afterwards."""
@@ -132,7 +133,7 @@ class TestNode:
         )
         return Node(
             config=config,
-            node_id=NODE_ID,
+            node_id=self.node_id,
             storage=self.storage,
             keys=self.keys,
             ports=PortBook(config.ports, config.bind_host),
