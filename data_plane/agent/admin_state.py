@@ -4,15 +4,24 @@ The control plane owns the topic list: a topic that is not in the spec is delete
 is not in it loses its ACLs and its quotas; other quotas are left alone. Internal topics are never
 touched. The differences are pure functions; `apply` carries them out over any AdminPort
 (kafka_admin.py, or a twin in tests).
+
+Where a cluster is spread over nodes, several agents do this for the same cluster, each by the spec
+that it has. Before anything is changed the cluster itself is told by which generation; it refuses
+one older than it has seen. So an agent that was cut off never deletes what it has not heard of.
 """
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from data_plane.agent.replica_moves import PartitionId, PartitionSeen, moves, under_way
 from data_plane.contract.report import TopicStatus
 from data_plane.contract.spec import AclSpec, ClusterSpec, PrincipalSpec, TopicSpec
+
+MIN_INSYNC = "min.insync.replicas"
+IN_SYNC_ENOUGH = 2  # replicas that must be in sync before two are asked for
+VOTERS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,19 @@ class AdminPort(Protocol):
     def out_of_sync_count(self) -> int:
         """How many partitions, internal ones included, lack a replica in their ISR."""
 
+    def partitions(self) -> Sequence[PartitionSeen]:
+        """All partitions, internal ones included, with the moves under way."""
+
+    def racks(self) -> Mapping[int, str]:
+        """Of the brokers that live, by id; "" where a broker says none."""
+
+    def move_replicas(self, targets: Mapping[PartitionId, Sequence[int]]) -> Errors: ...
+    def voters(self) -> Sequence[int]:
+        """The brokers that vote in the metadata quorum."""
+
+    def claim(self, generation: int) -> None:
+        """Have the cluster note by which generation it is changed. Raises SpecOutdated."""
+
     def create_topics(self, topics: Sequence[TopicSpec]) -> Errors: ...
     def delete_topics(self, names: Sequence[str]) -> Errors: ...
     def grow_topics(self, partition_counts: Mapping[str, int]) -> Errors: ...
@@ -73,6 +95,10 @@ class AdminFailed(Exception):
     """The brokers could not be asked, or answered with an error of the whole request."""
 
 
+class SpecOutdated(AdminFailed):
+    """Another node's agent has applied a newer generation: this one has to get that first."""
+
+
 @dataclass(frozen=True, slots=True)
 class TopicChanges:
     create: Sequence[TopicSpec]
@@ -92,6 +118,16 @@ class AdminOutcome:
     topics: Sequence[TopicStatus]
     changes: int  # admin calls that changed something; 0 the second time
     acl_errors: Sequence[str]  # of quotas too: both are about principals
+    voters: Sequence[int] | None = None  # None: not asked, as one broker is the whole cluster
+    out_of_sync_count: int | None = None
+    voters_wanted: int = 1
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing is on its way that the next look should follow."""
+        is_moving = any(topic.pending for topic in self.topics)
+        voters = self.voters_wanted if self.voters is None else len(self.voters)
+        return not is_moving and not self.out_of_sync_count and voters >= self.voters_wanted
 
     @property
     def topic_errors(self) -> Sequence[str]:
@@ -108,13 +144,21 @@ class AdminOutcome:
 
 
 def topic_changes(
-    desired: Sequence[TopicSpec], observed: Mapping[str, ObservedTopic]
+    desired: Sequence[TopicSpec],
+    observed: Mapping[str, ObservedTopic],
+    *,
+    may_move: bool = False,
+    waiting: AbstractSet[str] = frozenset(),
 ) -> TopicChanges:
+    """may_move: there are several brokers, so that replication factors can change.
+
+    waiting: topics whose new replicas are not in sync yet; what asks more of them waits, too.
+    """
     wanted = {topic.name: topic for topic in desired}
     refused = {
         name: why
         for name, topic in wanted.items()
-        if name in observed and (why := _impossible(topic, observed[name]))
+        if name in observed and (why := _impossible(topic, observed[name], may_move=may_move))
     }
     return TopicChanges(
         create=[topic for name, topic in wanted.items() if name not in observed],
@@ -128,19 +172,31 @@ def topic_changes(
             name: changes
             for name, topic in wanted.items()
             if name in observed
-            and (changes := config_changes(topic.configs, observed[name].configs))
+            and (
+                changes := _changes_now(
+                    topic.configs, observed[name].configs, is_waiting=name in waiting
+                )
+            )
         },
         refused=refused,
     )
 
 
-def _impossible(topic: TopicSpec, observed: ObservedTopic) -> str:
+def _changes_now(
+    desired: Mapping[str, str], observed: Mapping[str, str], *, is_waiting: bool
+) -> Mapping[str, str | None]:
+    """While replicas are on their way min.insync.replicas stays: more would refuse acks=all."""
+    changes = config_changes(desired, observed)
+    return {k: v for k, v in changes.items() if k != MIN_INSYNC} if is_waiting else changes
+
+
+def _impossible(topic: TopicSpec, observed: ObservedTopic, *, may_move: bool) -> str:
     if topic.partition_count < observed.partition_count:
         return (
             f"the number of partitions cannot shrink from {observed.partition_count} to "
             f"{topic.partition_count}"
         )
-    if topic.replication_factor != observed.replication_factor:
+    if topic.replication_factor != observed.replication_factor and not may_move:
         return (
             f"the replication factor cannot be changed from {observed.replication_factor} to "
             f"{topic.replication_factor} in place"
@@ -194,36 +250,58 @@ def apply(port: AdminPort, spec: ClusterSpec) -> AdminOutcome:
     """Bring topics, ACLs and quotas to what `spec` says, and describe what is there then.
 
     Order: rights are taken before anything else and given last, behind the limits that go with
-    them, so that a failure on the way leaves too few rights rather than too many. Raises
-    AdminFailed; a repetition goes on from there.
+    them, so that a failure on the way leaves too few rights rather than too many. Everything is
+    read before the generation is claimed, and nothing is done before: what was read then is of
+    this generation or an older one. Raises AdminFailed, SpecOutdated; a repetition goes on.
     """
+    is_several = bool(spec.members)
     held, wanted = port.acls(), bindings_of(spec.principals)
+    limits = quota_changes(quotas_of(spec.principals), port.quotas())
+    partitions = port.partitions() if is_several else ()
+    observed = port.topics()
+    change = topic_changes(
+        spec.topics, observed, may_move=is_several, waiting=_waiting(spec, partitions)
+    )
+    factors = {t.name: t.replication_factor for t in spec.topics if t.name in observed}
+    targets = moves(factors, partitions, port.racks()) if is_several else {}
+    if spec.peers == "tls" and (held != wanted or limits or change or targets):
+        port.claim(spec.generation)
     changes = 0
     acl_errors: list[str] = []
     if surplus := sorted(held - wanted):
         acl_errors += port.delete_acls(surplus)
         changes += 1
-    topics, errors, topic_changes_made = _apply_topics(port, spec.topics)
-    if limits := quota_changes(quotas_of(spec.principals), port.quotas()):
+    errors, topic_changes_made = _apply_topics(port, change, targets)
+    if topic_changes_made:
+        observed = port.topics()
+        errors = _still_true(spec.topics, observed, errors)
+    if limits:
         acl_errors += port.set_quotas(limits)
         changes += 1
     if missing := sorted(wanted - held):
         acl_errors += port.create_acls(missing)
         changes += 1
-    return AdminOutcome(
-        topics=_statuses(spec.topics, topics, errors),
+    outcome = AdminOutcome(
+        topics=_statuses(spec.topics, observed, errors),
         changes=changes + topic_changes_made,
         acl_errors=acl_errors,
     )
+    return _with_replication(port, spec, outcome) if is_several else outcome
+
+
+def _waiting(spec: ClusterSpec, partitions: Sequence[PartitionSeen]) -> AbstractSet[str]:
+    """Topics of which a partition has fewer replicas in sync than it shall have."""
+    wanted = {topic.name: topic.replication_factor for topic in spec.topics}
+    return {
+        one.topic
+        for one in partitions
+        if one.adding or len(one.in_sync) < min(wanted.get(one.topic, 0), IN_SYNC_ENOUGH)
+    }
 
 
 def _apply_topics(
-    port: AdminPort, desired: Sequence[TopicSpec]
-) -> tuple[Mapping[str, ObservedTopic], Errors, int]:
-    observed = port.topics()
-    change = topic_changes(desired, observed)
-    if not change:
-        return observed, change.refused, 0
+    port: AdminPort, change: TopicChanges, targets: Mapping[PartitionId, Sequence[int]]
+) -> tuple[Errors, int]:
     errors = dict(change.refused)
     made = 0
     if change.delete:
@@ -238,7 +316,50 @@ def _apply_topics(
     if change.configs:
         errors |= port.set_configs(change.configs)
         made += 1
-    return port.topics(), errors, made
+    if targets:
+        errors |= port.move_replicas(targets)
+        made += 1
+    return errors, made
+
+
+def _still_true(
+    desired: Sequence[TopicSpec], observed: Mapping[str, ObservedTopic], errors: Errors
+) -> Errors:
+    """Without refusals that no longer matter: another agent, or a lost answer, had done it."""
+    change = topic_changes(desired, observed, may_move=True)
+    wrong = {topic.name for topic in change.create} | set(change.delete) | change.grow.keys()
+    shapes = {topic.name: topic.replication_factor for topic in desired}
+    wrong |= {
+        name
+        for name, factor in shapes.items()
+        if name in observed and observed[name].replication_factor != factor
+    }
+    wrong |= change.configs.keys() | change.refused.keys()
+    return {name: why for name, why in errors.items() if name in wrong}
+
+
+def _with_replication(port: AdminPort, spec: ClusterSpec, outcome: AdminOutcome) -> AdminOutcome:
+    """Add how far moves and the quorum have come."""
+    partitions = port.partitions()
+    wanted = {topic.name: topic.replication_factor for topic in spec.topics}
+    left = under_way(wanted, partitions)
+    topics = [
+        topic.model_copy(update={"pending": _words(*left[topic.name])})
+        if topic.name in left
+        else topic
+        for topic in outcome.topics
+    ]
+    return replace(
+        outcome,
+        topics=topics,
+        voters=sorted(port.voters()),
+        voters_wanted=min(VOTERS_MAX, len(spec.members)) if len(spec.members) > 2 else 1,
+        out_of_sync_count=sum(not one.is_in_sync for one in partitions),
+    )
+
+
+def _words(left: int, total: int) -> str:
+    return f"replicas of {left} of {total} partitions are being moved"
 
 
 def _statuses(

@@ -42,6 +42,10 @@ def status_from_facts(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> 
         topics=[_sized(topic, facts.sizes) for topic in facts.outcome.topics]
         if facts.outcome
         else [],
+        voters=list(facts.outcome.voters)
+        if facts.outcome and facts.outcome.voters is not None
+        else None,
+        out_of_sync_count=facts.outcome.out_of_sync_count if facts.outcome else None,
     )
 
 

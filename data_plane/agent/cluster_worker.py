@@ -184,8 +184,11 @@ class ClusterWorker:
         if not self._outcome.is_whole:
             self._admin_later()
             return
-        self._admin_failures = 0
-        self._admin_due_s = _loop_time() + self._node.config.limits.admin_refresh_s
+        if self._outcome.is_settled:
+            self._admin_failures = 0
+            self._admin_due_s = _loop_time() + self._node.config.limits.admin_refresh_s
+        else:
+            self._admin_later()
         if spec is not self._spec:
             self._admin_due_s = 0.0  # a newer spec came while this one was applied
         if self._applied != spec.generation:
@@ -193,7 +196,9 @@ class ClusterWorker:
             write_json(self._storage.root / "applied.json", {"generation": spec.generation})
 
     def _admin_ports(self) -> list[int]:
-        return [broker.ports.admin for broker in self._brokers.values() if broker.ports]
+        candidates = candidates_of(self._spec)
+        started = [one for key, one in self._brokers.items() if key not in candidates]
+        return [broker.ports.admin for broker in started if broker.ports]
 
     async def _brokers_answer(self) -> bool:
         answers = await asyncio.gather(*(broker.answers() for broker in self._brokers.values()))

@@ -8,6 +8,7 @@ classes and the sender that its own calls use.
 
 import logging
 import ssl
+import uuid
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from data_plane.agent.admin_state import (
     Errors,
     ObservedTopic,
     Quotas,
+    SpecOutdated,
 )
+from data_plane.agent.replica_moves import PartitionId, PartitionSeen
 from data_plane.contract.spec import TopicSpec
 
 REQUEST_MS_MAX = 10_000
@@ -28,6 +31,9 @@ BOOTSTRAP_MS_MAX = 5_000
 TOPIC_OVERRIDE = "DYNAMIC_TOPIC_CONFIG"
 USER, ANY_NAME = "user", 2  # entity type and match type of DescribeClientQuotas (KIP-546)
 USER_PREFIX = "User:"
+SPEC_GENERATION = "ottla.spec.generation"  # a key of the embedded engine's brokers
+BROKER_RESOURCE, SET = 4, 0  # IncrementalAlterConfigs (KIP-339)
+POLICY_VIOLATION = 44  # what they answer to an older generation than they know
 # Its connection logs name every broken connection as an error; the agent reports what matters.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
@@ -57,6 +63,7 @@ class KafkaAdmin:
         from kafka.errors import KafkaError
 
         self._kafka_error: type[Exception] = KafkaError
+        self._topic_ids: dict[str, uuid.UUID] = {}
 
         try:
             self._client: Any = KafkaAdminClient(
@@ -89,11 +96,12 @@ class KafkaAdmin:
 
     def topics(self) -> Mapping[str, ObservedTopic]:
         described = [topic for topic in self._call("describe_topics") if not topic["is_internal"]]
+        self._topic_ids = {topic["name"]: topic["topic_id"] for topic in described}
         configs = self._overrides([topic["name"] for topic in described])
         return {
             topic["name"]: ObservedTopic(
                 partition_count=len(topic["partitions"]),
-                replication_factor=max(
+                replication_factor=min(
                     (len(partition["replica_nodes"]) for partition in topic["partitions"]),
                     default=0,
                 ),
@@ -109,6 +117,70 @@ class KafkaAdmin:
             for partition in topic["partitions"]
         ]
         return sum(len(one["isr_nodes"]) < len(one["replica_nodes"]) for one in partitions)
+
+    def partitions(self) -> Sequence[PartitionSeen]:
+        moving = self._call("list_partition_reassignments")
+        adding = {
+            (at.topic, at.partition): frozenset(move["adding_replicas"])
+            for at, move in moving.items()
+        }
+        return [
+            PartitionSeen(
+                topic=topic["name"],
+                partition=one["partition_index"],
+                leader=one["leader_id"],
+                replicas=tuple(one["replica_nodes"]),
+                in_sync=frozenset(one["isr_nodes"]),
+                adding=adding.get((topic["name"], one["partition_index"]), frozenset()),
+                is_internal=topic["is_internal"],
+            )
+            for topic in self._call("describe_topics")
+            for one in topic["partitions"]
+        ]
+
+    def racks(self) -> Mapping[int, str]:
+        answer = self._call("describe_cluster")
+        return {
+            broker["broker_id"]: broker["rack"] or ""
+            for broker in answer["brokers"]
+            if not broker.get("is_fenced")
+        }
+
+    def move_replicas(self, targets: Mapping[PartitionId, Sequence[int]]) -> Errors:
+        from kafka import TopicPartition
+
+        asked = {TopicPartition(*at): list(target) for at, target in targets.items()}
+        answer = self._call("alter_partition_reassignments", asked)
+        return {
+            at.topic: f"partition {at.partition} could not be moved: {error.__name__}"
+            for at, error in answer.items()
+            if error is not None
+        }
+
+    def voters(self) -> Sequence[int]:
+        (topic,) = self._call("describe_metadata_quorum")["topics"]
+        (partition,) = topic["partitions"]
+        return [voter["replica_id"] for voter in partition["current_voters"]]
+
+    def claim(self, generation: int) -> None:
+        from kafka.protocol.admin import IncrementalAlterConfigsRequest
+
+        resource_of = IncrementalAlterConfigsRequest.AlterConfigsResource
+        config = resource_of.AlterableConfig(
+            name=SPEC_GENERATION, config_operation=SET, value=str(generation)
+        )
+        resource = resource_of(resource_type=BROKER_RESOURCE, resource_name="", configs=[config])
+        answer = self._send(
+            IncrementalAlterConfigsRequest(resources=[resource], validate_only=False)
+        )
+        (row,) = answer.responses
+        if row.error_code == POLICY_VIOLATION:
+            raise SpecOutdated(
+                f"another node has applied a newer spec than generation {generation}; this node "
+                "changes nothing until it has that one, too"
+            )
+        if row.error_code:
+            raise AdminFailed(f"claim generation {generation}: {_said(row)}")
 
     def _overrides(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         from kafka.admin import ConfigResource, ConfigResourceType
@@ -139,8 +211,11 @@ class KafkaAdmin:
         return _topic_errors(answer["topics"])
 
     def delete_topics(self, names: Sequence[str]) -> Errors:
-        answer = self._call("delete_topics", list(names), raise_errors=False)
-        return _topic_errors(answer["topics"])
+        """Those that were seen, by id: not one that got the name meanwhile."""
+        ids = {self._topic_ids[name]: name for name in names}
+        answer = self._call("delete_topics", list(ids), raise_errors=False)
+        named = [{**row, "name": ids.get(row["topic_id"])} for row in answer["topics"]]
+        return _topic_errors([row for row in named if row["name"] is not None])
 
     def grow_topics(self, partition_counts: Mapping[str, int]) -> Errors:
         answer = self._call("create_partitions", dict(partition_counts), raise_errors=False)

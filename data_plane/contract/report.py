@@ -40,6 +40,7 @@ class TopicStatus(ContractModel):
     replication_factor: int
     size_bytes: int = 0
     error: str = ""  # why the spec could not be applied to it, in words
+    pending: str = ""  # what is on its way, in words: replicas that are being moved
 
 
 class ClusterStatus(ContractModel):

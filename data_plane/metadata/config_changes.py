@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from data_plane.metadata.commit_rules import KEYS, Judges
 from data_plane.metadata.config_keys import ConfigKey, ConfigType, UpdateMode, items_of
-from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
+from data_plane.metadata.configs import BROKER_CONFIGS, SPEC_GENERATION, TOPIC_CONFIGS
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.group_configs import BOUNDS, GROUP_CONFIGS
@@ -17,6 +17,7 @@ from data_plane.protocol.errors import (
     InvalidConfig,
     InvalidRequest,
     KafkaError,
+    PolicyViolation,
     UnknownTopicOrPartition,
 )
 from data_plane.protocol.messages.alter_configs import (
@@ -210,6 +211,8 @@ def _new_value(
     """Return the override after the change, None for none; checked as the catalogue says."""
     if resource.resource_type == BROKER_RESOURCE and key.update is UpdateMode.READ_ONLY:
         raise InvalidRequest(f"Cannot update these configs dynamically: {key.name}")
+    if key.name == SPEC_GENERATION:
+        _check_generation(scope, resource, config)
     if config.config_operation == DELETE:
         return None
     if config.value is None:
@@ -225,6 +228,23 @@ def _new_value(
     if resource.resource_type == GROUP_RESOURCE:
         _check_bounds(scope, key.name, int(value))
     return value
+
+
+def _check_generation(
+    scope: ConfigScope,
+    resource: IncrementalAlterConfigsRequestResource,
+    config: IncrementalAlterConfigsRequestConfig,
+) -> None:
+    """Of several node agents one may have an old spec: what it wants then must not be done.
+
+    Every change by a spec begins with setting this key, through the controller; it only grows.
+    """
+    if resource.resource_name or config.config_operation != SET:
+        raise InvalidRequest(f"{SPEC_GENERATION} is of the whole cluster, and can only be set.")
+    known = scope.image.configs.get((BROKER_RESOURCE, ""), {}).get(SPEC_GENERATION, "0")
+    value = config.value or ""
+    if value.isdigit() and int(value) < int(known):
+        raise PolicyViolation(f"The cluster was changed by generation {known} already.")
 
 
 def _check_bounds(scope: ConfigScope, name: str, value: int) -> None:

@@ -237,6 +237,7 @@ def _topic_defaults() -> list[ConfigKey]:
 
 
 _RO = UpdateMode.READ_ONLY
+SPEC_GENERATION = "ottla.spec.generation"  # set by node agents; see config_changes
 
 BROKER_CONFIGS = catalogue(
     [
@@ -456,6 +457,13 @@ BROKER_CONFIGS = catalogue(
             "How long offsets outlive the last member of their group",
             at_least(1),
             update=_RO,
+        ),
+        ConfigKey(
+            SPEC_GENERATION,
+            _T.LONG,
+            "0",
+            "Newest spec by which the cluster was changed; an older one is refused",
+            at_least(0),
         ),
         ConfigKey("process.roles", _T.LIST, "broker,controller", "What this does", update=_RO),
         ConfigKey(

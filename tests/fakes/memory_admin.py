@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from data_plane.agent.admin_state import AclBinding, AdminFailed, Errors, ObservedTopic, Quotas
+from data_plane.agent.admin_state import (
+    AclBinding,
+    AdminFailed,
+    Errors,
+    ObservedTopic,
+    Quotas,
+    SpecOutdated,
+)
+from data_plane.agent.replica_moves import PartitionId, PartitionSeen
 from data_plane.contract.spec import TopicSpec
 
 
@@ -19,6 +27,10 @@ class MemoryAdmin:
         self.calls: list[str] = []
         self.is_gone = False
         self.out_of_sync = 0  # partitions
+        self.live: dict[int, str] = {0: ""}  # brokers and their racks
+        self.seen: dict[PartitionId, PartitionSeen] = {}  # partitions that are being moved
+        self.voting = [0]
+        self.generation = 0
 
     def close(self) -> None:
         return
@@ -37,6 +49,43 @@ class MemoryAdmin:
         if self.is_gone:
             raise AdminFailed("cannot connect: refused")
         return self.out_of_sync
+
+    def partitions(self) -> Sequence[PartitionSeen]:
+        if self.is_gone:
+            raise AdminFailed("cannot connect: refused")
+        return [
+            self.seen.get(
+                (name, number),
+                PartitionSeen(name, number, 0, replicas(topic), frozenset(replicas(topic))),
+            )
+            for name, topic in self.held.items()
+            for number in range(topic.partition_count)
+        ]
+
+    def racks(self) -> Mapping[int, str]:
+        return dict(self.live)
+
+    def move_replicas(self, targets: Mapping[PartitionId, Sequence[int]]) -> Errors:
+        """Begin; a test completes a move by taking the partition out of `seen`."""
+        self._called("move_replicas")
+        for (name, number), target in targets.items():
+            before = self.held[name].replication_factor
+            in_sync = frozenset(target[:before])
+            adding = frozenset(target) - in_sync
+            self.seen[name, number] = PartitionSeen(
+                name, number, target[0], tuple(target), in_sync, adding
+            )
+            self.held[name] = replace(self.held[name], replication_factor=len(target))
+        return {}
+
+    def voters(self) -> Sequence[int]:
+        return self.voting
+
+    def claim(self, generation: int) -> None:
+        self._called("claim")
+        if generation < self.generation:
+            raise SpecOutdated(f"generation {generation} is older than {self.generation}")
+        self.generation = generation
 
     def create_topics(self, topics: Sequence[TopicSpec]) -> Errors:
         self._called("create_topics")
@@ -95,3 +144,7 @@ class MemoryAdmin:
             merged = {**self.limits.get(principal, {}), **changed}
             self.limits[principal] = {k: v for k, v in merged.items() if v is not None}
         return []
+
+
+def replicas(topic: ObservedTopic) -> tuple[int, ...]:
+    return tuple(range(topic.replication_factor))

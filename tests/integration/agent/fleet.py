@@ -10,10 +10,11 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from data_plane.agent.node_agent import NodeAgent
 from data_plane.contract.report import BrokerStatus
-from data_plane.contract.spec import BrokerSpec, ClusterSpec, MemberSpec, TurnSpec
+from data_plane.contract.spec import BrokerSpec, MemberSpec, TurnSpec
 from tests.fakes.certificates import CertificateAuthority, Pair
 from tests.integration.agent.conftest import end_brokers, only_cluster, until
 from tests.integration.agent.test_real_broker import RealCluster
@@ -85,11 +86,11 @@ class Fleet:
 
     # -- the control plane's part -----------------------------------------------------------------
 
-    async def form(self, **changes: object) -> None:
+    async def form(self, **changes: Any) -> None:
         """From nothing to brokers that serve: ports first, then everybody's addresses."""
         count = len(self.places)
         self.publish(range(count), candidates=range(count), members=(), **changes)
-        await until(lambda: len(self._reported_ports()) == count, SECONDS_MAX)
+        await until(lambda: len(self.reported_ports()) == count, SECONDS_MAX)
         self.publish(range(count), members=range(count), **changes)
         await until(self.is_applied, SECONDS_MAX)
 
@@ -101,10 +102,10 @@ class Fleet:
         candidates: Sequence[int] = (),
         first_voters: int = 3,
         turn: TurnSpec | None = None,
-        **changes: object,
+        **changes: Any,
     ) -> None:
         self.generation += 1
-        rows = self._reported_ports()
+        rows = self.reported_ports()
         named = [self._member(rows[each], each < first_voters) for each in members]
         for index, (node, agent) in enumerate(zip(self.nodes, self.agents, strict=True)):
             own = [each for each in brokers if self.places[each] == index]
@@ -150,7 +151,7 @@ class Fleet:
         ]
         return {broker.broker_id: broker for broker in found}
 
-    def _reported_ports(self) -> dict[int, BrokerStatus]:
+    def reported_ports(self) -> dict[int, BrokerStatus]:
         return {key: row for key, row in self.brokers().items() if row.internal_port}
 
     def is_applied(self) -> bool:
@@ -160,6 +161,17 @@ class Fleet:
             for agent in self.agents
             for cluster in agent.report().clusters
         )
+
+    def is_settled(self) -> bool:
+        """Nothing is being moved, and every replica is in sync, as every agent sees it."""
+        return all(
+            cluster.out_of_sync_count == 0 and not any(topic.pending for topic in cluster.topics)
+            for agent in self.agents
+            for cluster in agent.report().clusters
+        )
+
+    def voters(self) -> list[int] | None:
+        return only_cluster(self.agents[0]).voters
 
     def topics(self) -> dict[str, tuple[int, int, str]]:
         rows = only_cluster(self.agents[0]).topics

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from data_plane.contract.spec import TopicSpec
-from tests.integration.agent.fleet import Fleet
+from tests.integration.agent.conftest import until
+from tests.integration.agent.fleet import SECONDS_MAX, Fleet
 from tests.integration.agent.test_real_broker import consume, produce
+from tests.integration.agent.writer import Writer
 
 pytestmark = pytest.mark.timeout(300)
 ORDERS = TopicSpec(
@@ -36,5 +38,46 @@ def test_three_nodes_become_one_cluster(fleet: Fleet) -> None:
         client = fleet.client(app)
         assert await asyncio.to_thread(produce, client, "orders", values) == []
         assert sorted(await asyncio.to_thread(consume, client, "orders", 100)) == sorted(values)
+
+    fleet.run(scenario)
+
+
+def test_one_broker_becomes_three_while_it_serves(fleet: Fleet) -> None:
+    """Its one replica becomes three, nothing acknowledged is lost, and three brokers vote."""
+    app = fleet.authority.client("app", fleet.cluster_id)
+    grants = [fleet.nodes[0].grants("app")]
+    alone = ORDERS.model_copy(
+        update={"replication_factor": 1, "configs": {"min.insync.replicas": "1"}}
+    )
+
+    async def scenario(fleet: Fleet) -> None:
+        fleet.publish([0], members=[], topics=[alone], principals=grants)
+        await until(fleet.is_applied, SECONDS_MAX)
+        writer = Writer(fleet.client(app), "orders")
+        writing = asyncio.create_task(asyncio.to_thread(writer.run))
+        try:
+            await until(lambda: writer.acknowledged > 20, SECONDS_MAX)
+            fleet.publish(
+                range(3), members=[], candidates=[1, 2], topics=[alone], principals=grants
+            )
+            await until(lambda: len(fleet.reported_ports()) == 3, SECONDS_MAX)
+            fleet.publish(
+                range(3), members=range(3), first_voters=0, topics=[alone], principals=grants
+            )
+            await until(fleet.is_applied, SECONDS_MAX)
+            await until(lambda: fleet.voters() == [0, 1, 2], SECONDS_MAX)
+            fleet.publish(
+                range(3), members=range(3), first_voters=0, topics=[ORDERS], principals=grants
+            )
+            await until(lambda: fleet.is_applied() and fleet.is_settled(), SECONDS_MAX)
+        finally:
+            writer.stop()
+            await writing
+        assert writer.errors == []
+        assert fleet.topics() == {"orders": (3, 3, "")}
+        client = fleet.client(app)
+        read = await asyncio.to_thread(consume, client, "orders", writer.acknowledged)
+        assert len(set(read)) == len(read) == writer.acknowledged
+        print(f"{writer.acknowledged} acknowledged, longest gap {writer.gap_s:.2f} s")
 
     fleet.run(scenario)

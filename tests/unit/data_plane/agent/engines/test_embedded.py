@@ -11,6 +11,7 @@ from data_plane.agent.ports import BrokerPorts
 from data_plane.agent.storage import BrokerStorage
 from data_plane.contract.spec import BrokerSpec, ClusterSpec, MemberSpec, SealedSecret
 from data_plane.log import identity
+from data_plane.log.files import DiskFiles
 from data_plane.server.config_file import read_config
 
 SEALED = SealedSecret(ephemeral_public_key="", nonce="", ciphertext="")
@@ -81,10 +82,48 @@ def test_a_broker_among_others_knows_whom_it_forms_the_quorum_with(tmp_path: Pat
 def test_a_formatted_directory_is_known_by_the_brokers_own_file(tmp_path: Path) -> None:
     storage = BrokerStorage(tmp_path, 3)
     assert str(IDENTITY) == identity.NAME
-    assert not EmbeddedEngine().is_formatted(storage)
+    assert EmbeddedEngine().formatted_as(storage) is None
     storage.create()
-    (storage.data / identity.NAME).write_text("{}")
-    assert EmbeddedEngine().is_formatted(storage)
+    directory_id = uuid.uuid4()
+    written = identity.Identity(CLUSTER.cluster_id, 3, directory_id)
+    identity.write_identity(DiskFiles(), PurePath(storage.data), written)
+    assert EmbeddedEngine().formatted_as(storage) == str(directory_id)
+
+
+def test_between_nodes_brokers_talk_by_mutual_tls(tmp_path: Path) -> None:
+    """Also where the cluster grew out of one broker: nobody forms it, the others are joined."""
+    members = [
+        MemberSpec(
+            broker_id=at,
+            directory_id=str(uuid.uuid4()),
+            host=f"node-{at}.example",
+            internal_port=7000 + at,
+            quorum_port=8000 + at,
+        )
+        for at in range(2, 5)
+    ]
+    cluster = CLUSTER.model_copy(update={"members": members, "peers": "tls"})
+    ports = BrokerPorts(20000, 30001, 30002, internal=7003, quorum=8003)
+    where = BrokerPlace(
+        BrokerStorage(tmp_path, 3),
+        ports,
+        "0.0.0.0",
+        PeerPlace("node-7", str(uuid.uuid4()), Path("/s")),
+    )
+    files = EmbeddedEngine().files(cluster, BROKER, b"k", where)
+    written = tmp_path / "broker.json"
+    written.write_bytes(files[PurePath("broker.json")])
+    config = read_config(written)
+    for listener, port in ((config.internal_listener, 7003), (config.quorum_listener, 8003)):
+        assert listener is not None
+        assert listener.address == f"0.0.0.0:{port}"
+        assert listener.reached_at == f"node-3.example:{port}"
+        assert listener.tls is not None
+        assert listener.tls.client_ca_file is not None
+    assert config.initial_voters == ()
+    assert config.join == ("node-2.example:8002", "node-4.example:8004")
+    agent = next(one for one in config.listeners if one.name == "AGENT")
+    assert (agent.bind, agent.advertised_host) == ("0.0.0.0", "kafka.example")
 
 
 def test_the_same_spec_gives_the_same_bytes(tmp_path: Path) -> None:
