@@ -63,7 +63,7 @@ class KafkaAdmin:
         from kafka.errors import KafkaError
 
         self._kafka_error: type[Exception] = KafkaError
-        self._topic_ids: dict[str, uuid.UUID] = {}
+        self._topic_ids: dict[str, uuid.UUID | str] = {}  # as last described
 
         try:
             self._client: Any = KafkaAdminClient(
@@ -212,10 +212,11 @@ class KafkaAdmin:
 
     def delete_topics(self, names: Sequence[str]) -> Errors:
         """Those that were seen, by id: not one that got the name meanwhile."""
-        ids = {self._topic_ids[name]: name for name in names}
-        answer = self._call("delete_topics", list(ids), raise_errors=False)
-        named = [{**row, "name": ids.get(row["topic_id"])} for row in answer["topics"]]
-        return _topic_errors([row for row in named if row["name"] is not None])
+        asked = {self._topic_ids.get(name, name): name for name in names}
+        answer = self._call("delete_topics", list(asked), raise_errors=False)
+        return _topic_errors(
+            [{**row, "name": asked.get(row["topic_id"], row["name"])} for row in answer["topics"]]
+        )
 
     def grow_topics(self, partition_counts: Mapping[str, int]) -> Errors:
         answer = self._call("create_partitions", dict(partition_counts), raise_errors=False)
