@@ -63,7 +63,7 @@ class KafkaAdmin:
         from kafka.errors import KafkaError
 
         self._kafka_error: type[Exception] = KafkaError
-        self._topic_ids: dict[str, uuid.UUID | str] = {}  # as last described
+        self._topic_ids: dict[str, uuid.UUID] = {}  # as last described
 
         try:
             self._client: Any = KafkaAdminClient(
@@ -96,7 +96,7 @@ class KafkaAdmin:
 
     def topics(self) -> Mapping[str, ObservedTopic]:
         described = [topic for topic in self._call("describe_topics") if not topic["is_internal"]]
-        self._topic_ids = {topic["name"]: topic["topic_id"] for topic in described}
+        self._topic_ids = {topic["name"]: uuid.UUID(str(topic["topic_id"])) for topic in described}
         configs = self._overrides([topic["name"] for topic in described])
         return {
             topic["name"]: ObservedTopic(
@@ -212,10 +212,10 @@ class KafkaAdmin:
 
     def delete_topics(self, names: Sequence[str]) -> Errors:
         """Those that were seen, by id: not one that got the name meanwhile."""
-        asked = {self._topic_ids.get(name, name): name for name in names}
+        asked: dict[uuid.UUID | str, str] = {self._topic_ids.get(n, n): n for n in names}
         answer = self._call("delete_topics", list(asked), raise_errors=False)
         return _topic_errors(
-            [{**row, "name": asked.get(row["topic_id"], row["name"])} for row in answer["topics"]]
+            [{**row, "name": _name_in(asked, row) or row["name"]} for row in answer["topics"]]
         )
 
     def grow_topics(self, partition_counts: Mapping[str, int]) -> Errors:
@@ -372,6 +372,11 @@ def _binding(acl: Any) -> AclBinding:
         permission=acl.permission_type.name,
         host=acl.host,
     )
+
+
+def _name_in(asked: Mapping[uuid.UUID | str, str], row: Mapping[str, Any]) -> str | None:
+    """Which topic a row is about that may name nothing but an id."""
+    return asked.get(uuid.UUID(str(row["topic_id"]))) if row.get("topic_id") else None
 
 
 def _topic_errors(results: Sequence[Mapping[str, Any]]) -> Errors:
