@@ -1,22 +1,27 @@
 """`python -m tests.conformance [client ...]`: run the scenarios, print the table.
 
-A whole run (no client named) rewrites docs/CLIENTS.md. The exit code is 0 only if every client ran
-and every feature that it has was shown.
+On one broker; --brokers 3 on a cluster, every topic on all three; --kill-every S besides kills one
+of them so often. A whole run (no client named) rewrites its part of docs/CLIENTS.md. The exit code
+is 0 only if every client ran and every feature that it has was shown.
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.conformance.broker import ConformanceBroker
 from tests.conformance.clients import NAMES, client_class
 from tests.conformance.clients.confluent import ConfluentClient
+from tests.conformance.cluster import ConformanceCluster
 from tests.conformance.features import FEATURES
 from tests.conformance.java_tools import Tools
+from tests.conformance.reference import SteadyReference
 from tests.conformance.run import Outcome, outcome_of, outcome_of_tools
-from tests.conformance.table import markdown, plain
+from tests.conformance.table import Run, plain, rewritten
 from tests.integration.data_plane.broker_process import ROOT
 
 TOOLS_NAME = "java_tools"
@@ -28,42 +33,84 @@ def main() -> int:
     names = [*NAMES, TOOLS_NAME]
     parser.add_argument("clients", nargs="*", metavar="client", help=", ".join(names))
     parser.add_argument("--feature", action="append", choices=FEATURES, help="only these")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--kill-every", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--seed", type=int, default=1, help="of who is killed")
+    parser.add_argument("--logs", type=Path, help="keep what the brokers log in this folder")
     asked = parser.parse_args()
     if unknown := sorted(set(asked.clients) - set(names)):
         parser.error(f"no such client: {', '.join(unknown)}")
-    outcomes, tools = run_all(asked.clients or names, asked.feature or list(FEATURES))
-    print(plain(outcomes, tools))
+    if asked.kill_every and asked.brokers == 1:
+        parser.error("--kill-every needs --brokers 3: the others carry on")
+    run = Run(asked.brokers, asked.kill_every, asked.seed)
+    outcomes, tools = run_all(
+        run, asked.clients or names, asked.feature or list(FEATURES), asked.logs
+    )
+    print(plain(run, outcomes, tools))
     if not asked.clients and not asked.feature and tools is not None:
-        DOCUMENT.write_text(markdown(outcomes, tools))
+        DOCUMENT.write_text(rewritten(DOCUMENT.read_text(), run, outcomes, tools))
     every = [*outcomes, *([tools] if tools is not None else [])]
     return 0 if all(outcome.is_good for outcome in every) else 1
 
 
 def run_all(
-    clients: Sequence[str], features: Sequence[str]
+    run: Run, clients: Sequence[str], features: Sequence[str], logs: Path | None
 ) -> tuple[list[Outcome], Outcome | None]:
-    """All on one broker, one client after the other."""
+    """All on one broker or one cluster, one client after the other."""
     with tempfile.TemporaryDirectory(prefix="ottla-conformance-") as folder:
-        broker = ConformanceBroker(Path(folder))
-        reference = ConfluentClient(broker.address)
+        place = opened(run, Path(folder))
+        is_killing = run.kill_every_s > 0
+        reference = SteadyReference(place.address) if is_killing else ConfluentClient(place.address)
+        reference.replicas = place.replicas
         try:
             outcomes = [
-                outcome_of(client_class(name), broker, reference, features, _teller(name))
+                outcome_of(
+                    client_class(name),
+                    place,
+                    reference,
+                    features,
+                    _teller(name, place),
+                    is_killing=is_killing,
+                )
                 for name in NAMES
                 if name in clients
             ]
             tools = None
             if TOOLS_NAME in clients:
-                there = Tools(broker.address, reference)
-                tools = outcome_of_tools(there, _teller(TOOLS_NAME))
+                there = Tools(place.address, reference, place.replicas)
+                tools = outcome_of_tools(there, place, _teller(TOOLS_NAME, place))
+            run.kills = place.kills
             return outcomes, tools
         finally:
             reference.close()
-            broker.stop()
+            place.stop()
+            if logs is not None:
+                logs.mkdir(parents=True, exist_ok=True)
+                for log in Path(folder).glob("*.log"):
+                    shutil.copy(log, logs / log.name)
 
 
-def _teller(client: str) -> Callable[[str, str], None]:
-    return lambda feature, result: print(f"{client:14} {feature:22} {result}", flush=True)
+def opened(run: Run, folder: Path) -> ConformanceBroker | ConformanceCluster:
+    if run.brokers == 1:
+        return ConformanceBroker(folder)
+    return ConformanceCluster(
+        folder, brokers=run.brokers, kill_every_s=run.kill_every_s, seed=run.seed
+    )
+
+
+def _teller(
+    client: str, place: ConformanceBroker | ConformanceCluster
+) -> Callable[[str, str], None]:
+    """Each line ends with the seconds since the one before and the kills so far."""
+    before = [time.monotonic()]
+
+    def tell(feature: str, result: str) -> None:
+        before.append(time.monotonic())
+        spent = f"{before[-1] - before[-2]:5.1f} s"
+        kills = f" {place.kills} kills" if place.kills else ""
+        print(f"{client:14} {feature:22} {result} {spent}{kills}", flush=True)
+
+    return tell
 
 
 if __name__ == "__main__":

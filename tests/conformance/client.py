@@ -44,9 +44,9 @@ PLAIN = Membership()
 
 
 class Client(ABC):
-    """A foreign client, connected to one bootstrap address (HOST:PORT).
+    """A foreign client, connected to bootstrap addresses (HOST:PORT, with commas between them).
 
-    security: None is plaintext.
+    security: None is plaintext. replicas: of each topic that it creates.
     """
 
     name: ClassVar[str]
@@ -55,6 +55,7 @@ class Client(ABC):
     def __init__(self, address: str, security: Security | None = None) -> None:
         self.address = address
         self.security = security
+        self.replicas = 1
 
     @abstractmethod
     def version(self) -> str:

@@ -26,11 +26,15 @@ USER: Final = "User:CN=somebody"
 
 
 class Tools:
-    """The tools on one broker; librdkafka checks what they did."""
+    """The tools on what is under test; librdkafka checks what they did.
 
-    def __init__(self, address: str, reference: ConfluentClient) -> None:
+    replicas: of each topic, and as many brokers.
+    """
+
+    def __init__(self, address: str, reference: ConfluentClient, replicas: int = 1) -> None:
         self.address = address
         self.reference = reference
+        self.replicas = replicas
 
     def run(self, main_class: str, *arguments: str, first: Sequence[str] = ()) -> str:
         """What the tool printed; it must end with 0. `first` stands before the server's option."""
@@ -69,7 +73,12 @@ def topics(tools: Tools) -> None:
     tools.run(command, "--alter", "--topic", "made", "--partitions", "5")
     told = tools.run(command, "--describe", "--topic", "made")
     assert re.search(r"PartitionCount: 5\s.*retention\.ms=1", told), told
-    assert len(re.findall(r"Partition: \d+\s+Leader: 0\s+Replicas: 0\s+Isr: 0", told)) == 5, told
+    rows = re.findall(r"Partition: \d+\s+Leader: (\d)\s+Replicas: (\S+)\s+Isr: (\S+)", told)
+    everywhere = set(range(tools.replicas))
+    assert len(rows) == 5, told
+    for leader, replicas, in_sync in rows:
+        assert set(map(int, replicas.split(","))) == everywhere, told
+        assert int(leader) in set(map(int, in_sync.split(","))) <= everywhere, told
     tools.run(command, "--delete", "--topic", "made")
     assert "made" not in tools.reference.topics()
 

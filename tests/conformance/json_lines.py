@@ -162,7 +162,13 @@ class JsonLinesClient(Client):
         )
 
     def create_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:
-        self.ask("create_topic", topic=topic, partitions=partitions, configs=dict(configs))
+        self.ask(
+            "create_topic",
+            topic=topic,
+            partitions=partitions,
+            replicas=self.replicas,
+            configs=dict(configs),
+        )
 
     def delete_topic(self, topic: str) -> None:
         self.ask("delete_topic", topic=topic)

@@ -1,5 +1,6 @@
 """Run scenarios for one client and note what came out."""
 
+import contextlib
 import logging
 import traceback
 from collections.abc import Callable, Iterable
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from tests.conformance.allowed import allowed
 from tests.conformance.client import Client, NotRun
 from tests.conformance.features import FEATURES
 from tests.conformance.java_tools import TOOLS, Tools
@@ -17,9 +19,15 @@ log = logging.getLogger(__name__)
 
 
 class Place(Protocol):
-    """Where the broker under test is found; broker.py."""
+    """Where what is under test is found; broker.py, cluster.py."""
 
     address: str  # of the listener where everybody may do everything
+
+    @property
+    def replicas(self) -> int: ...  # of each topic
+
+    @property
+    def kills(self) -> int: ...  # of brokers, so far
 
     def secured(self, kind: str) -> tuple[str, Security]: ...
 
@@ -27,6 +35,7 @@ class Place(Protocol):
 PASSED = "yes"
 FAILED = "FAILED"
 LACKING = "-"
+TRIES_MAX = 3  # where brokers are killed, and the client's failure is one of allowed.py
 
 
 @dataclass(slots=True)
@@ -38,6 +47,8 @@ class Outcome:
     not_run: str = ""
     features: dict[str, str] = field(default_factory=dict)  # feature -> PASSED, FAILED or LACKING
     reasons: dict[str, str] = field(default_factory=dict)  # feature -> why it failed or is lacking
+    again: dict[str, list[str]] = field(default_factory=dict)  # feature -> failures allowed before
+    hit: dict[str, int] = field(default_factory=dict)  # feature -> kills while it ran
 
     @property
     def is_good(self) -> bool:
@@ -50,21 +61,37 @@ def outcome_of(
     reference: Client,
     features: Iterable[str] = FEATURES,
     told: Callable[[str, str], None] = lambda _feature, _outcome: None,
+    *,
+    is_killing: bool = False,
 ) -> Outcome:
-    """Run every feature on one client. A client that cannot be started becomes `not_run`."""
+    """Run every feature on one client. A client that cannot be started becomes `not_run`.
+
+    is_killing: brokers die meanwhile; a failure that allowed.py knows of is tried again.
+    """
     outcome = Outcome(kind.name)
     try:
-        client = kind(place.address)
+        client = _opened(kind, place)
         outcome.version = client.version()
     except NotRun as reason:
         outcome.not_run = str(reason)
         return outcome
     try:
         for feature in features:
-            result, why = _run_one(feature, World(client, reference, place.secured))
-            outcome.features[feature] = result
-            if why:
-                outcome.reasons[feature] = why
+            kills = place.kills
+            world = World(client, reference, place.secured, is_killing=is_killing)
+            result, why = _run_one(feature, world)
+            while result == FAILED and is_killing:
+                # Members of the failed try may still be in its groups.
+                client = _anew(client, kind, place)
+                before = outcome.again.setdefault(feature, [])
+                reason = allowed(kind.name, feature, why)
+                if reason is None or len(before) + 1 >= TRIES_MAX:
+                    break
+                before.append(reason)
+                told(feature, f"again: {why}")
+                world = World(client, reference, place.secured, is_killing=True)
+                result, why = _run_one(feature, world)
+            _note(outcome, feature, result, why, place.kills - kills)
             told(feature, result if result != FAILED else f"{FAILED}: {why}")
     finally:
         client.close()
@@ -72,21 +99,43 @@ def outcome_of(
 
 
 def outcome_of_tools(
-    tools: Tools, told: Callable[[str, str], None] = lambda _tool, _outcome: None
+    tools: Tools,
+    place: Place,
+    told: Callable[[str, str], None] = lambda _tool, _outcome: None,
 ) -> Outcome:
     """Run every tool; NotRun becomes `not_run`."""
     outcome = Outcome("Java tools")
     try:
         outcome.version = tools.version()
         for name, check in TOOLS.items():
+            kills = place.kills
             result, why = _tried(partial(check, tools))
-            outcome.features[name] = result
-            if why:
-                outcome.reasons[name] = why
+            _note(outcome, name, result, why, place.kills - kills)
             told(name, result if result != FAILED else f"{FAILED}: {why}")
     except NotRun as reason:
         outcome.not_run = str(reason)
     return outcome
+
+
+def _opened(kind: type[Client], place: Place) -> Client:
+    client = kind(place.address)
+    client.replicas = place.replicas
+    return client
+
+
+def _anew(client: Client, kind: type[Client], place: Place) -> Client:
+    """Another client; what ails the failed one was told already."""
+    with contextlib.suppress(Exception):
+        client.close()
+    return _opened(kind, place)
+
+
+def _note(outcome: Outcome, feature: str, result: str, why: str, kills: int) -> None:
+    outcome.features[feature] = result
+    if why:
+        outcome.reasons[feature] = why
+    if kills:
+        outcome.hit[feature] = kills
 
 
 def _run_one(feature: str, world: World) -> tuple[str, str]:

@@ -91,15 +91,27 @@ class Security:
 
 
 def write_certificates(folder: Path, cluster_id: str) -> None:
-    """A CA, the broker's pair, and a client's, whose principal is CN=conformance."""
+    """A CA, the brokers' pair, and a client's."""
+    write_client(folder, write_server(folder), cluster_id)
+
+
+def write_server(folder: Path) -> CertificateAuthority:
+    """The CA and the brokers' pair."""
     authority = CertificateAuthority()
-    server, client = authority.server(), authority.client(USER, cluster_id)
-    for name, text in (
-        ("ca.crt", authority.certificate_pem),
-        ("server.crt", server.certificate_pem),
-        ("server.key", server.key_pem),
-        ("client.crt", client.certificate_pem),
-        ("client.key", client.key_pem),
-        ("client.pem", client.key_pem + client.certificate_pem),
-    ):
-        (folder / name).write_text(text)
+    server = authority.server()
+    _write(folder, "ca.crt", authority.certificate_pem)
+    _write(folder, "server.crt", server.certificate_pem)
+    _write(folder, "server.key", server.key_pem)
+    return authority
+
+
+def write_client(folder: Path, authority: CertificateAuthority, cluster_id: str) -> None:
+    """The pair of a client whose principal is CN=conformance of this cluster."""
+    client = authority.client(USER, cluster_id)
+    _write(folder, "client.crt", client.certificate_pem)
+    _write(folder, "client.key", client.key_pem)
+    _write(folder, "client.pem", client.key_pem + client.certificate_pem)
+
+
+def _write(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)

@@ -1,6 +1,7 @@
-"""docs/CLIENTS.md: client x feature x version, as the last whole run found it."""
+"""docs/CLIENTS.md: client x feature x version, one part for each kind of run, as it last was."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +12,21 @@ from tests.conformance.run import FAILED, LACKING, PASSED, Outcome
 SUITES: Final = Path(__file__).with_name("SUITES.md")
 RESULTS: Final = "## Suites of other projects\n"
 SIGNS: Final = {PASSED: "✓", FAILED: "✗", LACKING: "–"}
+AGAIN: Final = "✓*"
+ONE, THREE, KILLS = (
+    "One broker",
+    "Three brokers",
+    "Three brokers, one of them killed again and again",
+)
+TITLES: Final = (ONE, THREE, KILLS)
 HEAD: Final = """# Foreign clients
 
 Written by `make conformance`, which runs the same scenarios (tests/conformance) through real
-clients of other people against one `ottla-broker`, and rewrites this file. ✓ shown, – the client
-has no such thing (reasons below the table), ✗ failed. Records cross over: what one client writes,
-it and librdkafka read back, and the other way round.
+clients of other people against `ottla-broker`, and rewrites its part of this file: one broker;
+with `ARGS="--brokers 3"` a cluster of three, every topic on all of them, `min.insync.replicas` 2;
+with `ARGS="--brokers 3 --kill-every 10"` the same, while one broker after the other dies by
+`kill -9`. ✓ shown, – the client has no such thing (reasons below the first table), ✗ failed.
+Records cross over: what one client writes, it and librdkafka read back, and the other way round.
 
 cooperative: members rebalance in increments (KIP-429). static members: who closes and comes back
 under its `group.instance.id` finds its partitions (KIP-345). mTLS and SCRAM: TLS with host names
@@ -26,10 +36,37 @@ proving itself anew (KIP-368) or, where its client cannot (aiokafka), on a new c
 """
 
 
-def markdown(outcomes: Sequence[Outcome], tools: Outcome) -> str:
-    """The whole document."""
-    lines = [*_matrix(outcomes), "", *_notes(outcomes), "", *_tools(tools), "", *_notes([tools])]
-    return HEAD + "\n".join(lines).rstrip() + "\n\n" + suites()
+@dataclass(slots=True)
+class Run:
+    """What was under test; kills is how many there were in the end."""
+
+    brokers: int = 1
+    kill_every_s: float = 0.0
+    seed: int = 0
+    kills: int = 0
+
+    @property
+    def title(self) -> str:
+        return KILLS if self.kill_every_s else THREE if self.brokers > 1 else ONE
+
+
+def rewritten(text: str, run: Run, outcomes: Sequence[Outcome], tools: Outcome) -> str:
+    """The whole document `text`, with this run's part in place of the one before."""
+    parts = {run.title: markdown(run, outcomes, tools)}
+    for part in text.split("\n## ")[1:]:
+        parts.setdefault(part.partition("\n")[0], f"## {part.rstrip()}\n")
+    kept = [parts[title] for title in TITLES if title in parts]
+    return HEAD + "\n".join([*kept, suites()])
+
+
+def markdown(run: Run, outcomes: Sequence[Outcome], tools: Outcome) -> str:
+    """This run's part of the document."""
+    every = [*outcomes, tools]
+    lines = [f"## {run.title}", ""]
+    if run.kill_every_s:
+        lines += [*_told_of_kills(run, every), ""]
+    lines += [*_matrix(run, outcomes), "", *_tools(tools), "", *_notes(run, every)]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def suites() -> str:
@@ -39,52 +76,80 @@ def suites() -> str:
     return RESULTS + results
 
 
+def _told_of_kills(run: Run, every: Sequence[Outcome]) -> Iterable[str]:
+    ran = sum(result != LACKING for one in every for result in one.features.values())
+    hit = sum(len(one.hit) for one in every)
+    yield f"A kill every {run.kill_every_s:g} s, as leader, follower and controller in turn, drawn"
+    yield f"with seed {run.seed}: {run.kills} kills; {hit} of {ran} scenarios were hit by at least"
+    yield f"one. {AGAIN}: shown at a second or third try, after a failure that is the client's"
+    yield "own (below; Apache Kafka would have it fail as well, tests/conformance/allowed.py)."
+
+
 def _tools(outcome: Outcome) -> Iterable[str]:
-    yield f"## Apache Kafka's command-line tools and Streams ({outcome.version or 'NOT RUN'})"
-    yield ""
-    yield "| tool | |"
+    yield f"| Apache Kafka's tools and Streams ({outcome.version or 'NOT RUN'}) | |"
     yield "|---|:-:|"
     for tool in TOOLS:
-        yield f"| {tool} | {SIGNS.get(outcome.features.get(tool, ''), '')} |"
+        yield f"| {tool} | {_sign(outcome, tool)} |"
 
 
-def _matrix(outcomes: Sequence[Outcome]) -> Iterable[str]:
+def _sign(outcome: Outcome, feature: str) -> str:
+    result = outcome.features.get(feature, "")
+    return AGAIN if result == PASSED and outcome.again.get(feature) else SIGNS.get(result, "")
+
+
+def _matrix(run: Run, outcomes: Sequence[Outcome]) -> Iterable[str]:
     """One column per client, one line per feature: the names of features are long."""
     yield "| | " + " | ".join(outcome.client for outcome in outcomes) + " |"
     yield "|---|" + ":-:|" * len(outcomes)
     yield "| version | " + " | ".join(outcome.version or "NOT RUN" for outcome in outcomes) + " |"
+    if run.kill_every_s:
+        yield "| hit by kills | " + " | ".join(str(len(one.hit)) for one in outcomes) + " |"
     for feature in FEATURES:
-        signs = (SIGNS.get(outcome.features.get(feature, ""), "") for outcome in outcomes)
-        yield f"| {feature} | " + " | ".join(signs) + " |"
+        yield f"| {feature} | " + " | ".join(_sign(one, feature) for one in outcomes) + " |"
 
 
-def _notes(outcomes: Sequence[Outcome]) -> Iterable[str]:
+def _notes(run: Run, outcomes: Sequence[Outcome]) -> Iterable[str]:
+    """What a client lacks is told once, in the first part."""
     for outcome in outcomes:
         if outcome.not_run:
             yield f"- **{outcome.client}** NOT RUN: {outcome.not_run}"
         for feature, reason in outcome.reasons.items():
-            sign = SIGNS[outcome.features[feature]]
-            yield f"- {sign} {outcome.client}, {feature}: {reason}"
+            if outcome.features[feature] != LACKING or run.title == ONE:
+                yield f"- {SIGNS[outcome.features[feature]]} {outcome.client}, {feature}: {reason}"
+        for feature, before in outcome.again.items():
+            for reason in dict.fromkeys(before):
+                yield f"- {AGAIN} {outcome.client}, {feature}: {reason}"
 
 
-def plain(outcomes: Sequence[Outcome], tools: Outcome | None) -> str:
+def plain(run: Run, outcomes: Sequence[Outcome], tools: Outcome | None) -> str:
     """The same for a terminal."""
     width = max(len(feature) for feature in FEATURES)
     lines = [f"{'':{width}}  " + "  ".join(outcome.client for outcome in outcomes)]
     for feature in FEATURES:
-        signs = "  ".join(
-            SIGNS.get(outcome.features.get(feature, ""), " ").center(len(outcome.client))
-            for outcome in outcomes
-        )
+        signs = "  ".join(_sign(one, feature).center(len(one.client)) for one in outcomes)
         lines.append(f"{feature:{width}}  {signs}")
     if tools is not None:
-        lines += [f"{SIGNS.get(tools.features.get(tool, ''), ' ')} {tool}" for tool in TOOLS]
-    for outcome in [*outcomes, *([tools] if tools is not None else [])]:
-        state = f"NOT RUN: {outcome.not_run}" if outcome.not_run else outcome.version
-        lines.append(f"{outcome.client}: {state}")
-        lines += [
-            f"  {feature}: {reason}"
-            for feature, reason in outcome.reasons.items()
-            if outcome.features[feature] == FAILED
-        ]
+        lines += [f"{_sign(tools, tool):2} {tool}" for tool in TOOLS]
+    every = [*outcomes, *([tools] if tools is not None else [])]
+    for outcome in every:
+        lines += _summary(outcome)
+    if run.kill_every_s:
+        lines += _told_of_kills(run, every)
     return "\n".join(lines)
+
+
+def _summary(outcome: Outcome) -> Iterable[str]:
+    """One line for a client, and what failed."""
+    if outcome.not_run:
+        yield f"{outcome.client}: NOT RUN: {outcome.not_run}"
+        return
+    counts = ", ".join(
+        f"{list(outcome.features.values()).count(result)} {word}"
+        for result, word in ((PASSED, "shown"), (LACKING, "lacking"), (FAILED, "failed"))
+    )
+    yield f"{outcome.client} {outcome.version}: {counts}, {len(outcome.hit)} hit by kills"
+    for feature, reason in outcome.reasons.items():
+        if outcome.features[feature] == FAILED:
+            yield f"  {feature}: {reason}"
+    for feature, before in outcome.again.items():
+        yield f"  {feature}, {len(before)} tries before: {before[0] if before else ''}"

@@ -22,6 +22,23 @@ class World:
     client: Client
     reference: Client
     secured_at: Callable[[str], tuple[str, Security]]  # kind of security -> address and proof
+    is_killing: bool = False  # brokers die while it runs
+
+    def write(
+        self,
+        topic: str,
+        records: Sequence[Record],
+        *,
+        codec: str = "none",
+        by: Client | None = None,
+    ) -> None:
+        """The client under test writes (or another one, `by`), each record once.
+
+        Without idempotence a retry may store a record twice, on Apache Kafka as well; so, where
+        brokers die, every producer is idempotent.
+        """
+        client = self.client if by is None else by
+        client.produce(topic, records, codec=codec, idempotent=self.is_killing)
 
     @contextlib.contextmanager
     def secured(self, kind: str) -> Iterator[Client]:

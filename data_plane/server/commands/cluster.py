@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 from random import SystemRandom
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -15,15 +15,20 @@ from data_plane.log.files import DiskFiles
 from data_plane.server.cluster_plan import (
     FIRST_VOTERS_MAX,
     LOCK_NAME,
+    ClusterPlan,
+    Member,
     PlanRefused,
     open_plan,
     socket_directory,
 )
 from data_plane.server.cluster_supervisor import BrokerEnded, Supervisor, broker_document
+from data_plane.server.common_config import read_common, with_common
+from data_plane.server.config_file import ConfigRefused
 from data_plane.server.people import PEOPLE_CONFIGS
 
 EXIT_CANNOT_CREATE = 73
 EXIT_DIRECTORY_REFUSED = 75
+EXIT_CONFIG = 78
 BROKERS_MAX = 100
 
 
@@ -41,6 +46,12 @@ BROKERS_MAX = 100
 @click.option("--advertise", default="", help="Host name clients are told.  [default: --host]")
 @click.option("--auto-create-topics", is_flag=True, help="Create topics that clients name.")
 @click.option("--default-partitions", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="JSON for all brokers: static_configs, more listeners (port of broker 0) ...",
+)
 def cluster(
     brokers: int,
     data_dir: Path,
@@ -49,6 +60,7 @@ def cluster(
     advertise: str,
     auto_create_topics: bool,
     default_partitions: int,
+    config_file: Path | None,
 ) -> None:
     """Run a cluster until SIGTERM.
 
@@ -58,10 +70,13 @@ def cluster(
     """
     files, rng = DiskFiles(), SystemRandom()
     try:
+        asked = {} if config_file is None else read_common(config_file)
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = files.lock(data_dir / LOCK_NAME)
         plan = open_plan(data_dir, files, brokers, lambda: new_id(rng))
         sockets = socket_directory(data_dir)
+    except ConfigRefused as error:
+        refuse(str(error), EXIT_CONFIG)
     except (DirectoryRefused, PlanRefused) as error:
         refuse(str(error), EXIT_DIRECTORY_REFUSED)
     except OSError as error:
@@ -76,19 +91,23 @@ def cluster(
         },
     }
 
+    def document_of(plan: ClusterPlan, member: Member) -> dict[str, Any]:
+        document = broker_document(
+            plan,
+            member,
+            host=host,
+            base_port=base_port,
+            advertise=advertise,
+            sockets=sockets,
+            common=common,
+        )
+        return with_common(document, asked, member.broker_id)
+
     async def whole() -> None:
         supervisor = Supervisor(
             plan,
             files,
-            document_of=lambda plan, member: broker_document(
-                plan,
-                member,
-                host=host,
-                base_port=base_port,
-                advertise=advertise,
-                sockets=sockets,
-                common=common,
-            ),
+            document_of=document_of,
             say=click.echo,
             new_id=lambda: new_id(rng),
         )

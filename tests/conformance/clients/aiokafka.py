@@ -188,7 +188,8 @@ class AiokafkaClient(PythonClient):
         return self.wait(ask())
 
     def create_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:
-        self.admin("create_topics", [NewTopic(topic, partitions, 1, topic_configs=dict(configs))])
+        wanted = NewTopic(topic, partitions, self.replicas, topic_configs=dict(configs))
+        self.admin("create_topics", [wanted])
 
     def delete_topic(self, topic: str) -> None:
         self.admin("delete_topics", [topic])

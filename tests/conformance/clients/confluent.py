@@ -39,7 +39,10 @@ class ConfluentClient(PythonClient):
         self._common: dict[str, Any] = {"bootstrap.servers": address}
         if security is not None:
             self._common |= security.librdkafka()
-        self.admin = AdminClient({**self._common, "log_level": 2})
+        self.admin = self.open_admin()
+
+    def open_admin(self) -> AdminClient:
+        return AdminClient({**self._common, "log_level": 2})
 
     def version(self) -> str:
         return f"{confluent_kafka.__version__}, librdkafka {confluent_kafka.libversion()[0]}"
@@ -120,7 +123,7 @@ class ConfluentClient(PythonClient):
         return len(records)
 
     def create_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:
-        new = NewTopic(topic, partitions, 1, config=dict(configs))
+        new = NewTopic(topic, partitions, self.replicas, config=dict(configs))
         _only(self.admin.create_topics([new]))
 
     def delete_topic(self, topic: str) -> None:

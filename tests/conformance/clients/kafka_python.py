@@ -152,7 +152,7 @@ class KafkaPythonClient(PythonClient):
     def create_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:
         wanted = {
             "num_partitions": partitions,
-            "replication_factor": 1,
+            "replication_factor": self.replicas,
             "configs": dict(configs),
         }
         with self._admin() as admin:

@@ -15,7 +15,7 @@ def codec(world: World, name: str) -> None:
         for i in range(COUNT)
     ]
     ours, theirs = world.topic(), world.topic()
-    world.client.produce(ours, records, codec=name)
+    world.write(ours, records, codec=name)
     expect_records(world.client.read(ours, 1, COUNT), records, world.client.name)
     expect_records(world.reference.read(ours, 1, COUNT), records, "librdkafka")
     world.reference.produce(theirs, records, codec=name)
@@ -31,7 +31,7 @@ def keys_headers_nulls(world: World) -> None:
         Record(key=b"\x00\xff\xfe binary", value=bytes(range(256)), headers=headers),
     ]
     topic = world.topic()
-    world.client.produce(topic, records)
+    world.write(topic, records)
     expect_records(world.client.read(topic, 1, len(records)), records, world.client.name)
     expect_records(world.reference.read(topic, 1, len(records)), records, "librdkafka")
 
@@ -41,7 +41,7 @@ def empty_is_not_null(world: World) -> None:
     records = [Record(key=b"", value=b"v"), Record(key=b"k", value=b""), Record(value=b"w")]
     records.append(Record(b"x", headers=(("empty", b""),)))
     topic = world.topic()
-    world.client.produce(topic, records)
+    world.write(topic, records)
     expect_records(world.reference.read(topic, 1, 4), records, "librdkafka")
     expect_records(world.client.read(topic, 1, 4), records, world.client.name)
 
@@ -49,7 +49,7 @@ def empty_is_not_null(world: World) -> None:
 def null_header(world: World) -> None:
     records = [Record(b"v", headers=(("none", None), ("some", b"h")))]
     topic = world.topic()
-    world.client.produce(topic, records)
+    world.write(topic, records)
     expect_records(world.client.read(topic, 1, 1), records, world.client.name)
     expect_records(world.reference.read(topic, 1, 1), records, "librdkafka")
 
@@ -61,7 +61,7 @@ def partitions_and_timestamps(world: World) -> None:
         for i in range(30)
     ]
     topic = world.topic(partitions=3)
-    world.client.produce(topic, records)
+    world.write(topic, records)
     for reader in (world.client, world.reference):
         found = reader.read(topic, 3, len(records))
         expect_records(found, records, reader.name)
@@ -77,7 +77,7 @@ def one_megabyte(world: World) -> None:
     big = random.Random(1).randbytes(1_000_000)
     records = [Record(b"before"), Record(big), Record(b"between"), Record(big[::-1]), Record(b"z")]
     topic = world.topic()
-    world.client.produce(topic, records)
+    world.write(topic, records)
     expect_records(world.client.read(topic, 1, len(records)), records, world.client.name)
     expect_records(world.reference.read(topic, 1, len(records)), records, "librdkafka")
 
@@ -93,6 +93,6 @@ def idempotent(world: World) -> None:
 def log_append_time(world: World) -> None:
     """The broker's time replaces the writer's, in the record that a reader sees."""
     topic = world.topic(message_timestamp_type="LogAppendTime")
-    world.client.produce(topic, [Record(b"old", timestamp_ms=1_000)])
+    world.write(topic, [Record(b"old", timestamp_ms=1_000)])
     (found,) = world.client.read(topic, 1, 1)
     assert found.timestamp_ms > 1_600_000_000_000, f"the reader was told {found.timestamp_ms}"

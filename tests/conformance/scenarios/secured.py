@@ -15,7 +15,7 @@ def produce_and_consume(world: World, kind: str) -> None:
     topic, group = world.topic(), world.name("group")
     records = [Record(b"%d" % i, key=b"k%d" % (i % 3)) for i in range(200)]
     with world.secured(kind) as client:
-        client.produce(topic, records, codec="gzip")
+        world.write(topic, records, codec="gzip", by=client)
         expect_records(client.read(topic, 1, len(records)), records, client.name)
         client.join("m", group, topic)
         expect_records(client.taken("m", len(records)), records, client.name)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -28,10 +28,19 @@ PORTS_FROM, PORTS_TO = 20_000, 32_000  # below those that outgoing connections a
 class ClusterProcess:
     """Its lines are read as they come; `wait_for` waits for one of them."""
 
-    def __init__(self, data_dir: Path, *, brokers: int, base_port: int) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *more: str,
+        brokers: int,
+        base_port: int,
+        log: Path | None = None,
+    ) -> None:
+        """more: options. log: where the brokers' stderr goes, if not to ours."""
         self.base_port = base_port
         self.data_dir = data_dir
-        self.process = start(data_dir, brokers=brokers, base_port=base_port)
+        self.brokers = brokers
+        self.process = start(data_dir, *more, brokers=brokers, base_port=base_port, log=log)
         self._lines: Queue[str] = Queue()
         self._seen: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -110,18 +119,22 @@ class ClusterProcess:
         return self.voters()
 
 
-def start(data_dir: Path, *, brokers: int, base_port: int) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "data_plane.server.main", "cluster"),
-            *("--data-dir", str(data_dir), "--brokers", str(brokers)),
-            *("--base-port", str(base_port)),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+def start(
+    data_dir: Path, *more: str, brokers: int, base_port: int, log: Path | None = None
+) -> "subprocess.Popen[str]":
+    with nullcontext() if log is None else log.open("ab") as errors:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "data_plane.server.main", "cluster"),
+                *("--data-dir", str(data_dir), "--brokers", str(brokers)),
+                *("--base-port", str(base_port), *more),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
 
 
 def free_base_port(count: int = 3) -> int:

@@ -46,7 +46,8 @@ final class AdminCommands {
         String group = text(asked, "group");
         switch (command) {
             case "create_topic":
-                NewTopic wanted = new NewTopic(topic, asked.get("partitions").asInt(), (short) 1);
+                short replicas = (short) asked.get("replicas").asInt();
+                NewTopic wanted = new NewTopic(topic, asked.get("partitions").asInt(), replicas);
                 return done(admin.createTopics(List.of(wanted.configs(configs(asked)))).all());
             case "delete_topic":
                 return done(admin.deleteTopics(List.of(topic)).all());

@@ -10,7 +10,7 @@ const { Kafka, logLevel, ConsumerGroupStates } = KafkaJS;
 const security =
   process.argv.length < 4 ? {} : JSON.parse(readFileSync(process.argv[3], "utf8")).librdkafka;
 const kafka = new Kafka({
-  kafkaJS: { brokers: [process.argv[2]], logLevel: logLevel.NOTHING },
+  kafkaJS: { brokers: process.argv[2].split(","), logLevel: logLevel.NOTHING },
   ...security,
 });
 const admin = kafka.admin();
@@ -141,7 +141,7 @@ serve({
   transform,
   create_topic: async (asked) => {
     const configEntries = Object.entries(asked.configs).map(([name, value]) => ({ name, value }));
-    const topic = { topic: asked.topic, numPartitions: asked.partitions, replicationFactor: 1, configEntries };
+    const topic = { topic: asked.topic, numPartitions: asked.partitions, replicationFactor: asked.replicas, configEntries };
     await admin.createTopics({ topics: [topic] });
   },
   delete_topic: (asked) => admin.deleteTopics({ topics: [asked.topic] }),

@@ -55,7 +55,7 @@ function security() {
   return { ssl, sasl: { mechanism, username: told.username, password: told.password } };
 }
 
-const kafka = new Kafka({ brokers: [process.argv[2]], logLevel: logLevel.NOTHING, ...security() });
+const kafka = new Kafka({ brokers: process.argv[2].split(","), logLevel: logLevel.NOTHING, ...security() });
 const admin = kafka.admin();
 const members = {};
 const ready = admin.connect();
@@ -209,7 +209,7 @@ serve({
   create_topic: async (asked) => {
     await ready;
     const configEntries = Object.entries(asked.configs).map(([name, value]) => ({ name, value }));
-    const topic = { topic: asked.topic, numPartitions: asked.partitions, replicationFactor: 1, configEntries };
+    const topic = { topic: asked.topic, numPartitions: asked.partitions, replicationFactor: asked.replicas, configEntries };
     await admin.createTopics({ topics: [topic] });
   },
   delete_topic: (asked) => admin.deleteTopics({ topics: [asked.topic] }),

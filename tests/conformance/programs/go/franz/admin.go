@@ -14,7 +14,7 @@ import (
 func (p *program) administer(ctx context.Context, asked *lines.Asked) (any, error) {
 	switch asked.Do {
 	case "create_topic":
-		_, err := p.admin.CreateTopic(ctx, asked.Partitions, 1, configs(asked), asked.Topic)
+		_, err := p.admin.CreateTopic(ctx, asked.Partitions, asked.Replicas, configs(asked), asked.Topic)
 		return true, err
 	case "delete_topic":
 		_, err := p.admin.DeleteTopic(ctx, asked.Topic)

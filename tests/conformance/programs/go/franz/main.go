@@ -76,7 +76,7 @@ func version(module string) string {
 
 // common is what every client of this program is given.
 func common() []kgo.Opt {
-	options := []kgo.Opt{kgo.SeedBrokers(os.Args[1])}
+	options := []kgo.Opt{kgo.SeedBrokers(lines.Addresses()...)}
 	security := lines.SecurityOf(os.Args)
 	if security == nil {
 		return options
@@ -215,7 +215,7 @@ func (p *program) transform(ctx context.Context, asked *lines.Asked) (int, error
 	}
 	end, _ := ends.Lookup(asked.Source, 0)
 	session, err := kgo.NewGroupTransactSession(
-		kgo.SeedBrokers(os.Args[1]),
+		kgo.SeedBrokers(lines.Addresses()...),
 		kgo.TransactionalID(asked.ID),
 		kgo.ConsumerGroup(asked.Group),
 		kgo.ConsumeTopics(asked.Source),

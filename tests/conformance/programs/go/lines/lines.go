@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Record is a record as JSON; []byte is base64 there, and nil is null.
@@ -29,6 +30,7 @@ type Asked struct {
 	Codec         string            `json:"codec"`
 	Idempotent    bool              `json:"idempotent"`
 	Partitions    int32             `json:"partitions"`
+	Replicas      int16             `json:"replicas"`
 	Partition     int32             `json:"partition"`
 	Count         int               `json:"count"`
 	CommittedOnly bool              `json:"committed_only"`
@@ -68,6 +70,11 @@ func must(err error) {
 	if err != nil {
 		panic(err)
 	}
+}
+
+// Addresses of the brokers: the first argument, with commas between them.
+func Addresses() []string {
+	return strings.Split(os.Args[1], ",")
 }
 
 // Serve answers commands until the input ends. An error is an answer, too.

@@ -12,7 +12,7 @@ import (
 func (p *program) administer(asked *lines.Asked) (any, error) {
 	switch asked.Do {
 	case "create_topic":
-		detail := &sarama.TopicDetail{NumPartitions: asked.Partitions, ReplicationFactor: 1, ConfigEntries: configs(asked)}
+		detail := &sarama.TopicDetail{NumPartitions: asked.Partitions, ReplicationFactor: asked.Replicas, ConfigEntries: configs(asked)}
 		return true, p.admin.CreateTopic(asked.Topic, detail, false)
 	case "delete_topic":
 		return true, p.admin.DeleteTopic(asked.Topic)

@@ -15,17 +15,17 @@ import (
 )
 
 type program struct {
-	address string
-	admin   sarama.ClusterAdmin
-	members map[string]*member
+	addresses []string
+	admin     sarama.ClusterAdmin
+	members   map[string]*member
 }
 
 func main() {
-	admin, err := sarama.NewClusterAdmin([]string{os.Args[1]}, settings())
+	admin, err := sarama.NewClusterAdmin(lines.Addresses(), settings())
 	if err != nil {
 		panic(err)
 	}
-	p := &program{address: os.Args[1], admin: admin, members: map[string]*member{}}
+	p := &program{addresses: lines.Addresses(), admin: admin, members: map[string]*member{}}
 	lines.Serve(p.run)
 	for _, one := range p.members {
 		_ = one.leave()
@@ -161,7 +161,7 @@ func (p *program) produce(asked *lines.Asked) error {
 	if asked.Idempotent {
 		idempotent(config)
 	}
-	producer, err := sarama.NewSyncProducer([]string{p.address}, config)
+	producer, err := sarama.NewSyncProducer(p.addresses, config)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (p *program) read(asked *lines.Asked) ([]lines.Record, error) {
 	if asked.CommittedOnly {
 		config.Consumer.IsolationLevel = sarama.ReadCommitted
 	}
-	consumer, err := sarama.NewConsumer([]string{p.address}, config)
+	consumer, err := sarama.NewConsumer(p.addresses, config)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +244,7 @@ func (p *program) transactional(id string) (sarama.SyncProducer, error) {
 	config := settings()
 	idempotent(config)
 	config.Producer.Transaction.ID = id
-	return sarama.NewSyncProducer([]string{p.address}, config)
+	return sarama.NewSyncProducer(p.addresses, config)
 }
 
 func (p *program) transaction(asked *lines.Asked) error {
@@ -304,7 +304,7 @@ func (p *program) transform(asked *lines.Asked) (int, error) {
 }
 
 func (p *program) offset(topic string, partition int32, at int64) (int64, error) {
-	client, err := sarama.NewClient([]string{p.address}, settings())
+	client, err := sarama.NewClient(p.addresses, settings())
 	if err != nil {
 		return 0, err
 	}

@@ -27,7 +27,7 @@ type member struct {
 func (p *program) join(asked *lines.Asked) error {
 	config := settings()
 	config.Consumer.Group.InstanceId = asked.Instance
-	group, err := sarama.NewConsumerGroup([]string{p.address}, asked.Group, config)
+	group, err := sarama.NewConsumerGroup(p.addresses, asked.Group, config)
 	if err != nil {
 		return err
 	}

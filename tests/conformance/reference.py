@@ -1,0 +1,70 @@
+"""The reference where brokers die: it asks again until it is answered, and writes nothing twice."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+
+from tests.conformance.client import GroupSeen
+from tests.conformance.clients.confluent import ConfluentClient
+from tests.conformance.record import Record
+
+AGAIN_SECONDS_MAX = 60.0
+T = TypeVar("T")
+
+
+class SteadyReference(ConfluentClient):
+    """What is under test is another client; this one only has to be right in the end."""
+
+    def produce(
+        self,
+        topic: str,
+        records: Sequence[Record],
+        *,
+        codec: str = "none",
+        idempotent: bool = True,
+    ) -> None:
+        super().produce(topic, records, codec=codec, idempotent=True)
+
+    def create_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:
+        try:
+            self._again(
+                lambda: super(SteadyReference, self).create_topic(topic, partitions, configs)
+            )
+        except KafkaException as error:
+            # Names are used once: the first try was done, and its answer was lost.
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+    def topics(self) -> dict[str, int]:
+        return self._again(super().topics)
+
+    def topic_configs(self, topic: str) -> dict[str, str]:
+        return self._again(lambda: super(SteadyReference, self).topic_configs(topic))
+
+    def describe_group(self, group: str) -> GroupSeen:
+        return self._again(lambda: super(SteadyReference, self).describe_group(group))
+
+    def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
+        return self._again(lambda: super(SteadyReference, self).committed(group, topic, partitions))
+
+    def offset_at(self, topic: str, partition: int, at_ms: int) -> int:
+        return self._again(lambda: super(SteadyReference, self).offset_at(topic, partition, at_ms))
+
+    def _again(self, ask: Callable[[], T]) -> T:
+        """Each try but the first is a new admin client's: an old one may wait for who is gone."""
+        deadline = time.monotonic() + AGAIN_SECONDS_MAX
+        while True:
+            try:
+                return ask()
+            except (KafkaException, TimeoutError) as error:
+                if is_final(error) or time.monotonic() > deadline:
+                    raise
+                self.admin = self.open_admin()
+
+
+def is_final(error: Exception) -> bool:
+    """Say whether another try would be answered the same."""
+    told = error.args[0] if error.args else None
+    return isinstance(told, KafkaError) and told.code() == KafkaError.TOPIC_ALREADY_EXISTS
