@@ -77,7 +77,7 @@ def run_all(
             ]
             tools = None
             if TOOLS_NAME in clients:
-                there = Tools(place.address, reference, place.replicas)
+                there = Tools(place, reference, is_killing=is_killing)
                 tools = outcome_of_tools(there, place, _teller(TOOLS_NAME, place))
             run.kills = place.kills
             return outcomes, tools

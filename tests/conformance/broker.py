@@ -1,7 +1,7 @@
 """The broker under test: one listener for everybody on loopback, one each for mTLS and SASL."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from confluent_kafka.admin import (
@@ -16,6 +16,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from tests.conformance.place import Death
 from tests.conformance.security import MTLS, PASSWORD, USER, Security, write_certificates
 from tests.integration.data_plane.broker_process import BrokerProcess, free_port
 
@@ -34,6 +35,7 @@ class ConformanceBroker:
 
     replicas = 1
     kills = 0
+    deaths: Sequence[Death] = ()
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

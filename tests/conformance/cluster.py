@@ -4,6 +4,7 @@ import json
 import random
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +17,14 @@ from tests.conformance.broker import (
     listener_of,
     secured_listeners,
 )
+from tests.conformance.place import Death
 from tests.conformance.security import Security, write_client, write_server
+from tests.fakes.certificates import CertificateAuthority
 from tests.integration.data_plane.cluster_process import ClusterProcess, free_base_port
 
 REPLICAS_MAX: Final = 3
-RESTART_SECONDS_MAX: Final = 60.0  # of a loaded machine; five without load
+START_SECONDS_MAX: Final = 300.0  # of a loaded machine; two without load
+RESTART_SECONDS_MAX: Final = 120.0  # of a loaded machine; five without load
 ANSWER_SECONDS_MAX: Final = 3.0
 LISTENERS: Final = ("PLAINTEXT", "SSL", "SASL_SSL")
 ROLES: Final = ("leader", "follower", "controller")
@@ -51,18 +55,30 @@ class ConformanceCluster:
             base_port=base,
             log=folder / "brokers.log",
         )
-        self._process.wait_for("ready")
         self.address = self._addresses("127.0.0.1", "PLAINTEXT")
+        self.killer = Killer(self._process, self.address, random.Random(seed))
+        try:
+            self._begin(folder, authority)
+        except BaseException:
+            self._process.stop()
+            raise
+        if kill_every_s:
+            self.killer.start(kill_every_s)
+
+    def _begin(self, folder: Path, authority: CertificateAuthority) -> None:
+        """Wait until it serves, and let the user in."""
+        self._process.wait_for("ready", START_SECONDS_MAX)
         cluster_id = json.loads((folder / "data" / "cluster.json").read_text())["cluster_id"]
         write_client(folder, authority, cluster_id)
         admit_user(self.address, cluster_id)
-        self.killer = Killer(self._process, self.address, random.Random(seed))
-        if kill_every_s:
-            self.killer.start(kill_every_s)
 
     @property
     def kills(self) -> int:
         return self.killer.kills
+
+    @property
+    def deaths(self) -> Sequence[Death]:
+        return self.killer.deaths
 
     def stop(self) -> int:
         """Returns the exit code. Raises AssertionError if a killed broker did not come back."""
@@ -98,6 +114,7 @@ class Killer:
         self._thread: threading.Thread | None = None
         self._failure = ""
         self.kills = 0
+        self.deaths: list[Death] = []
 
     def start(self, every_s: float) -> None:
         self._thread = threading.Thread(target=self._run, args=(every_s,), daemon=True)
@@ -113,16 +130,19 @@ class Killer:
         began = time.monotonic()
         while not self._is_over.wait(began + (self.kills + 1) * every_s - time.monotonic()):
             try:
-                self.kill(self._rng.choice(self.having(ROLES[self.kills % len(ROLES)])))
+                role = ROLES[self.kills % len(ROLES)]
+                self.kill(self._rng.choice(self.having(role)), role)
             except AssertionError as error:
                 self._failure = str(error)
                 return
 
-    def kill(self, broker_id: int) -> None:
+    def kill(self, broker_id: int, role: str) -> None:
         """Returns once the cluster says that it serves again."""
         self.kills += 1
+        t0 = time.time_ns()
         self._process.kill_broker(broker_id)
         self._process.wait_for(f"broker {broker_id} serves again", RESTART_SECONDS_MAX)
+        self.deaths.append(Death(broker_id, role, t0, time.time_ns()))
 
     def having(self, role: str) -> list[int]:
         """The brokers that a kill of this role may hit; all, where nobody answers in time."""

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.conformance.clients.confluent import ConfluentClient
+from tests.conformance.place import Place
 from tests.conformance.record import Record
 from tests.conformance.toolchains import java
+from tests.conformance.verifiable_run import witness
 from tests.conformance.world import settle
 
 SECONDS_MAX: Final = 120
@@ -28,13 +30,14 @@ USER: Final = "User:CN=somebody"
 class Tools:
     """The tools on what is under test; librdkafka checks what they did.
 
-    replicas: of each topic, and as many brokers.
+    is_killing: brokers die meanwhile.
     """
 
-    def __init__(self, address: str, reference: ConfluentClient, replicas: int = 1) -> None:
-        self.address = address
+    def __init__(self, place: Place, reference: ConfluentClient, *, is_killing: bool) -> None:
+        self.address = place.address
         self.reference = reference
-        self.replicas = replicas
+        self.place = place
+        self.is_killing = is_killing
 
     def run(self, main_class: str, *arguments: str, first: Sequence[str] = ()) -> str:
         """What the tool printed; it must end with 0. `first` stands before the server's option."""
@@ -74,7 +77,7 @@ def topics(tools: Tools) -> None:
     told = tools.run(command, "--describe", "--topic", "made")
     assert re.search(r"PartitionCount: 5\s.*retention\.ms=1", told), told
     rows = re.findall(r"Partition: \d+\s+Leader: (\d)\s+Replicas: (\S+)\s+Isr: (\S+)", told)
-    everywhere = set(range(tools.replicas))
+    everywhere = set(range(tools.place.replicas))
     assert len(rows) == 5, told
     for leader, replicas, in_sync in rows:
         assert set(map(int, replicas.split(","))) == everywhere, told
@@ -216,6 +219,17 @@ def verifiable(tools: Tools) -> None:
     assert sum(committed.values()) == 200, f"{committed}: {told[-300:]}"
 
 
+def witnesses(tools: Tools) -> None:
+    """The same two at length, against the checker of histories (verifiable_run.py)."""
+    found = witness(
+        tools.address,
+        tools.reference,
+        lambda: tools.place.deaths,
+        is_killing=tools.is_killing,
+    )
+    print(f"{'java_tools':14} {found.check()}", flush=True)
+
+
 def streams(tools: Tools) -> None:
     """A word count with repartitioning, a changelog and exactly-once processing."""
     lines = ["all streams lead to kafka", "hello kafka streams", "join kafka summit"] * 20
@@ -268,5 +282,6 @@ TOOLS: Final[dict[str, Callable[[Tools], None]]] = {
     "kafka-broker-api-versions, -metadata-quorum, -features, -log-dirs, -leader-election": cluster,
     "kafka-producer-perf-test, -consumer-perf-test": performance,
     "kafka-verifiable-producer, -consumer": verifiable,
+    "kafka-verifiable-producer, -consumer and our checker agree": witnesses,
     "Kafka Streams word count (exactly_once_v2)": streams,
 }

@@ -6,30 +6,15 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 from tests.conformance.allowed import allowed
 from tests.conformance.client import Client, NotRun
 from tests.conformance.features import FEATURES
 from tests.conformance.java_tools import TOOLS, Tools
-from tests.conformance.security import Security
+from tests.conformance.place import Place
 from tests.conformance.world import World
 
 log = logging.getLogger(__name__)
-
-
-class Place(Protocol):
-    """Where what is under test is found; broker.py, cluster.py."""
-
-    address: str  # of the listener where everybody may do everything
-
-    @property
-    def replicas(self) -> int: ...  # of each topic
-
-    @property
-    def kills(self) -> int: ...  # of brokers, so far
-
-    def secured(self, kind: str) -> tuple[str, Security]: ...
 
 
 PASSED = "yes"
@@ -70,32 +55,78 @@ def outcome_of(
     """
     outcome = Outcome(kind.name)
     try:
-        client = _opened(kind, place)
-        outcome.version = client.version()
+        tried = Tried(kind, place, reference, outcome, told, is_killing=is_killing)
+        outcome.version = tried.client.version()
     except NotRun as reason:
         outcome.not_run = str(reason)
         return outcome
     try:
         for feature in features:
-            kills = place.kills
-            world = World(client, reference, place.secured, is_killing=is_killing)
-            result, why = _run_one(feature, world)
-            while result == FAILED and is_killing:
-                # Members of the failed try may still be in its groups.
-                client = _anew(client, kind, place)
-                before = outcome.again.setdefault(feature, [])
-                reason = allowed(kind.name, feature, why)
-                if reason is None or len(before) + 1 >= TRIES_MAX:
-                    break
-                before.append(reason)
-                told(feature, f"again: {why}")
-                world = World(client, reference, place.secured, is_killing=True)
-                result, why = _run_one(feature, world)
-            _note(outcome, feature, result, why, place.kills - kills)
-            told(feature, result if result != FAILED else f"{FAILED}: {why}")
+            tried.show(feature)
     finally:
-        client.close()
+        tried.client.close()
     return outcome
+
+
+class Tried:
+    """One client and what came out; after a failed try another client of its kind."""
+
+    def __init__(
+        self,
+        kind: type[Client],
+        place: Place,
+        reference: Client,
+        outcome: Outcome,
+        told: Callable[[str, str], None],
+        *,
+        is_killing: bool,
+    ) -> None:
+        self._kind = kind
+        self._place = place
+        self._reference = reference
+        self._outcome = outcome
+        self._told = told
+        self._is_killing = is_killing
+        self.client = self._opened()
+
+    def show(self, feature: str) -> None:
+        """Run the feature's scenario, again where the failure was the client's own."""
+        before = self._place.kills
+        result, why = self._run(feature)
+        while result == FAILED and self._is_killing and self._is_excused(feature, why):
+            self._told(feature, f"again: {why}")
+            self._anew()
+            result, why = self._run(feature)
+        if result == FAILED:
+            self._anew()
+        _note(self._outcome, feature, result, why, self._place.kills - before)
+        self._told(feature, result if result != FAILED else f"{FAILED}: {why}")
+
+    def _is_excused(self, feature: str, why: str) -> bool:
+        """Take note of a failure that Apache Kafka would bring about as well."""
+        reason = allowed(self._kind.name, feature, why)
+        before = self._outcome.again.get(feature, [])
+        if reason is None or len(before) + 1 >= TRIES_MAX:
+            return False
+        self._outcome.again[feature] = [*before, reason]
+        return True
+
+    def _run(self, feature: str) -> tuple[str, str]:
+        world = World(
+            self.client, self._reference, self._place.secured, is_killing=self._is_killing
+        )
+        return _run_one(feature, world)
+
+    def _opened(self) -> Client:
+        client = self._kind(self._place.address)
+        client.replicas = self._place.replicas
+        return client
+
+    def _anew(self) -> None:
+        """Members of a failed try may still be in its groups; what ails them was told already."""
+        with contextlib.suppress(Exception):
+            self.client.close()
+        self.client = self._opened()
 
 
 def outcome_of_tools(
@@ -115,19 +146,6 @@ def outcome_of_tools(
     except NotRun as reason:
         outcome.not_run = str(reason)
     return outcome
-
-
-def _opened(kind: type[Client], place: Place) -> Client:
-    client = kind(place.address)
-    client.replicas = place.replicas
-    return client
-
-
-def _anew(client: Client, kind: type[Client], place: Place) -> Client:
-    """Another client; what ails the failed one was told already."""
-    with contextlib.suppress(Exception):
-        client.close()
-    return _opened(kind, place)
 
 
 def _note(outcome: Outcome, feature: str, result: str, why: str, kills: int) -> None:

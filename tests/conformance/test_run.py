@@ -1,16 +1,18 @@
 """The run itself: what cannot run and what fails is told, and makes it fail."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import pytest
 
+from tests.conformance.allowed import Allowed
 from tests.conformance.client import ClientFailed, NotRun
 from tests.conformance.json_lines import JsonLinesClient
+from tests.conformance.place import Death
 from tests.conformance.run import FAILED, PASSED, Outcome, outcome_of
 from tests.conformance.security import Security
-from tests.conformance.table import markdown, plain
+from tests.conformance.table import KILLS, ONE, Run, markdown, plain, rewritten
 
 PROGRAM = """
 import json, sys
@@ -42,6 +44,9 @@ class Unreachable(JsonLinesClient):
 
 class Nowhere:
     address = "127.0.0.1:1"
+    replicas = 1
+    kills = 0
+    deaths: Sequence[Death] = ()
 
     def secured(self, kind: str) -> tuple[str, Security]:
         raise AssertionError("nobody asks")
@@ -68,7 +73,7 @@ def test_a_failing_feature_is_told_and_makes_the_run_fail(scripted: Scripted) ->
     assert outcome.features == {"topics": FAILED, "ACLs": FAILED}
     assert not outcome.is_good
     assert "last words" in outcome.reasons["topics"]
-    shown = markdown([outcome], Outcome("tools", features={"kafka-topics": PASSED}))
+    shown = markdown(Run(), [outcome], Outcome("tools", features={"kafka-topics": PASSED}))
     assert "| topics | ✗ |" in shown
     assert "✗ scripted, topics: " in shown
 
@@ -78,5 +83,44 @@ def test_what_cannot_be_reached_is_told_and_makes_the_run_fail(scripted: Scripte
     scripted.close()
     assert not outcome.is_good
     reason = "NOT RUN: its registry does not answer"
-    assert f"**unreachable** {reason}" in markdown([outcome], Outcome("tools"))
-    assert f"unreachable: {reason}" in plain([outcome], None)
+    assert f"**unreachable** {reason}" in markdown(Run(), [outcome], Outcome("tools"))
+    assert f"unreachable: {reason}" in plain(Run(), [outcome], None)
+
+
+def test_a_run_rewrites_its_own_part_of_the_document() -> None:
+    one, killed = Run(), Run(brokers=3, kill_every_s=10.0, seed=7, kills=2)
+    shown = Outcome("it", "1.0", features={"topics": PASSED})
+    text = rewritten("", one, [shown], Outcome("tools"))
+    shown.again["topics"] = ["it does not retry"]
+    shown.hit["topics"] = 2
+    text = rewritten(text, killed, [shown], Outcome("tools"))
+    before, _, after = text.partition(f"## {KILLS}")
+    assert f"## {ONE}" in before
+    assert "| topics | ✓ |" in before
+    assert "| topics | ✓* |" in after
+    assert "✓* it, topics: it does not retry" in after
+    assert "1 of 1 scenarios were hit" in after
+    shown.features["topics"] = FAILED
+    again = rewritten(text, one, [shown], Outcome("tools"))
+    assert again.partition(f"## {KILLS}")[2] == after, "the other part stays as it was"
+    assert "| topics | ✗ |" in again
+
+
+class Moody(Scripted):
+    """Fails as a client without retries does."""
+
+    def create_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:
+        raise ClientFailed("create_topic: refused")
+
+
+def test_only_a_failure_that_is_the_clients_own_is_tried_again(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Allowed("scripted", "topics", "ClientFailed: create_topic: refused", "it never retries")
+    monkeypatch.setattr("tests.conformance.allowed.ALLOWED", (known,))
+    outcome = outcome_of(Moody, Nowhere(), scripted, ["topics", "configs"], is_killing=True)
+    assert outcome.again == {"topics": ["it never retries"] * 2}
+    assert outcome.features == {"topics": FAILED, "configs": FAILED}
+    calm = outcome_of(Moody, Nowhere(), scripted, ["topics"])
+    scripted.close()
+    assert calm.again == {}

@@ -76,9 +76,13 @@ def short(thing: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def settle(condition: Callable[[], bool], what: Callable[[], str]) -> None:
+def settle(
+    condition: Callable[[], bool],
+    what: Callable[[], str],
+    seconds_max: float = SETTLE_SECONDS_MAX,
+) -> None:
     """Poll until it holds; clients learn of changes in their own time."""
-    deadline = time.monotonic() + SETTLE_SECONDS_MAX
+    deadline = time.monotonic() + seconds_max
     while not condition():
         assert time.monotonic() < deadline, what()
         time.sleep(0.1)
