@@ -1,11 +1,13 @@
 """`python -m tests.conformance [client ...]`: run the scenarios, print the table.
 
 On one broker; --brokers 3 on a cluster, every topic on all three; --kill-every S besides kills one
-of them so often. A whole run (no client named) rewrites its part of docs/CLIENTS.md. The exit code
-is 0 only if every client ran and every feature that it has was shown.
+of them so often. A whole run rewrites its part of docs/CLIENTS.md: one without names of clients, or
+the last of several with --resume. The exit code is 0 only if every client ran and every feature
+that it has was shown.
 """
 
 import argparse
+import logging
 import shutil
 import sys
 import tempfile
@@ -19,8 +21,9 @@ from tests.conformance.clients.confluent import ConfluentClient
 from tests.conformance.cluster import ConformanceCluster
 from tests.conformance.features import FEATURES
 from tests.conformance.java_tools import Tools
+from tests.conformance.kept import Kept
 from tests.conformance.reference import SteadyReference
-from tests.conformance.run import Outcome, outcome_of, outcome_of_tools
+from tests.conformance.run import outcome_of, outcome_of_tools
 from tests.conformance.table import Run, plain, rewritten
 from tests.integration.data_plane.broker_process import ROOT
 
@@ -36,26 +39,35 @@ def main() -> int:
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--kill-every", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1, help="of who is killed")
-    parser.add_argument("--logs", type=Path, help="keep what the brokers log in this folder")
+    parser.add_argument(
+        "--logs", type=Path, help="keep what the brokers log, and failures in full, in this folder"
+    )
     asked = parser.parse_args()
     if unknown := sorted(set(asked.clients) - set(names)):
         parser.error(f"no such client: {', '.join(unknown)}")
     if asked.kill_every and asked.brokers == 1:
         parser.error("--kill-every needs --brokers 3: the others carry on")
+    if asked.logs is not None:
+        asked.logs.mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(filename=asked.logs / "failures.log", level=logging.WARNING)
+        logging.getLogger("tests.conformance").setLevel(logging.DEBUG)
     run = Run(asked.brokers, asked.kill_every, asked.seed)
-    outcomes, tools = run_all(
-        run, asked.clients or names, asked.feature or list(FEATURES), asked.logs
-    )
+    kept = Kept(run.title, is_resumed=asked.resume)
+    wanted = [name for name in asked.clients or names if name not in kept.outcomes]
+    if wanted:
+        run_all(run, wanted, asked.feature or list(FEATURES), asked.logs, kept)
+    is_whole = kept.outcomes.keys() == set(names) and not asked.feature
+    tools = kept.outcomes.get(TOOLS_NAME)
+    outcomes = [kept.outcomes[name] for name in NAMES if name in kept.outcomes]
     print(plain(run, outcomes, tools))
-    if not asked.clients and not asked.feature and tools is not None:
+    if is_whole and tools is not None:
         DOCUMENT.write_text(rewritten(DOCUMENT.read_text(), run, outcomes, tools))
-    every = [*outcomes, *([tools] if tools is not None else [])]
-    return 0 if all(outcome.is_good for outcome in every) else 1
+    return 0 if all(outcome.is_good for outcome in kept.outcomes.values()) else 1
 
 
 def run_all(
-    run: Run, clients: Sequence[str], features: Sequence[str], logs: Path | None
-) -> tuple[list[Outcome], Outcome | None]:
+    run: Run, clients: Sequence[str], features: Sequence[str], logs: Path | None, kept: Kept
+) -> None:
     """All on one broker or one cluster, one client after the other."""
     with tempfile.TemporaryDirectory(prefix="ottla-conformance-") as folder:
         place = opened(run, Path(folder))
@@ -63,29 +75,22 @@ def run_all(
         reference = SteadyReference(place.address) if is_killing else ConfluentClient(place.address)
         reference.replicas = place.replicas
         try:
-            outcomes = [
-                outcome_of(
-                    client_class(name),
-                    place,
-                    reference,
-                    features,
-                    _teller(name, place),
-                    is_killing=is_killing,
-                )
-                for name in NAMES
-                if name in clients
-            ]
-            tools = None
-            if TOOLS_NAME in clients:
-                there = Tools(place, reference, is_killing=is_killing)
-                tools = outcome_of_tools(there, place, _teller(TOOLS_NAME, place))
-            run.kills = place.kills
-            return outcomes, tools
+            for name in clients:
+                before, told = place.kills, _teller(name, place)
+                if name == TOOLS_NAME:
+                    tools = Tools(place, reference, is_killing=is_killing)
+                    outcome = outcome_of_tools(tools, place, told)
+                else:
+                    kind = client_class(name)
+                    outcome = outcome_of(
+                        kind, place, reference, features, told, is_killing=is_killing
+                    )
+                outcome.kills = place.kills - before
+                kept.keep(name, outcome)
         finally:
             reference.close()
             place.stop()
             if logs is not None:
-                logs.mkdir(parents=True, exist_ok=True)
                 for log in Path(folder).glob("*.log"):
                     shutil.copy(log, logs / log.name)
 

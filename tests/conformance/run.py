@@ -34,6 +34,7 @@ class Outcome:
     reasons: dict[str, str] = field(default_factory=dict)  # feature -> why it failed or is lacking
     again: dict[str, list[str]] = field(default_factory=dict)  # feature -> failures allowed before
     hit: dict[str, int] = field(default_factory=dict)  # feature -> kills while it ran
+    kills: int = 0
 
     @property
     def is_good(self) -> bool:

@@ -38,12 +38,11 @@ proving itself anew (KIP-368) or, where its client cannot (aiokafka), on a new c
 
 @dataclass(slots=True)
 class Run:
-    """What was under test; kills is how many there were in the end."""
+    """What was under test."""
 
     brokers: int = 1
     kill_every_s: float = 0.0
     seed: int = 0
-    kills: int = 0
 
     @property
     def title(self) -> str:
@@ -79,8 +78,9 @@ def suites() -> str:
 def _told_of_kills(run: Run, every: Sequence[Outcome]) -> Iterable[str]:
     ran = sum(result != LACKING for one in every for result in one.features.values())
     hit = sum(len(one.hit) for one in every)
+    kills = sum(one.kills for one in every)
     yield f"A kill every {run.kill_every_s:g} s, as leader, follower and controller in turn, drawn"
-    yield f"with seed {run.seed}: {run.kills} kills; {hit} of {ran} scenarios were hit by at least"
+    yield f"with seed {run.seed}: {kills} kills; {hit} of {ran} scenarios were hit by at least"
     yield f"one. {AGAIN}: shown at a second or third try, after a failure that is the client's"
     yield "own (below; Apache Kafka would have it fail as well, tests/conformance/allowed.py)."
 

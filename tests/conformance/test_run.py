@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.conformance.allowed import Allowed
 from tests.conformance.client import ClientFailed, NotRun
 from tests.conformance.json_lines import JsonLinesClient
+from tests.conformance.kept import Kept
 from tests.conformance.place import Death
 from tests.conformance.run import FAILED, PASSED, Outcome, outcome_of
 from tests.conformance.security import Security
@@ -88,7 +90,7 @@ def test_what_cannot_be_reached_is_told_and_makes_the_run_fail(scripted: Scripte
 
 
 def test_a_run_rewrites_its_own_part_of_the_document() -> None:
-    one, killed = Run(), Run(brokers=3, kill_every_s=10.0, seed=7, kills=2)
+    one, killed = Run(), Run(brokers=3, kill_every_s=10.0, seed=7)
     shown = Outcome("it", "1.0", features={"topics": PASSED})
     text = rewritten("", one, [shown], Outcome("tools"))
     shown.again["topics"] = ["it does not retry"]
@@ -104,6 +106,17 @@ def test_a_run_rewrites_its_own_part_of_the_document() -> None:
     again = rewritten(text, one, [shown], Outcome("tools"))
     assert again.partition(f"## {KILLS}")[2] == after, "the other part stays as it was"
     assert "| topics | ✗ |" in again
+
+
+def test_a_run_goes_on_where_it_ended(tmp_path: Path) -> None:
+    first = Kept(KILLS, is_resumed=False, folder=tmp_path)
+    first.keep("a", Outcome("A", "1", features={"topics": PASSED}, hit={"topics": 2}, kills=3))
+    again = Kept(KILLS, is_resumed=True, folder=tmp_path)
+    assert again.outcomes == first.outcomes
+    assert Kept(ONE, is_resumed=True, folder=tmp_path).outcomes == {}, "another kind of run"
+    anew = Kept(KILLS, is_resumed=False, folder=tmp_path)
+    anew.keep("b", Outcome("B"))
+    assert Kept(KILLS, is_resumed=True, folder=tmp_path).outcomes.keys() == {"b"}
 
 
 class Moody(Scripted):

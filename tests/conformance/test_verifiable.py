@@ -126,7 +126,7 @@ def test_both_find_a_lost_record(world: World) -> None:
 
 
 def test_both_find_a_record_that_is_there_twice(world: World) -> None:
-    world.log[0].append("1.3")
+    world.log[0].append("1.4")
     world.look()
     verdict = judge(History.of(world.lines()), DEMANDS)
     assert verdict.valid is False

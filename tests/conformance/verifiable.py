@@ -48,7 +48,7 @@ class Consumed:
 
     def committed(self) -> dict[int, int]:
         """The last offset of each partition whose commit was answered."""
-        found = {}
+        found: dict[int, int] = {}
         for event in self.events:
             if event["name"] == "offsets_committed" and event["success"]:
                 found |= {one["partition"]: one["offset"] for one in event["offsets"]}

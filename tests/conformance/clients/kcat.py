@@ -34,6 +34,7 @@ from tests.conformance.world import settle
 FORMAT = "%p %o %T %K %S %h\n%k%s"
 # Between the parts of what is written: text that no scenario's record holds.
 KEY_END, RECORD_END = "<key ends>", "<record ends>"
+CHATTER = "% Reading configuration"
 BLOCK_BYTES = 65536  # more than kcat asks its input for at once
 NO_ADMIN = "kcat administers nothing"
 
@@ -141,7 +142,8 @@ class KcatClient(Client):
             timeout=READ_SECONDS_MAX,
         )
         if done.returncode:
-            raise ClientFailed(done.stderr.decode(errors="replace").strip())
+            told = done.stderr.decode(errors="replace").splitlines()
+            raise ClientFailed(" | ".join(line for line in told if not line.startswith(CHATTER)))
         return done.stdout
 
     def join(self, member: str, group: str, topic: str, how: Membership = PLAIN) -> None:
