@@ -40,6 +40,9 @@ def main() -> int:
     parser.add_argument("--kill-every", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1, help="of who is killed")
     parser.add_argument(
+        "--resume", action="store_true", help="leave out what a run before has kept"
+    )
+    parser.add_argument(
         "--logs", type=Path, help="keep what the brokers log, and failures in full, in this folder"
     )
     asked = parser.parse_args()
@@ -52,7 +55,7 @@ def main() -> int:
         logging.basicConfig(filename=asked.logs / "failures.log", level=logging.WARNING)
         logging.getLogger("tests.conformance").setLevel(logging.DEBUG)
     run = Run(asked.brokers, asked.kill_every, asked.seed)
-    kept = Kept(run.title, is_resumed=asked.resume)
+    kept = Kept(run.title, is_resumed=asked.resume, is_partial=bool(asked.feature))
     wanted = [name for name in asked.clients or names if name not in kept.outcomes]
     if wanted:
         run_all(run, wanted, asked.feature or list(FEATURES), asked.logs, kept)

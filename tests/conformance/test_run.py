@@ -114,6 +114,9 @@ def test_a_run_goes_on_where_it_ended(tmp_path: Path) -> None:
     again = Kept(KILLS, is_resumed=True, folder=tmp_path)
     assert again.outcomes == first.outcomes
     assert Kept(ONE, is_resumed=True, folder=tmp_path).outcomes == {}, "another kind of run"
+    some = Kept(KILLS, is_resumed=False, is_partial=True, folder=tmp_path)
+    some.keep("c", Outcome("C"))
+    assert Kept(KILLS, is_resumed=True, folder=tmp_path).outcomes == first.outcomes
     anew = Kept(KILLS, is_resumed=False, folder=tmp_path)
     anew.keep("b", Outcome("B"))
     assert Kept(KILLS, is_resumed=True, folder=tmp_path).outcomes.keys() == {"b"}

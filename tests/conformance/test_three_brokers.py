@@ -1,4 +1,4 @@
-"""The share of `make conformance ARGS="--brokers 3"` that `make test` runs: wheels, and one kill."""
+"""The share of `make conformance ARGS="--brokers 3"` inside `make test`: wheels, and one kill."""
 
 import threading
 from collections.abc import Iterator
