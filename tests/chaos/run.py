@@ -1,6 +1,7 @@
 """One run: warm up, do faults under load, heal, read everything, compare the disks, judge."""
 
 import random
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from tests.chaos.clients import LIBRARIES
 from tests.chaos.clients.base import TRANSACTION_MS, Place
-from tests.chaos.crew import Crew
+from tests.chaos.crew import Crew, CrewFailed
 from tests.chaos.disks import DiskDamaged, note_replica, replicas_that_differ
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.recorder import Recorder
@@ -69,10 +70,28 @@ def run(rig: Rig, plan: Plan) -> Verdict:
         record.note("phase", "info", name="heal")
         nemesis.rest(plan.warm_up_seconds)
         finish(rig, crew, record, plan)
+    except (AssertionError, CrewFailed, DiskDamaged):
+        keep_all(rig, plan)
+        raise
     finally:
         crew.close()
         keep_logs(rig, plan)
-    return judged(rig, plan)
+    verdict = judged(rig, plan)
+    if verdict.valid is False:
+        keep_all(rig, plan)
+    return verdict
+
+
+def keep_all(rig: Rig, plan: Plan) -> None:
+    """Disks and histories of a run that found something: what a cause is looked for in."""
+    if plan.out is not None:
+        plan.out.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(rig.folder, plan.out / "rig", ignore=sockets_of, dirs_exist_ok=True)
+
+
+def sockets_of(folder: str, names: list[str]) -> set[str]:
+    """What cannot be copied."""
+    return {name for name in names if (Path(folder) / name).is_socket()}
 
 
 def keep_logs(rig: Rig, plan: Plan) -> None:
