@@ -62,12 +62,12 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--kills", type=int, default=whole.kills)
     made.add_argument(
-        "--faults", type=int, default=whole.faults, help="pauses, power losses, mixed"
+        "--faults", type=int, default=whole.faults, help="pauses, power losses, cuts, mixed"
     )
     made.add_argument("--failovers", type=int, default=whole.failovers, help="A1 and A2, each")
     made.add_argument("--controller-kills", type=int, default=whole.controller_kills)
     made.add_argument("--rolls", type=int, default=whole.rolls, help="A4, and A5's rounds")
-    made.add_argument("--rounds", type=int, default=whole.rounds, help="clock jumps")
+    made.add_argument("--rounds", type=int, default=whole.rounds, help="clock jumps, slow links")
     made.add_argument("--copier-kills", type=int, default=whole.copier_kills)
     made.add_argument("--cuts", type=int, default=whole.cuts, help="of a log's tail, offline")
     made.add_argument("--flips", type=int, default=whole.flips, help="bits in segments, offline")

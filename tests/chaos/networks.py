@@ -7,6 +7,7 @@ vanish and nobody is told, unlike a kill on loopback, which closes every connect
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import Protocol
@@ -127,7 +128,7 @@ class Namespaces(Relays):
         leftovers.clear()
         self._names: list[str] = []
         self._bridge = ""
-        self._blocked: list[tuple[str, ...]] = []
+        self._blocked: list[tuple[str, ...]] = []  # what takes each cut back
         try:
             self._make(brokers)
         except (OSError, subprocess.CalledProcessError) as error:
@@ -174,18 +175,27 @@ class Namespaces(Relays):
 
     def _block(self, where: tuple[str, ...], address: str) -> None:
         command("ip", *where, "route", "add", "blackhole", f"{address}/32")
-        self._blocked.append((*where, "route", "delete", "blackhole", f"{address}/32"))
+        self._blocked.append(("ip", *where, "route", "delete", "blackhole", f"{address}/32"))
+
+    def lose_packets(self, share: float) -> None:
+        """Let a share of what reaches each broker vanish, at random."""
+        rule = f"iifname eth0 numgen random mod 100 < {round(100 * share)} counter drop"
+        chain = f"chain input {{ type filter hook input priority 0; {rule}; }}"
+        table = f"table inet loss {{ {chain}; }}"
+        for name in self._names:
+            command("ip", "netns", "exec", name, "nft", table)
+            self._blocked.append(("ip", "netns", "exec", name, "nft", "delete table inet loss"))
 
     def heal(self) -> None:
         while self._blocked:
-            command("ip", *self._blocked.pop())
+            command(*self._blocked.pop())
         super().heal()
 
     def close(self) -> None:
         """Remove it all, however far it came."""
         super().close()
         for words in self._blocked:
-            subprocess.run(["ip", *words], check=False, capture_output=True)
+            subprocess.run(words, check=False, capture_output=True)
         for name in self._names:
             subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
         if self._bridge:
@@ -205,6 +215,11 @@ def free_subnet() -> str:
         if f"{subnet}.0/24" not in taken:
             return subnet
     raise Refused("needs a free subnet")
+
+
+def can_lose_packets() -> bool:
+    """Say whether there is the program that drops some packets and passes others."""
+    return shutil.which("nft") is not None
 
 
 def can_make_namespaces() -> bool:

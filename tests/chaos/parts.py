@@ -11,7 +11,7 @@ from tests.chaos import bit_flips, controller_kills, full_disk, min_isr, torn_ta
 from tests.chaos.crew import CrewFailed
 from tests.chaos.disks import DiskDamaged
 from tests.chaos.figures import Figure, not_run
-from tests.chaos.networks import Relays
+from tests.chaos.networks import Relays, can_lose_packets
 from tests.chaos.rig import NEEDS_THREE, NotRun, Rig
 from tests.chaos.run import Plan, run
 from tests.chaos.workloads.task import STANDSTILL
@@ -30,7 +30,7 @@ class Options:
 
     kills: int = 300
     faults: int = 200
-    rounds: int = 100  # of clocks and cuts
+    rounds: int = 100  # of clocks and connections
     copier_kills: int = 30
     cuts: int = 10_000
     flips: int = 10_000
@@ -95,6 +95,11 @@ def safety(figure: str, what: str, verdict: Verdict) -> Iterator[Figure]:
         yield Figure("", f"  {name}: {found.witnesses[0].witness}"[:160], found.count, "", "", "")
     for reason in verdict.unknown_because:
         yield Figure("", f"  {reason}", 0, "", "", "")
+    replicas = history.replicas.values()
+    if compared := sum(len(logs) > 1 for logs in replicas):
+        # A run whose replicas differ ends early (run.finish).
+        what = "  partitions whose replicas are equal to the byte"
+        yield Figure("D13", what, compared, "all", "all", "met")
     if standstills := history.notes[STANDSTILL]:
         yield Figure("", "  clients whose library stood still, replaced", standstills, "", "", "")
 
@@ -133,11 +138,6 @@ def kills(options: Options) -> Iterator[Figure]:
     verdict = live(options, "kills", ["kill"], options.kills)
     yield from safety("D1", "kill -9 of leader, follower, controller, two, all", verdict)
     yield from gaps(verdict)
-    if options.brokers > 1:  # A run whose replicas differ ends early (run.finish).
-        compared = len(verdict.views.history.replicas)
-        yield Figure(
-            "D13", "partitions whose replicas are equal to the byte", compared, "all", "all", "met"
-        )
 
 
 def failover(options: Options) -> Iterator[Figure]:
@@ -197,15 +197,32 @@ def clocks(options: Options) -> Iterator[Figure]:
 
 
 def cuts(options: Options) -> Iterator[Figure]:
-    faults = ["cut"] if options.brokers < 3 else ["cut", "peer-cut", "peer-cut"]
+    """Every shape of cut, and lossy links."""
+    faults = ["cut"]
+    if options.brokers >= 3:
+        faults += ["isolated", "mute", "deaf", "bridge", "ring", "island"]
+    is_lossy = can_lose_packets()
     verdict = live(
-        options, "cuts", faults, options.rounds, network="namespaces", fault_seconds_max=15.0
+        options,
+        "cuts",
+        [*faults, *(["loss"] if is_lossy else [])],
+        options.faults,
+        network="namespaces",
+        fault_seconds_max=15.0,
     )
-    what = "cuts, both ways, one way and bridged" if options.brokers >= 3 else "cuts of one broker"
-    yield from safety("D2", what, verdict)
+    yield from safety("D2", "clients and brokers cut off from each other", verdict)
+    yield from by_kind(verdict)
     yield from gaps(verdict)
     if options.brokers < 3:
-        yield not_run("D2", "cuts between brokers, bridges", NEEDS_THREE)
+        yield not_run("D2", "cuts between brokers", NEEDS_THREE)
+    if not is_lossy:
+        yield not_run("D2", "a fifth of the packets lost", "needs the program nft")
+
+
+def by_kind(verdict: Verdict) -> Iterator[Figure]:
+    """How many of each fault."""
+    for name, count in sorted(verdict.faults.items()):
+        yield Figure("", f"  {name}", count, "", "", "")
 
 
 def connections(options: Options) -> Iterator[Figure]:

@@ -11,7 +11,13 @@ from queue import Queue
 import pytest
 
 from tests.chaos import leftovers
-from tests.chaos.networks import Namespaces, Refused, Relays, can_make_namespaces
+from tests.chaos.networks import (
+    Namespaces,
+    Refused,
+    Relays,
+    can_lose_packets,
+    can_make_namespaces,
+)
 from tests.conftest import wait_for
 
 SECONDS_MAX = 60.0
@@ -125,6 +131,36 @@ def test_a_cut_stops_packets_and_a_heal_lets_them_pass() -> None:
                 network.heal()
                 client.settimeout(SECONDS_MAX)
                 assert client.recv(1) == b"x"
+    finally:
+        echo.kill()
+        echo.communicate()
+        network.close()
+
+
+def test_lost_packets_come_again(arrivals: tuple[int, "Queue[bytes]"]) -> None:
+    """TCP repeats what the rule dropped; the rule says how many packets that were."""
+    if not (can_make_namespaces() and can_lose_packets()):
+        return
+    network = Namespaces(1)
+    echo = subprocess.Popen(
+        [*network.prefix(0), sys.executable, "-c", ECHO], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert echo.stdout is not None
+        network.start([int(echo.stdout.readline())])
+        with socket.create_connection(network.places[0], timeout=SECONDS_MAX) as client:
+            network.lose_packets(0.5)
+            for _ in range(8):
+                client.sendall(b"x")
+                assert client.recv(1) == b"x"
+            ruled = subprocess.run(
+                [*network.prefix(0), "nft", "list", "ruleset"],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+            assert int(ruled.partition("packets ")[2].split()[0]) > 0, ruled
+            network.heal()
     finally:
         echo.kill()
         echo.communicate()

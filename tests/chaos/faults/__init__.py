@@ -2,9 +2,10 @@
 
 from tests.chaos.faults.base import Fault
 from tests.chaos.faults.clock import ClockJump
+from tests.chaos.faults.cuts import Bridge, Cut, Deaf, Island, Isolated, Loss, Mute, Ring
 from tests.chaos.faults.kill import Kill
 from tests.chaos.faults.leader import LeaderKill, LeaderPause, Roll
-from tests.chaos.faults.network import Cut, Delay, PeerCut, StaleConnection
+from tests.chaos.faults.network import Delay, StaleConnection
 from tests.chaos.faults.pause import Pause
 from tests.chaos.faults.power import PowerLoss
 
@@ -14,7 +15,13 @@ LIVE: dict[str, type[Fault]] = {
     "power-loss": PowerLoss,
     "clock": ClockJump,
     "cut": Cut,
-    "peer-cut": PeerCut,
+    "isolated": Isolated,
+    "mute": Mute,
+    "deaf": Deaf,
+    "bridge": Bridge,
+    "ring": Ring,
+    "island": Island,
+    "loss": Loss,
     "delay": Delay,
     "stale": StaleConnection,
     "leader-kill": LeaderKill,
