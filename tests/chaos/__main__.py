@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.bench.machine import conditions
 from tests.chaos.figures import Figure, table
-from tests.chaos.parts import PARTS, Options, run_part
+from tests.chaos.live import Options
+from tests.chaos.parts import PARTS, run_part
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         faults=given.faults,
         rounds=given.rounds,
         copier_kills=given.copier_kills,
+        rebalances=given.rebalances,
         cuts=given.cuts,
         flips=given.flips,
         rate=given.rate,
@@ -32,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nodes=given.nodes,
         out=given.out,
         recovery_mb=given.recovery_mb,
+        behind_mb=given.behind_mb,
         fast=given.fast,
     )
     print(conditions().partition("method")[0].rstrip())
@@ -69,10 +72,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rolls", type=int, default=whole.rolls, help="A4, and A5's rounds")
     made.add_argument("--rounds", type=int, default=whole.rounds, help="clock jumps, slow links")
     made.add_argument("--copier-kills", type=int, default=whole.copier_kills)
+    made.add_argument("--rebalances", type=int, default=whole.rebalances, help="D10, each protocol")
     made.add_argument("--cuts", type=int, default=whole.cuts, help="of a log's tail, offline")
     made.add_argument("--flips", type=int, default=whole.flips, help="bits in segments, offline")
     made.add_argument("--rate", type=float, default=whole.rate, help="records/s of each producer")
     made.add_argument("--recovery-mb", type=int, default=whole.recovery_mb)
+    made.add_argument("--behind-mb", type=int, default=whole.behind_mb, help="A8")
     made.add_argument("--fast", action="store_true", help="short pauses between faults")
     made.add_argument("--out", type=Path, default=Path("build/chaos"), help="reports go here")
     return made

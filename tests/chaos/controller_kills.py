@@ -25,9 +25,9 @@ from data_plane.protocol.messages.describe_quorum import (
     DescribeQuorumRequestPartition,
     DescribeQuorumRequestTopic,
 )
+from tests.chaos.asking import NoAnswer, ask
 from tests.chaos.broker import ChaosBroker
 from tests.chaos.figures import Figure
-from tests.chaos.metadata.asking import NoAnswer, ask
 from tests.chaos.metadata.changes import subjects
 from tests.chaos.metadata.images import compare
 from tests.chaos.metadata.writer import Writer
@@ -172,6 +172,7 @@ def controller(rig: Rig) -> ChaosBroker:
             with suppress(NoAnswer):
                 answer = ask(broker.port, DescribeQuorumRequest([asked]))
                 if not answer.error_code and not answer.topics[0].partitions[0].error_code:
-                    return rig.brokers[answer.topics[0].partitions[0].leader_id]
+                    leader: int = answer.topics[0].partitions[0].leader_id
+                    return rig.brokers[leader]
         assert time.monotonic() < deadline, "no controller is known"
         time.sleep(0.05)

@@ -32,10 +32,11 @@ class Nemesis:
         apart_seconds: tuple[float, float],
         seconds_max: float,
         killed_clients: Sequence[str] = (),
+        client_kill_every: int = 2,
     ) -> None:
         """Do `count` faults, a quarter of the pauses between them long ones without any.
 
-        killed_clients: posts of which one is killed beside every other fault.
+        killed_clients: posts of which one is killed behind every so many faults.
         """
         for number in range(count):
             self.rest(self._rng.uniform(*apart_seconds))
@@ -43,7 +44,7 @@ class Nemesis:
                 self.rest(self._rng.uniform(*apart_seconds))
             fault = LIVE[self._rng.choice(faults)](self._rig, self._rng, seconds_max=seconds_max)
             self.do(fault)
-            if killed_clients and number % 2 == 0:
+            if killed_clients and number % client_kill_every == 0:
                 self._crew.kill(self._rng.choice(killed_clients))
 
     def do(self, fault: Fault) -> None:

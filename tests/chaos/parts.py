@@ -4,134 +4,34 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from tests.chaos import bit_flips, controller_kills, full_disk, min_isr, torn_tail
+from tests.chaos import bit_flips, catching_up, controller_kills, full_disk, min_isr, torn_tail
 from tests.chaos.crew import CrewFailed
 from tests.chaos.disks import DiskDamaged
 from tests.chaos.figures import Figure, not_run
-from tests.chaos.networks import Relays, can_lose_packets
-from tests.chaos.rig import NEEDS_THREE, NotRun, Rig
-from tests.chaos.run import Plan, run
-from tests.chaos.workloads.task import STANDSTILL
-from tests.checker.gaps import longest_gaps, quantiles
+from tests.chaos.live import (
+    Options,
+    by_kind,
+    gap_figure,
+    gaps,
+    gaps_by_fault,
+    live,
+    require_three,
+    safety,
+)
+from tests.chaos.networks import can_lose_packets
+from tests.chaos.rig import NEEDS_THREE, NotRun
+from tests.chaos.run import (
+    COMPACTED,
+    GROUP,
+    MEMBERS,
+    NEXT_GROUP,
+    NEXT_MEMBERS,
+    TRANSACTIONAL,
+)
 from tests.checker.history import OK, topic_of
-from tests.checker.verdict import Verdict
-
-# What each anomaly means for D1's three zeros.
-LOST = {"lost-write", "unseen", "compaction-lost-key", "group-commit-lost", "copy-missing"}
-DUPLICATED = {"duplicate", "copy-twice"}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How long everything is."""
-
-    kills: int = 300
-    faults: int = 200
-    rounds: int = 100  # of clocks and connections
-    copier_kills: int = 30
-    cuts: int = 10_000
-    flips: int = 10_000
-    rate: float = 400.0
-    seed: int = 1
-    failovers: int = 100
-    controller_kills: int = 100
-    rolls: int = 20
-    brokers: int = 3
-    nodes: int = 3  # on one, three brokers commit by syncs; on three, by replicas
-    fast: bool = False  # short pauses between faults, for CI
-    out: Path | None = None
-    recovery_mb: int = 1_000
-
-
-def live(
-    options: Options,
-    name: str,
-    faults: list[str],
-    count: int,
-    *,
-    network: str = "direct",
-    nodes: int | None = None,
-    late_bytes: list[int] | None = None,
-    **more: object,
-) -> Verdict:
-    """One run of its own, on a rig of its own."""
-    plan = Plan(
-        faults=faults,
-        count=count,
-        seed=options.seed,
-        rate=options.rate,
-        out=None if options.out is None else options.out / name,
-        command=f"make chaos ARGS='{name} --seed {options.seed}'",
-    )
-    if options.fast:
-        plan = replace(plan, apart_seconds=(0.5, 1.5), fault_seconds_max=0.5, warm_up_seconds=2.0)
-    plan = replace(plan, **more)  # type: ignore[arg-type]  # fields by name
-    has_journal = "power-loss" in faults
-    nodes = min(options.nodes if nodes is None else nodes, options.brokers)
-    with Rig(options.brokers, has_journal=has_journal, network=network, nodes=nodes) as rig:
-        rig.start()
-        verdict = run(rig, plan)
-        if late_bytes is not None and isinstance(rig.network, Relays):
-            late_bytes.append(rig.network.late_bytes)
-        return verdict
-
-
-def safety(figure: str, what: str, verdict: Verdict) -> Iterator[Figure]:
-    """The counts that must be zero, over the faults that were done."""
-    faults = sum(verdict.faults.values())
-    counts = {name: found.count for name, found in verdict.anomalies.items()}
-    lost = sum(count for name, count in counts.items() if name in LOST)
-    doubled = sum(count for name, count in counts.items() if name in DUPLICATED)
-    others = sum(counts.values()) - lost - doubled
-    word = {True: "met", False: "MISSED", "unknown": "UNKNOWN"}[verdict.valid]
-    history = verdict.views.history
-    acknowledged = history.counts["send ok"]
-    told = f"{lost} lost, {doubled} doubled, {others} other"
-    yield Figure(figure, f"{what}: {acknowledged:,} acked", faults, told, "0, 0, 0", word)
-    for name, found in sorted(verdict.anomalies.items()):
-        yield Figure("", f"  {name}: {found.witnesses[0].witness}"[:160], found.count, "", "", "")
-    for reason in verdict.unknown_because:
-        yield Figure("", f"  {reason}", 0, "", "", "")
-    replicas = history.replicas.values()
-    if compared := sum(len(logs) > 1 for logs in replicas):
-        # A run whose replicas differ ends early (run.finish).
-        what = "  partitions whose replicas are equal to the byte"
-        yield Figure("D13", what, compared, "all", "all", "met")
-    if standstills := history.notes[STANDSTILL]:
-        yield Figure("", "  clients whose library stood still, replaced", standstills, "", "", "")
-
-
-def gaps(verdict: Verdict) -> Iterator[Figure]:
-    """How long a partition of the steady load took nothing around each fault."""
-    for name, seconds in gaps_by_fault(verdict).items():
-        one = quantiles(seconds)
-        told = f"p50 {one['p50']} s, p99 {one['p99']} s, max {one['max']} s"
-        yield Figure("", f"  ack gap around {name}, per partition", int(one["n"]), told, "", "")
-
-
-def gaps_by_fault(verdict: Verdict) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
-    for gap in longest_gaps(verdict.views):
-        if topic_of(gap.partition) == "plain":
-            found.setdefault(gap.causes[0], []).append(gap.seconds)
-    return found
-
-
-def gap_figure(
-    figure: str, what: str, seconds: list[float], *, p50: float | None, top: float
-) -> Figure:
-    """Judge gaps: the median and the 99th percentile, or the worst where no median is asked."""
-    one = quantiles(seconds)
-    if not seconds:
-        return Figure(figure, what, 0, "nothing measured", "", "UNKNOWN")
-    told = f"p50 {one['p50']} s, p99 {one['p99']} s, max {one['max']} s"
-    target = f"max {top} s" if p50 is None else f"p50 {p50} s, p99 {top} s"
-    worst = one["max"] if p50 is None else one["p99"]
-    is_met = worst <= top and (p50 is None or one["p50"] <= p50)
-    return Figure(figure, what, len(seconds), told, target, "met" if is_met else "MISSED")
 
 
 def kills(options: Options) -> Iterator[Figure]:
@@ -165,11 +65,6 @@ def rolling(options: Options) -> Iterator[Figure]:
     word = "met" if not errors else "MISSED"
     what = "sends outside of transactions that ended in an error"
     yield Figure("A4", what, len(rows), str(errors), "0", word)
-
-
-def require_three(options: Options) -> None:
-    if options.brokers < 3:
-        raise NotRun(NEEDS_THREE)
 
 
 def pauses(options: Options) -> Iterator[Figure]:
@@ -219,12 +114,6 @@ def cuts(options: Options) -> Iterator[Figure]:
         yield not_run("D2", "a fifth of the packets lost", "needs the program nft")
 
 
-def by_kind(verdict: Verdict) -> Iterator[Figure]:
-    """How many of each fault."""
-    for name, count in sorted(verdict.faults.items()):
-        yield Figure("", f"  {name}", count, "", "", "")
-
-
 def connections(options: Options) -> Iterator[Figure]:
     late: list[int] = []
     faults = ["delay", "stale", "stale"]
@@ -241,7 +130,9 @@ def connections(options: Options) -> Iterator[Figure]:
 
 
 def transactions(options: Options) -> Iterator[Figure]:
-    verdict = live(options, "transactions", ["kill"], 2 * options.copier_kills, kills_clients=True)
+    verdict = live(
+        options, "transactions", ["kill"], 2 * options.copier_kills, killed_clients=TRANSACTIONAL
+    )
     yield from safety("D9", "copier and producer killed beside every other broker kill", verdict)
     history = verdict.views.history
     died = sum(client.died_at <= history.ended_at for client in history.clients.values())
@@ -250,9 +141,62 @@ def transactions(options: Options) -> Iterator[Figure]:
     yield Figure("", "  transactional clients killed", died, told, "", "")
 
 
+def groups(options: Options) -> Iterator[Figure]:
+    """D10: a member is killed behind every kill of a coordinator; both protocols at once."""
+    verdict = live(
+        options,
+        "groups",
+        ["coordinator-kill"],
+        options.rebalances,
+        killed_clients=(*MEMBERS, *NEXT_MEMBERS),
+        client_kill_every=1,
+        has_next_group=True,
+        static={
+            "group.consumer.session.timeout.ms": "10000",
+            "group.consumer.min.session.timeout.ms": "10000",
+            "group.consumer.heartbeat.interval.ms": "1000",
+            "group.consumer.min.heartbeat.interval.ms": "1000",
+        },
+    )
+    yield from safety("D10", "groups' coordinators and members killed", verdict)
+    history = verdict.views.history
+    for group, protocol in ((GROUP, "classic"), (NEXT_GROUP, "consumer, KIP-848")):
+        ownerships = history.ownerships.get(group, [])
+        rebalances = len({one.generation for one in ownerships if one.generation >= 0})
+        commits = [
+            one.outcome
+            for (of, _), all_of in history.commits.items()
+            if of == group
+            for one in all_of
+        ]
+        told = f"{commits.count('ok'):,} commits, {commits.count('fail'):,} refused"
+        word = "met" if rebalances >= options.rebalances else "UNKNOWN"
+        what = f"generations of a {protocol} group"
+        yield Figure("D10", what, rebalances, told, str(options.rebalances), word)
+
+
+def compaction(options: Options) -> Iterator[Figure]:
+    """D11 beside serving brokers; each step of a cleaning is cut off in tests/unit (log)."""
+    static = {"log.cleaner.backoff.ms": "100"}
+    verdict = live(options, "compaction", ["kill"], options.rounds, static=static, compacted=2)
+    yield from safety("D11", "kills beside a topic that is always compacted", verdict)
+    history = verdict.views.history
+    partitions = [name for name in history.partitions if topic_of(name) == COMPACTED]
+    numbers = {history.partitions.index(name) for name in partitions}
+    sends = history.sends
+    taken = sum(
+        number in numbers and state == OK
+        for number, state in zip(sends.partition, sends.state, strict=True)
+    )
+    logs = [chunk for name in partitions for _, chunk in history.replicas.get(name, [])]
+    kept = sum(len(chunk.offsets) for chunk in logs) / max(1, options.brokers)
+    word = "met" if kept < taken / 2 else "UNKNOWN"
+    yield Figure("", "  records kept of those taken", taken, f"{kept:,.0f}", "less than half", word)
+
+
 def mixed(options: Options) -> Iterator[Figure]:
     faults = ["kill", "pause", "power-loss"]  # Clocks are judged by themselves.
-    verdict = live(options, "mixed", faults, options.faults, kills_clients=True)
+    verdict = live(options, "mixed", faults, options.faults, killed_clients=TRANSACTIONAL)
     yield from safety("D1-D9", "kills, pauses and power losses in turn", verdict)
     yield from gaps(verdict)
 
@@ -296,10 +240,15 @@ def controllers(options: Options) -> Iterator[Figure]:
 
 
 def replicas(options: Options) -> Iterator[Figure]:
-    """A5; and what nothing here measures yet, by name."""
+    """A5."""
     require_three(options)
     yield from min_isr.figures(options.rolls)
-    yield not_run("A8", "a replica 1 GB behind catches up", "no part of it is written")
+
+
+def catch_up(options: Options) -> Iterator[Figure]:
+    """A8."""
+    require_three(options)
+    yield from catching_up.figures(options.seed, options.behind_mb)
 
 
 PARTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
@@ -312,6 +261,8 @@ PARTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "cuts": cuts,
     "connections": connections,
     "transactions": transactions,
+    "groups": groups,
+    "compaction": compaction,
     "mixed": mixed,
     "torn": torn,
     "flips": flips,
@@ -319,6 +270,7 @@ PARTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "recovery": recovery,
     "controllers": controllers,
     "replicas": replicas,
+    "catch-up": catch_up,
 }
 
 

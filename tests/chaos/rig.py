@@ -4,9 +4,9 @@ import random
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from tests.chaos import leftovers
-from tests.chaos.broker import ChaosBroker
+from tests.chaos.broker import NO_SETTINGS, ChaosBroker
 from tests.chaos.networks import Direct, Namespaces, Network, Refused, Relays
 from tests.fakes.certificates import CertificateAuthority
 from tests.integration.data_plane.broker_process import free_port
@@ -24,6 +24,7 @@ TRY_SECONDS_MAX = 5.0
 ANSWER_SECONDS_MAX = 10.0
 IN_SYNC_SECONDS_MAX = 120.0
 VOTERS_MAX = 3
+NO_CONFIGS: Mapping[str, dict[str, str]] = MappingProxyType({})
 NEEDS_THREE = "needs three brokers: --brokers 3"
 
 
@@ -48,11 +49,12 @@ class Rig:
         has_journal: bool = False,
         network: str = "direct",
         nodes: int = 1,
+        static: Mapping[str, str] = NO_SETTINGS,
     ) -> None:
         """network: a name of NETWORKS. Raises NotRun for what cannot be had here.
 
         nodes: on how many machines the brokers say they are; on one, commits wait for syncs, on
-        several for replicas.
+        several for replicas. static: settings of every broker, by Kafka's names.
         """
         try:
             self.network: Network = NETWORKS[network](brokers)
@@ -71,6 +73,7 @@ class Rig:
                 prefix=self.network.prefix(index),
                 advertised=self.network.advertised(index),
                 has_journal=has_journal,
+                static=static,
                 more=document,
             )
             for index, document in enumerate(
@@ -98,12 +101,12 @@ class Rig:
         if len(self.brokers) < count:
             raise NotRun(NEEDS_THREE)
 
-    def await_in_sync(self) -> None:
+    def await_in_sync(self, seconds_max: float = IN_SYNC_SECONDS_MAX) -> None:
         """Wait until every partition has a leader and all its replicas in sync."""
         if len(self.brokers) == 1:
             return
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        deadline = time.monotonic() + IN_SYNC_SECONDS_MAX
+        deadline = time.monotonic() + seconds_max
         while behind := out_of_sync(admin):
             assert time.monotonic() < deadline, f"replicas do not get in sync: {behind[:4]}"
             time.sleep(0.2)
@@ -111,11 +114,17 @@ class Rig:
     def any_broker(self, rng: random.Random) -> ChaosBroker:
         return rng.choice(self.brokers)
 
-    def create_topics(self, topics: dict[str, int]) -> None:
-        """name -> partitions; as many replicas as there are brokers, up to three."""
+    def create_topics(
+        self, topics: dict[str, int], configs: Mapping[str, dict[str, str]] = NO_CONFIGS
+    ) -> None:
+        """name -> partitions; as many replicas as there are brokers, up to three.
+
+        configs: by name of the topic.
+        """
         replicas = min(3, len(self.brokers))
         for name, count in topics.items():
-            self._create_topic(NewTopic(name, count, replicas))
+            config = configs.get(name, {})
+            self._create_topic(NewTopic(name, count, replicas, config=config))
 
     def _create_topic(self, topic: NewTopic) -> None:
         """Each try is a new client's: librdkafka waits long for a controller it was not told of."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.clients import LIBRARIES
-from tests.chaos.clients.base import TRANSACTION_MS, Place
+from tests.chaos.clients.base import NEXT, TRANSACTION_MS, Place
 from tests.chaos.crew import Crew, CrewFailed
 from tests.chaos.disks import DiskDamaged, note_replica, replicas_that_differ
 from tests.chaos.nemesis import Nemesis
@@ -22,6 +22,15 @@ from tests.checker.report import write_report
 from tests.checker.verdict import Demands, Verdict, judge
 
 STABLE_SECONDS_MAX = 90.0
+GROUP, MEMBERS = "readers", ("member-a", "member-b")  # one of each library
+NEXT_GROUP, NEXT_MEMBERS = "readers-next", ("next-a", "next-b", "next-c")
+TRANSACTIONAL = ("transact", "copier")
+COMPACTED = "keyed"
+CLEANING = {  # Small, so that it is cleaned all the time.
+    "cleanup.policy": "compact",
+    "segment.bytes": "40000",
+    "min.cleanable.dirty.ratio": "0.1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +45,18 @@ class Plan:
     warm_up_seconds: float = 5.0
     partitions: int = 6
     rate: float = 400.0  # records per second of each plain producer
-    kills_clients: bool = False
+    killed_clients: Sequence[str] = ()  # posts of which one is killed beside faults
+    client_kill_every: int = 2  # faults
+    has_next_group: bool = False  # a group of the consumer protocol (KIP-848), too
+    compacted: int = 0  # partitions of a compacted topic
     out: Path | None = None  # where history and report are kept
     ok_sends_min: int = 1_000
     command: str = ""
 
     @property
     def topics(self) -> dict[str, int]:
-        return {"plain": self.partitions, "in": 2, "out": 2}
+        compacted = {COMPACTED: self.compacted} if self.compacted else {}
+        return {"plain": self.partitions, "in": 2, "out": 2, **compacted}
 
 
 def run(rig: Rig, plan: Plan) -> Verdict:
@@ -53,7 +66,7 @@ def run(rig: Rig, plan: Plan) -> Verdict:
     crew = Crew(rig.history, record)
     nemesis = Nemesis(rig, crew, record, random.Random(plan.seed))
     try:
-        rig.create_topics(plan.topics)
+        rig.create_topics(plan.topics, {COMPACTED: CLEANING})
         record.note("phase", "info", name="warm-up")
         start_clients(crew, rig, plan)
         nemesis.rest(plan.warm_up_seconds)
@@ -63,7 +76,8 @@ def run(rig: Rig, plan: Plan) -> Verdict:
             plan.count,
             apart_seconds=plan.apart_seconds,
             seconds_max=plan.fault_seconds_max,
-            killed_clients=("transact", "copier") if plan.kills_clients else (),
+            killed_clients=plan.killed_clients,
+            client_kill_every=plan.client_kill_every,
         )
         rig.heal()
         rig.await_in_sync()
@@ -85,6 +99,8 @@ def run(rig: Rig, plan: Plan) -> Verdict:
 def keep_all(rig: Rig, plan: Plan) -> None:
     """Disks and histories of a run that found something: what a cause is looked for in."""
     if plan.out is not None:
+        for broker in rig.brokers:
+            broker.kill()  # Else files go while they are copied.
         plan.out.mkdir(parents=True, exist_ok=True)
         shutil.copytree(rig.folder, plan.out / "rig", ignore=sockets_of, dirs_exist_ok=True)
 
@@ -110,6 +126,8 @@ def meta_of(plan: Plan) -> dict[str, Any]:
         "faults_planned": plan.count,
         "schedule": list(plan.faults),
         "copies": [{"input": "in", "output": "out", "group": "copier"}],
+        "topics": {COMPACTED: {"cleanup": "compact"}} if plan.compacted else {},
+        "groups": {NEXT_GROUP: {"protocol": NEXT}},
         "versions": {name: library.version() for name, library in LIBRARIES.items()},
         "command": plan.command,
     }
@@ -150,9 +168,13 @@ def start_clients(crew: Crew, rig: Rig, plan: Plan) -> None:
             isolation="read_committed",
         ),
     )
-    crew.start("member-a", order("group", first, plain, group="readers"))
-    crew.start("member-b", order("group", second, plain, group="readers"))
+    for post, library in zip(MEMBERS, LIBRARIES, strict=True):
+        crew.start(post, order("group", library, plain, group=GROUP))
     crew.start("tail", order("tail", first, plain))
+    if plan.compacted:
+        crew.start("keyed", order("produce", first, {COMPACTED: plan.compacted}))
+    for post in NEXT_MEMBERS if plan.has_next_group else ():
+        crew.start(post, order("group", first, plain, group=NEXT_GROUP, protocol=NEXT))
 
 
 def finish(rig: Rig, crew: Crew, record: Recorder, plan: Plan) -> None:
@@ -184,7 +206,8 @@ def finish(rig: Rig, crew: Crew, record: Recorder, plan: Plan) -> None:
     for broker in rig.brokers:
         assert broker.stop() == 0, "a broker that is whole stops cleanly"
         note_replica(record, broker.index, broker.data_dir, set(plan.topics))
-    count, different = replicas_that_differ([one.data_dir for one in rig.brokers], set(plan.topics))
+    compared = set(plan.topics) - {COMPACTED}  # Every replica is cleaned in its own time.
+    count, different = replicas_that_differ([one.data_dir for one in rig.brokers], compared)
     record.note("admin", "info", name="replicas", compared=count, different=different)
     if different:
         raise DiskDamaged(f"replicas differ: {', '.join(different)}")
@@ -251,7 +274,8 @@ def is_copied(committed: dict[Place, int | None], ends: dict[Place, int]) -> boo
 def note_committed(rig: Rig, record: Recorder, plan: Plan) -> None:
     """What the coordinator says of both groups, for 14 and 15."""
     library = LIBRARIES["kafka-python"]
-    for group, topic in (("readers", "plain"), ("copier", "in")):
+    groups = [(GROUP, "plain"), ("copier", "in")]
+    for group, topic in [*groups, *([(NEXT_GROUP, "plain")] if plan.has_next_group else [])]:
         reader = library.consumer(rig.bootstrap, group, "read_committed")
         t0 = time.monotonic_ns()
         told = reader.committed(places_of({topic: plan.topics[topic]}))

@@ -1,15 +1,20 @@
 """Which brokers a fault hits: a leader, a follower, the controller, two, all."""
 
 import random
+import time
+from contextlib import suppress
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from data_plane.protocol.messages.find_coordinator import FindCoordinatorRequest
+from tests.chaos.asking import NoAnswer, ask
 from tests.chaos.broker import ChaosBroker
 from tests.chaos.rig import Rig
 
 ROLES = ("leader", "leader", "follower", "controller", "two", "all")
 ANSWER_SECONDS_MAX = 10.0
+COORDINATOR_SECONDS_MAX = 60.0
 
 
 def choose_victims(rig: Rig, rng: random.Random) -> tuple[str, list[ChaosBroker]]:
@@ -30,6 +35,21 @@ def leader_of_any(rig: Rig, rng: random.Random) -> ChaosBroker:
     partitions = admin.list_topics("plain", timeout=ANSWER_SECONDS_MAX).topics["plain"].partitions
     leader: int = rng.choice(list(partitions.values())).leader
     return rig.brokers[leader]
+
+
+def coordinator_of(rig: Rig, group: str) -> ChaosBroker:
+    """Who keeps a group's state now, as any broker says."""
+    asked = FindCoordinatorRequest(key_type=0, coordinator_keys=[group])
+    deadline = time.monotonic() + COORDINATOR_SECONDS_MAX
+    while True:
+        for broker in rig.brokers:
+            with suppress(NoAnswer):
+                (row,) = ask(broker.port, asked).coordinators
+                if not row.error_code:
+                    found: int = row.node_id
+                    return rig.brokers[found]
+        assert time.monotonic() < deadline, f"group {group} has no coordinator"
+        time.sleep(0.1)
 
 
 def led_by(rig: Rig, broker: ChaosBroker) -> list[str]:

@@ -7,7 +7,8 @@ import pytest
 
 from tests.chaos.__main__ import exit_code
 from tests.chaos.figures import Figure
-from tests.chaos.parts import Options, run_part
+from tests.chaos.live import Options
+from tests.chaos.parts import run_part
 from tests.chaos.recorder import Recorder
 from tests.chaos.rig import Rig
 from tests.chaos.run import Plan, run

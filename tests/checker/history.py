@@ -214,6 +214,11 @@ class History:
         found: dict[str, Any] = self.meta.get("topics", {}).get(topic_of(partition), {})
         return found
 
+    def group(self, name: str) -> dict[str, Any]:
+        """Return what the run said of a group: protocol."""
+        found: dict[str, Any] = self.meta.get("groups", {}).get(name, {})
+        return found
+
     def is_cleaned(self, partition: str) -> bool:
         """Say whether records may rightly go away (compaction, retention)."""
         return bool(self.topic(partition).get("cleanup"))

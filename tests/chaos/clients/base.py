@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+CLASSIC, NEXT = "classic", "consumer"  # group.protocol: before and since KIP-848
 REQUEST_MS = 10_000
 DELIVERY_MS = 120_000  # longer than any fault: a send ends with an answer, not with a guess
 TRANSACTION_MS = 15_000
@@ -52,6 +53,7 @@ class ClientError(Exception):
 
 
 Delivered = Callable[[str | None, int | None], None]  # error, offset (None: not told)
+Revoked = Callable[[Sequence[Place]], None]
 Assigned = Callable[[Sequence[Place]], Mapping[Place, int]]  # returns where to begin
 
 
@@ -84,7 +86,8 @@ class Consumer(Protocol):
 
     def assign(self, positions: Mapping[Place, int]) -> None: ...
 
-    def subscribe(self, topics: Sequence[str], assigned: Assigned) -> None: ...
+    def subscribe(self, topics: Sequence[str], assigned: Assigned, revoked: Revoked) -> None:
+        """assigned: all that it owns now; under the consumer protocol, what it owns more."""
 
     def poll(self, seconds: float, records_max: int) -> list[Got]: ...
 
@@ -114,4 +117,7 @@ class Library(Protocol):
 
     def producer(self, bootstrap: str, transactional_id: str | None = None) -> Producer: ...
 
-    def consumer(self, bootstrap: str, group: str, isolation: str) -> Consumer: ...
+    def consumer(
+        self, bootstrap: str, group: str, isolation: str, protocol: str = CLASSIC
+    ) -> Consumer:
+        """protocol: of the group, by Kafka's names. Raises ValueError for one it does not have."""

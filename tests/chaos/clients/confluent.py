@@ -11,7 +11,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from tests.chaos.clients.base import (
     BACKOFF_MS,
     BACKOFF_MS_MAX,
+    CLASSIC,
     DELIVERY_MS,
+    NEXT,
     REQUEST_MS,
     SESSION_MS,
     TRANSACTION_MS,
@@ -22,6 +24,7 @@ from tests.chaos.clients.base import (
     Got,
     Membership,
     Place,
+    Revoked,
 )
 
 ANSWER_SECONDS_MAX = 30.0
@@ -135,16 +138,20 @@ def retried(call: Callable[..., object], *arguments: Any) -> None:
 class ConfluentConsumer:
     """One librdkafka consumer."""
 
-    def __init__(self, bootstrap: str, group: str, isolation: str) -> None:
+    def __init__(self, bootstrap: str, group: str, isolation: str, protocol: str) -> None:
+        self._is_incremental = protocol == NEXT
         self.inner = ck.Consumer(
             shared(bootstrap)
+            | (
+                {"group.protocol": NEXT}  # The broker says how often it wants to hear.
+                if self._is_incremental
+                else {"session.timeout.ms": SESSION_MS, "heartbeat.interval.ms": 1_000}
+            )
             | {
                 "group.id": group,
                 "isolation.level": isolation,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
-                "session.timeout.ms": SESSION_MS,
-                "heartbeat.interval.ms": 1_000,
                 "fetch.wait.max.ms": 200,
                 "fetch.error.backoff.ms": BACKOFF_MS,
                 "check.crcs": True,
@@ -157,12 +164,23 @@ class ConfluentConsumer:
         listed = [TopicPartition(p.topic, p.partition, offset) for p, offset in positions.items()]
         self.inner.assign(listed)
 
-    def subscribe(self, topics: Sequence[str], assigned: Assigned) -> None:
+    def subscribe(self, topics: Sequence[str], assigned: Assigned, revoked: Revoked) -> None:
         def on_assign(consumer: ck.Consumer, partitions: list[TopicPartition]) -> None:
             positions = assigned([Place(p.topic, p.partition) for p in partitions])
-            consumer.assign([TopicPartition(p.topic, p.partition, o) for p, o in positions.items()])
+            listed = [TopicPartition(p.topic, p.partition, o) for p, o in positions.items()]
+            if self._is_incremental:
+                consumer.incremental_assign(listed)
+            else:
+                consumer.assign(listed)
 
-        self.inner.subscribe(list(topics), on_assign=on_assign)
+        def on_revoke(consumer: ck.Consumer, partitions: list[TopicPartition]) -> None:
+            revoked([Place(p.topic, p.partition) for p in partitions])
+            if self._is_incremental:
+                consumer.incremental_unassign(partitions)
+            else:
+                consumer.unassign()
+
+        self.inner.subscribe(list(topics), on_assign=on_assign, on_revoke=on_revoke)
 
     def poll(self, seconds: float, records_max: int) -> list[Got]:
         found = []
@@ -236,5 +254,7 @@ class Confluent:
     def producer(self, bootstrap: str, transactional_id: str | None = None) -> ConfluentProducer:
         return ConfluentProducer(bootstrap, transactional_id)
 
-    def consumer(self, bootstrap: str, group: str, isolation: str) -> ConfluentConsumer:
-        return ConfluentConsumer(bootstrap, group, isolation)
+    def consumer(
+        self, bootstrap: str, group: str, isolation: str, protocol: str = CLASSIC
+    ) -> ConfluentConsumer:
+        return ConfluentConsumer(bootstrap, group, isolation, protocol)

@@ -11,6 +11,7 @@ from kafka.structs import OffsetAndMetadata
 from tests.chaos.clients.base import (
     BACKOFF_MS,
     BACKOFF_MS_MAX,
+    CLASSIC,
     DELIVERY_MS,
     REQUEST_MS,
     SESSION_MS,
@@ -22,6 +23,7 @@ from tests.chaos.clients.base import (
     Got,
     Membership,
     Place,
+    Revoked,
 )
 
 # Its classes' names where they are not Kafka's in camel case.
@@ -159,7 +161,7 @@ class KafkaPythonConsumer:
         for place, offset in positions.items():
             self.inner.seek(TopicPartition(place.topic, place.partition), offset)
 
-    def subscribe(self, topics: Sequence[str], assigned: Assigned) -> None:
+    def subscribe(self, topics: Sequence[str], assigned: Assigned, revoked: Revoked) -> None:
         self._assigned = assigned
         self.inner.subscribe(list(topics), listener=self._listener)
 
@@ -233,5 +235,9 @@ class KafkaPython:
     def producer(self, bootstrap: str, transactional_id: str | None = None) -> KafkaPythonProducer:
         return KafkaPythonProducer(bootstrap, transactional_id)
 
-    def consumer(self, bootstrap: str, group: str, isolation: str) -> KafkaPythonConsumer:
+    def consumer(
+        self, bootstrap: str, group: str, isolation: str, protocol: str = CLASSIC
+    ) -> KafkaPythonConsumer:
+        if protocol != CLASSIC:
+            raise ValueError(f"kafka-python has no group protocol {protocol}")
         return KafkaPythonConsumer(bootstrap, group, isolation)

@@ -3,7 +3,7 @@
 from tests.chaos.faults.base import Fault
 from tests.chaos.faults.clock import ClockJump
 from tests.chaos.faults.cuts import Bridge, Cut, Deaf, Island, Isolated, Loss, Mute, Ring
-from tests.chaos.faults.kill import Kill
+from tests.chaos.faults.kill import CoordinatorKill, Kill
 from tests.chaos.faults.leader import LeaderKill, LeaderPause, Roll
 from tests.chaos.faults.network import Delay, StaleConnection
 from tests.chaos.faults.pause import Pause
@@ -11,6 +11,7 @@ from tests.chaos.faults.power import PowerLoss
 
 LIVE: dict[str, type[Fault]] = {
     "kill": Kill,
+    "coordinator-kill": CoordinatorKill,
     "pause": Pause,
     "power-loss": PowerLoss,
     "clock": ClockJump,

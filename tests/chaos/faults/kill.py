@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from tests.chaos.rig import Rig
-from tests.chaos.targets import choose_victims
+from tests.chaos.targets import choose_victims, coordinator_of
 
 
 class Kill:
@@ -25,3 +25,23 @@ class Kill:
 
     def end(self) -> None:
         self._rig.start_all(self._victims)
+
+
+class CoordinatorKill:
+    """The broker that coordinates one of the run's groups."""
+
+    name: ClassVar[str] = "coordinator-kill"
+    partitions: Sequence[str] = ()
+
+    def __init__(self, rig: Rig, rng: random.Random, *, seconds_max: float) -> None:
+        self._rig = rig
+        self._group = rng.choice(["readers", "readers-next"])
+        self.seconds = rng.uniform(0, seconds_max)
+
+    def begin(self) -> str:
+        self._victim = coordinator_of(self._rig, self._group)
+        self._victim.kill()
+        return f"broker {self._victim.index}, of {self._group}"
+
+    def end(self) -> None:
+        self._rig.start_all([self._victim])

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from data_plane.protocol.errors import ErrorCode
+from tests.chaos.asking import NoAnswer, ask, codes_in
 from tests.chaos.broker import ChaosBroker
-from tests.chaos.metadata.asking import NoAnswer, ask, codes_in
 from tests.chaos.metadata.changes import Change, Value, draw, seen
 
 VISIBLE_SECONDS_MAX = 5.0

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from tests.chaos.clients.base import ClientError, Place
+from tests.chaos.clients.base import CLASSIC, ClientError, Place
 from tests.chaos.workloads.task import Task
 from tests.checker.outcomes import of_commit
 
@@ -14,7 +14,7 @@ POLL_SECONDS = 0.2
 
 def run(task: Task) -> None:
     order = task.order
-    consumer = task.library.consumer(order.bootstrap, order.group, order.isolation)
+    consumer = task.library.consumer(order.bootstrap, order.group, order.isolation, order.protocol)
     read_to: dict[Place, int] = {}
 
     def assigned(places: Sequence[Place]) -> Mapping[Place, int]:
@@ -32,8 +32,14 @@ def run(task: Task) -> None:
             member=member.member,
             positions={place.name: offset for place, offset in positions.items()},
         )
-        read_to.clear()
+        if order.protocol == CLASSIC:  # Else they come beside what it owns already.
+            read_to.clear()
         return positions
+
+    def revoked(places: Sequence[Place]) -> None:
+        """What others own by now is not ours to commit."""
+        for place in places:
+            read_to.pop(place, None)
 
     def committed(places: Sequence[Place]) -> dict[Place, int | None]:
         """Ask until there is an answer: without one nobody knows where to begin."""
@@ -44,7 +50,7 @@ def run(task: Task) -> None:
                 if not task.goes_on:
                     raise
 
-    consumer.subscribe(list(order.topics), assigned)
+    consumer.subscribe(list(order.topics), assigned, revoked)
     while task.goes_on:
         t0 = time.monotonic_ns()
         try:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from tests.chaos.clients import LIBRARIES, Library
-from tests.chaos.clients.base import Got, Place
+from tests.chaos.clients.base import CLASSIC, Got, Place
 from tests.chaos.payload import decode
 from tests.chaos.recorder import Recorder
 
@@ -40,6 +40,7 @@ class Order:
     rate: float = 100.0  # records per second
     isolation: str = "read_uncommitted"
     group: str = ""
+    protocol: str = CLASSIC  # of the group
     transactional_id: str = ""
     output: str = ""  # the copier's
     records_max: int = 0  # of a producer; 0: until it is told to stop

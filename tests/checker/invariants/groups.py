@@ -37,13 +37,15 @@ def two_owners(views: Views) -> Iterator[Anomaly]:
 def stale_commits(views: Views) -> Iterator[Anomaly]:
     """Yield commits of an old generation, accepted although a later one had already begun."""
     for (group, partition), commits in views.history.commits.items():
-        began: dict[int, int] = {}
-        for one in views.history.ownerships.get(group, ()):
-            began[one.generation] = min(one.t0, began.get(one.generation, NEVER))
+        began = begun_generations(views, group, partition)
         for commit in commits:
             if commit.outcome != "ok" or commit.generation < 0:
                 continue
-            newer = [g for g, t0 in began.items() if g > commit.generation and t0 < commit.t0]
+            newer = [
+                generation
+                for generation, t0, owner in began
+                if generation > commit.generation and t0 < commit.t0 and owner != commit.process
+            ]
             if newer:
                 witness = {
                     "group": group,
@@ -53,6 +55,18 @@ def stale_commits(views: Views) -> Iterator[Anomaly]:
                     "offset": commit.offset,
                 }
                 yield Anomaly("group-stale-commit", commit.t0, partition, witness)
+
+
+def begun_generations(views: Views, group: str, partition: str) -> list[tuple[int, int, str]]:
+    """(generation, when it was known to have begun, whose commits it does not outdate).
+
+    Under the consumer protocol every member has an epoch of its own, and only another owner of the
+    partition outdates one (KIP-848); a classic generation outdates everybody's.
+    """
+    ownerships = views.history.ownerships.get(group, ())
+    if views.history.group(group).get("protocol") != "consumer":
+        return [(one.generation, one.t0, "") for one in ownerships]
+    return [(o.generation, o.t0, o.process) for o in ownerships if partition in o.partitions]
 
 
 def effective(views: Views, commits: list[Commit]) -> list[Commit]:
