@@ -18,7 +18,7 @@ BEGAN := $(shell $(PYTHON) -c 'import time; print(time.time())')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo up check format test bench sim fuzz chaos semantics conformance lock clean
+.PHONY: help setup setup-test demo up check format test bench sim fuzz chaos soak semantics conformance lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'

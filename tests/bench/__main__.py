@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from tests.bench import (
+    cluster,
     compaction,
     idle,
     latency,
@@ -26,6 +27,7 @@ PARTS: dict[str, Callable[[Settings], Iterator[Figure]]] = {
     "recovery": recovery.run,
     "compaction": compaction.run,
     "quorum": quorum.run,
+    "cluster": cluster.run,
     "librdkafka": librdkafka.run,
 }
 

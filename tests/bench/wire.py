@@ -52,13 +52,18 @@ def ask(connection: Connection, key: int, version: int, message: object) -> Any:
 
 
 def create_topic(
-    connection: Connection, name: str, *, partitions: int = 1, mode: str = SYNCED
+    connection: Connection,
+    name: str,
+    *,
+    partitions: int = 1,
+    replicas: int = 1,
+    mode: str = SYNCED,
 ) -> None:
     configs = [
         CreateTopicsRequestConfig("ack.durability", mode),
         CreateTopicsRequestConfig("max.message.bytes", str(16 << 20)),
     ]
-    topic = CreateTopicsRequestTopic(name, partitions, 1, configs=configs)
+    topic = CreateTopicsRequestTopic(name, partitions, replicas, configs=configs)
     request = CreateTopicsRequest(topics=[topic], timeout_ms=60_000)
     (result,) = ask(connection, CREATE_TOPICS, 5, request).topics
     assert result.error_code == 0, result

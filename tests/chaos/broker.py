@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +15,11 @@ from types import MappingProxyType
 from typing import Any
 
 from tests.chaos.power_loss import lose_power
-from tests.integration.data_plane.broker_process import ROOT, read_line
+from tests.integration.data_plane.broker_process import ROOT, free_port, read_line
 
 START_SECONDS_MAX = 300.0  # of a busy machine; no figure
 STOP_SECONDS_MAX = 60.0
+ANSWER_SECONDS_MAX = 30.0
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -43,6 +45,7 @@ class ChaosBroker:
         """
         self.index = index
         self.port = port
+        self.metrics_port = free_port()
         self.address = "{}:{}".format(*(advertised or ("127.0.0.1", port)))
         self.folder = folder / f"broker-{index}"
         self.folder.mkdir(parents=True)
@@ -72,7 +75,7 @@ class ChaosBroker:
             "data_dir": str(self.data_dir),
             "listeners": [listener],
             "super_users": ["User:ANONYMOUS"],
-            "metrics_port": 0,
+            "metrics_port": self.metrics_port,
             "static_configs": {"group.initial.rebalance.delay.ms": "200", **static},
             **more,
         }
@@ -131,6 +134,14 @@ class ChaosBroker:
     @property
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
+
+    def metrics(self) -> dict[str, float]:
+        """What it tells of itself, by name with labels; a broker in a namespace is not reached."""
+        address = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        with urllib.request.urlopen(address, timeout=ANSWER_SECONDS_MAX) as answer:
+            lines = answer.read().decode().splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
 
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""
