@@ -81,6 +81,9 @@ semantics: setup-test ## Run the tests of the 98 semantics and print what each s
 chaos: setup-test ## Real brokers and clients under fault, judged by the checker (ARGS="kills --kills 20")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+soak: setup-test ## A day of load with a kill an hour: writes, memory, open files (ARGS="--minutes 60 --faults 0")
+	$(BIN)/python -m tests.chaos.soak $(ARGS)
+
 conformance: $(VENV)/.conformance-stamp ## Run the same scenarios through real foreign clients (ARGS="kcat java" for some)
 	$(BIN)/python -m tests.conformance $(ARGS)
 
