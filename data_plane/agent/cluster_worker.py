@@ -165,6 +165,9 @@ class ClusterWorker:
             case reconcile.StopBroker(broker_id):
                 self._session.reset()
                 await self._broker(broker_id).stop()
+            case reconcile.EndHungBroker(broker_id):
+                self._session.reset()
+                await self._broker(broker_id).end_hung()
             case reconcile.RemoveBroker(broker_id):
                 self._brokers.pop(broker_id).remove()
             case reconcile.ApplyAdminState():

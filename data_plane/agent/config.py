@@ -47,6 +47,10 @@ class Limits:
     admin_refresh_s: float = 30.0  # how often unasked drift is looked for (C8: 60 s)
     admin_retry_s_max: float = 10.0
     stop_s_max: float = 30.0  # then SIGKILL (durability.md 9)
+    # A broker that served and answers nothing hangs after so many probes and so long.
+    hung_probes_max: int = 5
+    hung_s_max: float = 15.0
+    hung_stop_s_max: float = 5.0  # of SIGTERM to a broker that hangs, then SIGKILL
     deaths_max: int = 5
     deaths_window_ms: int = 600_000
     start_delays_ms: tuple[int, ...] = (0, 250, 1000, 2500, 5000)

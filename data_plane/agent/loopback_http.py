@@ -12,11 +12,15 @@ SECONDS_MAX = 2.0
 
 
 class Unanswered(Exception):
-    """Nobody listens, or the answer was late, too long, or not 200."""
+    """Nobody listens, or the answer was late, too long, or no HTTP."""
+
+
+class Declined(Unanswered):
+    """Somebody lives there: the answer was not 200."""
 
 
 async def get(port: int, path: str) -> str:
-    """Return the body of `GET 127.0.0.1:port/path`. Raises Unanswered."""
+    """Return the body of `GET 127.0.0.1:port/path`. Raises Unanswered or Declined."""
     try:
         async with asyncio.timeout(SECONDS_MAX):
             answer = await _exchange(port, path)
@@ -24,8 +28,10 @@ async def get(port: int, path: str) -> str:
         raise Unanswered(str(problem)) from None
     head, _, body = answer.partition(b"\r\n\r\n")
     status = head.split(b" ", 2)[1:2]
+    if not status:
+        raise Unanswered("answered no HTTP")
     if status != [b"200"]:
-        raise Unanswered(f"answered {b''.join(status).decode(errors='replace') or 'no HTTP'}")
+        raise Declined(f"answered {status[0].decode(errors='replace')}")
     return body.decode(errors="replace")
 
 

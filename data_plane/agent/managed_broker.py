@@ -1,5 +1,6 @@
 """One broker of this node: its files, ports and process, as seen and as changed."""
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
@@ -7,6 +8,8 @@ from pathlib import PurePath
 from data_plane.agent import sockets, supervise
 from data_plane.agent.directories import DirectoryNote
 from data_plane.agent.engines.base import BrokerPlace, Engine, PeerPlace, Reading
+from data_plane.agent.liveness import Liveness
+from data_plane.agent.loopback_http import SECONDS_MAX as PROBE_S_MAX
 from data_plane.agent.node import Node
 from data_plane.agent.ports import (
     BrokerPorts,
@@ -29,6 +32,7 @@ from data_plane.contract.report import BrokerStatus, Phase
 from data_plane.contract.spec import BrokerSpec, ClusterSpec, MemberSpec
 
 BLOCKED_RETRY_MS = 1000
+PROBE_GAP_S_MAX = 5.0  # between two probes of a broker that does not answer
 
 
 class ManagedBroker:
@@ -51,6 +55,12 @@ class ManagedBroker:
         self.storage = storage
         self.policy = RestartPolicy(
             limits.deaths_max, limits.deaths_window_ms, limits.start_delays_ms
+        )
+        self._liveness = Liveness(
+            failures_max=limits.hung_probes_max,
+            silent_s_max=limits.hung_s_max,
+            probe_s_max=PROBE_S_MAX,
+            gap_s_max=PROBE_GAP_S_MAX,
         )
         self.ports: BrokerPorts | None = kept_ports(storage)
         self.process: BrokerProcess | None = self._adopted()
@@ -91,6 +101,7 @@ class ManagedBroker:
             is_running=self.process is not None,
             is_ready=self.is_ready,
             has_served=self.has_served or self._is_adopted_server,
+            is_hung=self._liveness.is_hung,
             may_start=self.policy.may_start(self._node.now_ms())
             and self._node.now_ms() >= self._blocked_until_ms,
             has_ports=self.ports is not None
@@ -105,23 +116,39 @@ class ManagedBroker:
             self._note_death(self.process)
         if self.process is None or self.is_ready or self.ports is None:
             return
-        if await self.answers():
+        if await self._probed(self.process, self.ports):
             self.is_ready = self.has_served = True
+            self.process.mark_served(self.storage)
             self.ports = mark_served(self.storage, self.ports)
             self.port_problem = ""
 
+    async def _probed(self, process: BrokerProcess, ports: BrokerPorts) -> bool:
+        """Whether it serves; notes on the way if it hangs, once it has served."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        probe = await self._engine.probe(self._place(ports))
+        if probe.has_answered or not process.has_served:
+            self._liveness.reset()
+        else:
+            self._liveness.failed(began_s, loop.time())
+        return probe.is_ready
+
     async def answers(self) -> bool:
-        return self.ports is not None and await self._engine.is_ready(self._place(self.ports))
+        return (
+            self.ports is not None and (await self._engine.probe(self._place(self.ports))).is_ready
+        )
 
     def _note_death(self, process: BrokerProcess) -> None:
+        ended = "" if process.exit_status is None else f" with status {process.exit_status}"
+        self._died(process, f"broker {self.broker_id} ended{ended}")
+
+    def _died(self, process: BrokerProcess, how: str) -> None:
         process.forget()
         self.process, self.is_ready, self.has_served = None, False, False
         self.policy.died(self._node.now_ms())
+        self._liveness.reset()
         said = supervise.last_log_line(self.storage)
-        ended = "" if process.exit_status is None else f" with status {process.exit_status}"
-        self.death = f"broker {self.broker_id} ended{ended}" + (
-            f"; it said: {said}" if said else ""
-        )
+        self.death = how + (f"; it said: {said}" if said else "")
 
     def _wanted_digests(self, cluster: ClusterSpec, spec: BrokerSpec) -> Digests:
         """Remembered per spec and ports, so that the key is opened only when something changed."""
@@ -229,6 +256,7 @@ class ManagedBroker:
             self._wake,
         )
         self._is_adopted_server = False
+        self._liveness.reset()
         self.policy.started()
         self.is_ready = False
         self.starting_since_ms = self._node.now_ms()
@@ -242,9 +270,23 @@ class ManagedBroker:
     def bound_log(self) -> None:
         supervise.bound_log(self.storage, self._node.config.limits.log_bytes_max)
 
+    async def end_hung(self) -> None:
+        """End a process that answers nothing any more; counted as a death of its own."""
+        if self.process is None or not self._liveness.is_hung:
+            return
+        silent_s = self._liveness.silent_s
+        by_itself = await self.process.stop(self._node.config.limits.hung_stop_s_max)
+        signal = "SIGTERM" if by_itself else "SIGKILL"
+        self._died(
+            self.process,
+            f"broker {self.broker_id} did not answer for {silent_s:.0f} s and was ended ({signal})",
+        )
+        self.storage.process.unlink(missing_ok=True)
+
     async def stop(self) -> None:
         if self.process is None:
             return
+        self._liveness.reset()
         self.is_ready, self.has_served, self.is_draining = False, False, True
         try:
             await self.process.stop(self._node.config.limits.stop_s_max)

@@ -3,6 +3,7 @@
 A running cluster is brought about in this order, each step only where it is needed:
 
     stop and remove brokers that the spec no longer lists
+    -> end brokers that served and hang                        (their policy starts them again)
     -> stop brokers whose files changed (a restart: they start again below; of several that serve
        one at a time, and only while every partition has all its replicas in sync)
     -> reserve ports that other nodes must know first
@@ -57,6 +58,11 @@ class StopBroker:
 
 
 @dataclass(frozen=True, slots=True)
+class EndHungBroker:
+    broker_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveBroker:
     broker_id: int
 
@@ -73,7 +79,7 @@ class RemoveCluster:
 
 Step = (
     PreparePorts | ReservePeerPorts | WriteFiles | StartBroker | ReloadBroker | StopBroker
-    | RemoveBroker | ApplyAdminState | RemoveCluster
+    | EndHungBroker | RemoveBroker | ApplyAdminState | RemoveCluster
 )  # fmt: skip
 
 
@@ -84,6 +90,7 @@ class BrokerSeen:
     is_running: bool = False
     is_ready: bool = False
     has_served: bool = False  # this process, once: now silent, it is slow or hangs
+    is_hung: bool = False  # too long without any answer
     may_start: bool = True  # the restart policy's word
     has_ports: bool = True  # those for other nodes too, where it will need them
     has_read: Digests = UNKNOWN  # what its process has read, at its start or since
@@ -105,6 +112,7 @@ def steps(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[Step]:
         return tuple(_removal(seen))
     return (
         *_unlisted_brokers(spec, seen),
+        *_hung_brokers(spec, seen),
         *_changed_brokers(spec, seen),
         *_missing_ports(spec, seen),
         *_missing_brokers(spec, seen),
@@ -131,6 +139,13 @@ def _unlisted_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
         if broker.is_running:
             yield StopBroker(broker_id, "the spec lists it no longer")
         yield RemoveBroker(broker_id)
+
+
+def _hung_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
+    """At once and each by itself: the cluster does without them already."""
+    for broker_id, broker in _listed(spec, seen):
+        if broker.is_running and broker.is_hung:
+            yield EndHungBroker(broker_id)
 
 
 def wants_roll(spec: ClusterSpec, seen: ClusterSeen) -> bool:
@@ -163,6 +178,7 @@ def _changed(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[int]:
         broker_id
         for broker_id, broker in _listed(spec, seen)
         if broker.is_running
+        and not broker.is_hung  # it is started anew in any case
         and broker.wanted.at_start
         and broker.wanted.at_start != broker.has_read.at_start
     ]

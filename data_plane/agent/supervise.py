@@ -38,10 +38,16 @@ class BrokerProcess:
     """One broker's process, ours or adopted."""
 
     def __init__(
-        self, identity: ProcessIdentity, has_read: Digests, on_death: Callable[[], None]
+        self,
+        identity: ProcessIdentity,
+        has_read: Digests,
+        on_death: Callable[[], None],
+        *,
+        has_served: bool = False,
     ) -> None:
         self.identity = identity
         self.has_read = has_read  # digests of the files, as they were when it read them
+        self.has_served = has_served  # once: silence is no start-up any more
         self.exit_status: int | None = None
         self._stop_watching = watch(identity.pid, on_death)
 
@@ -62,7 +68,16 @@ class BrokerProcess:
         """Have it read again what a running process reads; noted after, so that it is repeated."""
         send(self.identity, signal.SIGHUP)
         self.has_read = has_read
-        _note(storage, self.identity, has_read)
+        self._note(storage)
+
+    def mark_served(self, storage: BrokerStorage) -> None:
+        """It serves; written down, so that a later agent knows it too."""
+        if not self.has_served:
+            self.has_served = True
+            self._note(storage)
+
+    def _note(self, storage: BrokerStorage) -> None:
+        _note(storage, self.identity, self.has_read, has_served=self.has_served)
 
     async def stop(self, seconds_max: float) -> bool:
         """SIGTERM, wait, SIGKILL. Returns whether it ended by itself in time."""
@@ -143,10 +158,17 @@ def adopt(
         _note(storage, identity, digests)
         return BrokerProcess(identity, digests, on_death)
     digests = Digests(str(noted.get("digest", "")), str(noted.get("reloaded", "")))
-    return BrokerProcess(identity, digests, on_death)
+    has_served = noted.get("has_served") is True
+    return BrokerProcess(identity, digests, on_death, has_served=has_served)
 
 
-def _note(storage: BrokerStorage, identity: ProcessIdentity, digests: Digests) -> None:
+def _note(
+    storage: BrokerStorage,
+    identity: ProcessIdentity,
+    digests: Digests,
+    *,
+    has_served: bool = False,
+) -> None:
     write_json(
         storage.process,
         {
@@ -155,6 +177,7 @@ def _note(storage: BrokerStorage, identity: ProcessIdentity, digests: Digests) -
             "marker": identity.marker,
             "digest": digests.at_start,
             "reloaded": digests.reloaded,
+            "has_served": has_served,
         },
     )
 

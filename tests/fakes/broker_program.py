@@ -1,7 +1,8 @@
 """A scripted broker process: reads a broker's configuration, serves /ready and /metrics.
 
 Script, through the cluster's broker_configs: `script.crash` makes it say that line and exit 3;
-`script.deaf` makes it ignore SIGTERM. It binds its client port as a broker would, and says
+`script.deaf` makes it ignore SIGTERM; `script.mute` makes it answer once only, `script.start.s`
+takes it so many seconds to start. It binds its client port as a broker would, and says
 `reloaded` at SIGHUP.
 """
 
@@ -9,6 +10,7 @@ import json
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 METRICS = """ottla_topics 1
@@ -30,8 +32,12 @@ def main() -> None:
         for listener in config["listeners"]
     ]
     Path(config["data_dir"], "log").write_text("records")
+    time.sleep(float(script.get("script.start.s", "0")))
     with socket.create_server(("127.0.0.1", config["metrics_port"])) as metrics:
         print(f"ready 127.0.0.1:{listeners[0].getsockname()[1]}", flush=True)
+        _answer(metrics)
+        while "script.mute" in script:
+            signal.pause()
         while True:
             _answer(metrics)
 

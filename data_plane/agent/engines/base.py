@@ -38,6 +38,18 @@ class Reading:
     topic: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a process said when it was asked whether it serves."""
+
+    has_answered: bool = False  # anything at all: it lives
+    is_ready: bool = False
+    version: str = ""  # of the software that it runs; empty where it did not say
+
+
+SILENCE = Probe()
+
+
 class Engine(Protocol):
     @property
     def reloaded(self) -> frozenset[PurePath]:
@@ -60,7 +72,7 @@ class Engine(Protocol):
     def formatted_as(self, storage: BrokerStorage) -> str | None:
         """The id that its data directory says; None if it is not there or was never written to."""
 
-    async def is_ready(self, place: BrokerPlace) -> bool:
+    async def probe(self, place: BrokerPlace) -> Probe:
         """Ask the process whether it serves. Never raises: no answer is an answer."""
 
     async def readings(self, place: BrokerPlace, pid: int) -> Sequence[Reading]:

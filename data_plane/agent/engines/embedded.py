@@ -7,9 +7,9 @@ from pathlib import PurePath
 
 import psutil
 
-from data_plane.agent.engines.base import BrokerPlace, PeerPlace, Reading
+from data_plane.agent.engines.base import SILENCE, BrokerPlace, PeerPlace, Probe, Reading
 from data_plane.agent.engines.prometheus import readings_from_text
-from data_plane.agent.loopback_http import Unanswered, get
+from data_plane.agent.loopback_http import Declined, Unanswered, get
 from data_plane.agent.ports import LOOPBACK
 from data_plane.agent.storage import BrokerStorage, read_json
 from data_plane.contract.spec import BrokerSpec, ClusterSpec, MemberSpec
@@ -93,12 +93,14 @@ class EmbeddedEngine:
             return None
         return str((read_json(path) or {}).get("directory_id", ""))
 
-    async def is_ready(self, place: BrokerPlace) -> bool:
+    async def probe(self, place: BrokerPlace) -> Probe:
         try:
             await get(place.ports.metrics, "/ready")
+        except Declined:
+            return Probe(has_answered=True)
         except Unanswered:
-            return False
-        return True
+            return SILENCE
+        return Probe(has_answered=True, is_ready=True)
 
     async def readings(self, place: BrokerPlace, pid: int) -> Sequence[Reading]:
         try:

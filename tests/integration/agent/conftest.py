@@ -168,6 +168,12 @@ def condition_of(agent: NodeAgent, name: str) -> str:
     return found[0].reason if found else ""
 
 
+def said_of(agent: NodeAgent, name: str) -> str:
+    """`message` of a condition, or an empty text where it is not listed."""
+    found = [each for each in only_cluster(agent).conditions if each.name == name]
+    return found[0].message if found else ""
+
+
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[TestNode]:
     made = TestNode(tmp_path / "agent")

@@ -8,6 +8,7 @@ import shutil
 import signal
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,35 @@ def test_a_changed_setting_restarts_one_broker_at_a_time(three: ThreeBrokers) ->
         assert all(old != new for old, new in zip(before, after, strict=True))
         assert most_down == 1
         assert len(await asyncio.to_thread(consume, client, "flights", 20 * rounds)) == 20 * rounds
+
+    three.run(scenario)
+
+
+def test_a_broker_that_hangs_is_restarted_and_follows_again(three: ThreeBrokers) -> None:
+    """SIGSTOP, which no SIGTERM gets through; what was acknowledged meanwhile is all there."""
+    three.limits = replace(three.limits, hung_probes_max=3, hung_s_max=3.0, hung_stop_s_max=0.5)
+    app = three.authority.client("app", three.cluster_id)
+
+    async def scenario(agent: NodeAgent) -> None:
+        agent.accept(three.spec(three.cluster(principals=[three.grants("app")])))
+        await until(lambda: is_applied(agent, 1), SECONDS_MAX)
+        client = three.client(app, 0) | {
+            "bootstrap.servers": bootstrap(agent),
+            "message.timeout.ms": 60_000,
+            "log_level": 0,
+        }
+        values = [f"record {number}".encode() for number in range(300)]
+        victim = only_cluster(agent).brokers[0].pid
+        assert victim is not None
+        assert await asyncio.to_thread(produce, client, "flights", values[:100]) == []
+        os.kill(victim, signal.SIGSTOP)
+        assert await asyncio.to_thread(produce, client, "flights", values[100:200]) == []
+        await until(lambda: only_cluster(agent).brokers[0].restarts == 1, SECONDS_MAX)
+        await until(lambda: are_ready(agent), SECONDS_MAX)
+        assert only_cluster(agent).brokers[0].pid != victim
+        assert await asyncio.to_thread(produce, client, "flights", values[200:]) == []
+        read = await asyncio.to_thread(consume, client, "flights", 300)
+        assert sorted(read) == sorted(values)
 
     three.run(scenario)
 

@@ -20,6 +20,7 @@ from tests.integration.agent.conftest import (
     condition_of,
     is_applied,
     only_cluster,
+    said_of,
     until,
 )
 
@@ -115,6 +116,70 @@ def test_a_hanging_broker_is_told_from_a_starting_one(node: TestNode) -> None:
         node.admin.is_gone = False
         await until(lambda: only_cluster(agent).phase == "ready")
         assert only_cluster(agent).brokers[0].restarts == 0
+
+    node.run(scenario)
+
+
+def test_a_broker_that_hangs_is_ended_and_started_again(node: TestNode) -> None:
+    """It was stopped and takes no SIGTERM; and again, by an agent that only adopted it."""
+    node.limits = replace(node.limits, hung_probes_max=2, hung_s_max=1.0, hung_stop_s_max=0.2)
+
+    async def hang(agent: NodeAgent, restarts: int) -> None:
+        before = pid_of(agent)
+        os.kill(before, signal.SIGSTOP)
+        await until(lambda: only_cluster(agent).brokers[0].restarts == restarts)
+        await until(lambda: only_cluster(agent).phase == "ready")
+        assert pid_of(agent) != before
+        assert not psutil.pid_exists(before) or start_mark(before) is None
+
+    async def first(agent: NodeAgent) -> None:
+        agent.accept(node.spec(node.cluster()))
+        await until(lambda: is_applied(agent, 1))
+        os.kill(pid_of(agent), signal.SIGSTOP)
+        await until(lambda: "did not answer for" in said_of(agent, "Ready"))
+        await until(lambda: only_cluster(agent).phase == "ready")
+        assert only_cluster(agent).brokers[0].restarts == 1
+        await hang(agent, 2)
+        os.kill(pid_of(agent), signal.SIGSTOP)  # as the next agent finds it
+
+    async def second(agent: NodeAgent) -> None:
+        agent.accept(node.spec(node.cluster()))
+        await until(lambda: only_cluster(agent).brokers[0].restarts == 1)
+        await until(lambda: only_cluster(agent).phase == "ready")
+
+    node.run(first, stop=False)
+    node.run(second)
+
+
+def test_a_broker_that_hangs_again_and_again_is_a_crash_loop(node: TestNode) -> None:
+    """`script.mute`: it serves once, then answers nothing."""
+    node.limits = replace(
+        node.limits, hung_probes_max=2, hung_s_max=0.1, hung_stop_s_max=1.0, deaths_max=2
+    )
+
+    async def scenario(agent: NodeAgent) -> None:
+        agent.accept(node.spec(node.cluster(broker_configs={"script.mute": "1"})))
+        await until(lambda: condition_of(agent, "CrashLoop") == "CrashLoop")
+        assert only_cluster(agent).phase == "failed"
+        assert "did not answer for" in said_of(agent, "CrashLoop")
+
+    node.run(scenario)
+
+
+def test_a_broker_that_never_served_may_take_its_time(node: TestNode) -> None:
+    """It recovers, for all that anybody knows, however long it says nothing."""
+    node.limits = replace(node.limits, hung_probes_max=2, hung_s_max=0.1, hung_stop_s_max=0.2)
+
+    async def scenario(agent: NodeAgent) -> None:
+        agent.accept(node.spec(node.cluster(broker_configs={"script.start.s": "3"})))
+        pids: set[int | None] = set()
+
+        def is_there() -> bool:
+            pids.update(broker.pid for broker in only_cluster(agent).brokers)
+            return is_applied(agent, 1)
+
+        await until(is_there)
+        assert pids - {None} == {pid_of(agent)}
 
     node.run(scenario)
 

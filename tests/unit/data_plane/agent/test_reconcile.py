@@ -7,6 +7,7 @@ from data_plane.agent.reconcile import (
     ApplyAdminState,
     BrokerSeen,
     ClusterSeen,
+    EndHungBroker,
     PreparePorts,
     ReloadBroker,
     RemoveBroker,
@@ -186,3 +187,13 @@ def test_one_broker_alone_waits_for_nobody() -> None:
 def test_a_cluster_that_is_to_go_does_not_roll() -> None:
     changed = running(wanted=OTHERS)
     assert not wants_roll(spec(0, 1, desired="absent"), seen({0: changed, 1: changed}))
+
+
+def test_a_hanging_broker_is_ended_and_started_when_its_policy_says_so() -> None:
+    """Changed files do not give it a start besides: that would pass by the back-off."""
+    hanging = replace(running(is_ready=False, wanted=OTHERS), is_hung=True, has_served=True)
+    for brokers in ({0: hanging}, {0: hanging, 1: SERVING}):
+        assert steps(spec(*brokers), seen(brokers)) == (EndHungBroker(0),)
+    waiting = BrokerSeen(wanted=OTHERS, may_start=False)
+    assert steps(spec(0), seen({0: waiting})) == ()
+    assert steps(spec(0), seen({0: replace(waiting, may_start=True)})) == start(0)
