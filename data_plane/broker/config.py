@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+from data_plane.metadata.features import NEWEST_LEVEL
+
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
@@ -115,6 +117,7 @@ class BrokerConfig:
     join: tuple[str, ...] = ()  # quorum addresses of a cluster to become a part of
     spec_broker_count: int = 1  # how many brokers the cluster shall have, this one included
     directory_id: UUID | None = None  # given to a new data directory; None: a random one
+    ottla_version_max: int = NEWEST_LEVEL  # less: as older software, for tests of upgrades
 
     @property
     def is_clustered(self) -> bool:

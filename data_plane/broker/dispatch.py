@@ -21,7 +21,7 @@ from data_plane.protocol.api_keys import (
     API_KEYS,
     API_VERSIONS,
     INTERNAL_KEYS,
-    VERSIONS_AMONG_BROKERS,
+    versions_among_brokers,
 )
 from data_plane.protocol.errors import ErrorCode, KafkaError, NotController, RequestTimedOut
 from data_plane.protocol.headers import (
@@ -137,7 +137,7 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
         session.is_internal,
     )
     module = handler(header.api_key)
-    if header.api_version not in spec.versions and not _is_among_brokers(session, header):
+    if header.api_version not in spec.versions and not _is_among_brokers(broker, session, header):
         if header.api_key != API_VERSIONS:
             raise CloseConnection(_refusal(session, header))
         return _unknown_api_versions(header, module)
@@ -340,9 +340,10 @@ def _is_for_brokers(session: Session, header: RequestHeader) -> bool:
     return header.api_key in INTERNAL_KEYS and not session.is_internal
 
 
-def _is_among_brokers(session: Session, header: RequestHeader) -> bool:
-    return session.is_internal and header.api_version in VERSIONS_AMONG_BROKERS.get(
-        header.api_key, ()
+def _is_among_brokers(broker: "Broker", session: Session, header: RequestHeader) -> bool:
+    level = broker.config.ottla_version_max
+    return session.is_internal and header.api_version in versions_among_brokers(
+        header.api_key, level
     )
 
 

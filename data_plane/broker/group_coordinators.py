@@ -50,5 +50,7 @@ class GroupCoordinators(ShardTable[GroupsShard]):
         """
         shard = self._loaded(index)
         host = self._hosts[index]
-        host.partition.log.producers.check_marker(*producer, marker.coordinator_epoch)
+        host.partition.log.producers.check_marker(
+            *producer, marker.coordinator_epoch, is_bumping=marker.is_bumping
+        )
         return self._commit(host, shard.decide_end_transaction(producer, marker))

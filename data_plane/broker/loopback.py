@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from data_plane.broker.dispatch import CloseConnection, Session, dispatch
 from data_plane.broker.reply import Reply
-from data_plane.protocol.api_keys import API_KEYS, VERSIONS_AMONG_BROKERS
+from data_plane.protocol.api_keys import API_KEYS, versions_among_brokers
 from data_plane.protocol.headers import RequestHeader, encode_request_header, read_response_header
 from data_plane.protocol.schema import decoder, encoder, info_of
 from data_plane.replication.peers import OnReply, PeerLost
@@ -32,7 +32,7 @@ def ask_self(broker: "Broker", request: object, on_reply: OnReply) -> None:
     Its answer may come at once or later, and is lost if it would have closed a connection.
     """
     api_key = info_of(type(request)).api_key
-    version = VERSIONS_AMONG_BROKERS.get(api_key, API_KEYS[api_key].versions)[-1]
+    version = versions_among_brokers(api_key, broker.config.ottla_version_max)[-1]
     head = encode_request_header(RequestHeader(api_key, version, 0, "self"))
     frame = memoryview(bytearray(head + bytes(encoder(type(request), version)(request))))
     try:

@@ -15,6 +15,7 @@ from data_plane.broker.handlers import broker_heartbeat, broker_registration
 from data_plane.broker.metadata_host import MetadataHost
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
+from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.records import RegisterBrokerRecord
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import ErrorCode, KafkaError
@@ -64,9 +65,9 @@ class MembershipEnded(Exception):
     Its text says which, and the controller's code.
     """
 
-    def __init__(self, code: ErrorCode) -> None:
+    def __init__(self, code: ErrorCode, details: str = "") -> None:
         why = "another process has its id" if code in ENDING else "it was refused"
-        super().__init__(f"{why} ({code.name})")
+        super().__init__(f"{why} ({code.name})" + (f": {details}" if details else ""))
 
 
 class Membership:
@@ -75,7 +76,8 @@ class Membership:
     record: what it says of itself; its epoch is the controller's to give.
     is_done: its own committed image holds the registration; nothing is opened or served before
     (durability.md 3). is_let_in: that image has it not fenced; it may lead. It is not let in
-    before `is_ready`. ended_by: why this incarnation must stop; None while it need not.
+    before `is_ready`. ended_by: why this incarnation must stop; None while it need not;
+    ended_details: in words, where there are any.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Membership:
         self.wants_shutdown = False
         self.may_stop = False  # The others lead what it led.
         self.ended_by: ErrorCode | None = None
+        self.ended_details = ""
         self.replica_ends: Sequence[BrokerHeartbeatRequestTopic] = ()
         self._is_asking = False
         self._due_ms = 0
@@ -179,6 +182,8 @@ class Membership:
         response = decode(BrokerRegistrationResponse, API_KEYS[62].versions[-1], body)
         if response.error_code in REFUSING:
             self.ended_by = ErrorCode(response.error_code)
+            if self.ended_by is ErrorCode.UNSUPPORTED_VERSION:
+                self.ended_details = too_old(self._record, self._metadata.image)
         elif not response.error_code:
             self._due_ms = self._now_ms + IMPATIENT_MS
 
@@ -226,6 +231,20 @@ class Membership:
             found.when_done(told)
         else:
             told(found)
+
+
+def too_old(record: RegisterBrokerRecord, image: MetadataImage) -> str:
+    """Which features the cluster has finalized at levels that a broker does not have."""
+    own = {one.name: one for one in record.features}
+    lacking = []
+    for name, level in image.features.items():
+        has = own.get(name)
+        if has is None:
+            lacking.append(f"{name} is finalized at {level} and unknown to this software")
+        elif not has.level_min <= level <= has.level_max:
+            reach = f"{has.level_min} to {has.level_max}"
+            lacking.append(f"{name} is finalized at {level}, and this software has {reach}")
+    return "; ".join(lacking) or "this software does not have what the cluster has finalized"
 
 
 def registration_request(

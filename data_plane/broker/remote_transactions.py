@@ -88,6 +88,7 @@ def send_marker(
         transaction_result=marker.type is MarkerType.COMMIT,
         topics=[WriteTxnMarkersRequestTopic(topic, [index])],
         coordinator_epoch=marker.coordinator_epoch,
+        transaction_version=marker.transaction_version,
     )
 
     def answered(response: object) -> None:

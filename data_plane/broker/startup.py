@@ -18,7 +18,7 @@ from data_plane.log.identity import Identity, read_identity
 from data_plane.log.log_dir import LogDir
 from data_plane.metadata.brokers import decide_register_broker
 from data_plane.metadata.controller import Controller
-from data_plane.metadata.features import supported_ranges
+from data_plane.metadata.features import supported_ranges, supported_up_to
 from data_plane.metadata.records import BrokerListener, RegisterBrokerRecord, RestartKind
 from data_plane.raft.durable import RaftDisk
 from data_plane.raft.voters import Voter, VoterKey, VoterSet
@@ -225,7 +225,7 @@ def registration_of(
         node_id=config.node_id,
         rack=config.rack or config.node_id,
         listeners=listeners,
-        features=supported_ranges(),
+        features=supported_ranges(supported_up_to(config.ottla_version_max)),
         restart_kind=RESTART_KINDS[log_dir.restart_kind],
         spec_broker_count=max(config.spec_broker_count, len(config.initial_voters)),
     )

@@ -48,7 +48,7 @@ class EndingTransaction:
         self.prepared = prepared
         self.missing = set(prepared.partitions)  # without a committed marker
         kind = MarkerType.COMMIT if prepared.is_commit else MarkerType.ABORT
-        self.marker = Marker(kind, host.partition.leader_epoch)
+        self.marker = Marker(kind, host.partition.leader_epoch, prepared.version)
         self.producer = ProducerIdAndEpoch(prepared.producer_id, prepared.producer_epoch)
 
 

@@ -243,8 +243,9 @@ def check_end(known: Transaction, *, is_commit: bool) -> ErrorCode | None:
 
 
 def prepared(known: Transaction, *, is_commit: bool, now_ms: int) -> Transaction:
-    """The decision; markers follow once it is committed."""
-    return known.to(S.PREPARE_COMMIT if is_commit else S.PREPARE_ABORT, update_ms=now_ms)
+    """The decision, at the epoch of the transaction; markers follow once it is committed."""
+    state = S.PREPARE_COMMIT if is_commit else S.PREPARE_ABORT
+    return known.to(state, update_ms=now_ms, version=0)
 
 
 def fenced(known: Transaction, now_ms: int) -> Transaction:

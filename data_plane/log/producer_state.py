@@ -120,13 +120,25 @@ class ProducerStates:
             and known.producer_epoch == producer_epoch
         )
 
-    def check_marker(self, producer_id: int, producer_epoch: int, coordinator_epoch: int) -> None:
+    def check_marker(
+        self,
+        producer_id: int,
+        producer_epoch: int,
+        coordinator_epoch: int,
+        *,
+        is_bumping: bool = False,
+    ) -> None:
         """Raise unless a marker may be written: InvalidProducerEpoch for an older producer epoch,
-        TransactionCoordinatorFenced (52) for an older coordinator."""
+        TransactionCoordinatorFenced (52) for an older coordinator.
+
+        is_bumping: its epoch is above that of the transaction which it ends, so it cannot mean one
+        that is open at the same epoch: it is a late copy of the marker before (KIP-1228).
+        """
         known = self._producers.get(producer_id)
         if known is None:
             return
-        if producer_epoch < known.producer_epoch:
+        is_late = is_bumping and self.is_in_transaction(producer_id, producer_epoch)
+        if producer_epoch < known.producer_epoch or is_late:
             raise InvalidProducerEpoch(
                 f"producer {producer_id} has epoch {known.producer_epoch},"
                 f" the marker {producer_epoch}"

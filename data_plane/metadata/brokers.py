@@ -224,7 +224,7 @@ def _features(
     image: MetadataImage, registration: RegisterBrokerRecord
 ) -> Sequence[FeatureLevelRecord]:
     if not image.brokers and not image.retired_brokers:
-        return initial_features()
+        return initial_features(registration)
     is_second = registration.broker_id not in image.brokers
     if not is_second or image.features.get(OTTLA_VERSION, 0) >= CLUSTER_LEVEL:
         return ()

@@ -6,7 +6,7 @@ from typing import Final
 from data_plane.metadata.codec import OTTLA_VERSION
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage
-from data_plane.metadata.records import BrokerFeature, FeatureLevelRecord
+from data_plane.metadata.records import BrokerFeature, FeatureLevelRecord, RegisterBrokerRecord
 from data_plane.protocol.errors import ErrorCode, InvalidRequest, KafkaError
 from data_plane.protocol.messages.update_features import (
     SAFE_DOWNGRADE,
@@ -16,27 +16,52 @@ from data_plane.protocol.messages.update_features import (
     UpdateFeaturesResponseResult,
 )
 
-CLUSTER_LEVEL: Final = 1  # Of `ottla.version`: records of clusters of several brokers.
+# Of `ottla.version` (durability.md 9). 0: records of one broker. 1: those of several, as
+# metadata/records.py has them. 2: markers tell the transaction version (protocol/api_keys.py).
+CLUSTER_LEVEL: Final = 1
+NEWEST_LEVEL: Final = 2
 
 # Feature -> levels that this broker implements; 0 is none. Named here only once it is true.
 SUPPORTED: Final[Mapping[str, range]] = {
     "group.version": range(1, 2),
-    OTTLA_VERSION: range(1, 2),
+    OTTLA_VERSION: range(1, NEWEST_LEVEL + 1),
     "transaction.version": range(1, 3),
 }
 
 
-def supported_ranges() -> list[BrokerFeature]:
+def supported_up_to(level_max: int) -> Mapping[str, range]:
+    """SUPPORTED, as software that knows no newer level of `ottla.version` has it."""
+    levels = SUPPORTED[OTTLA_VERSION]
+    return {**SUPPORTED, OTTLA_VERSION: range(levels.start, min(levels.stop, level_max + 1))}
+
+
+def supported_ranges(supported: Mapping[str, range] = SUPPORTED) -> list[BrokerFeature]:
     """What this broker registers."""
     return [
         BrokerFeature(name, 0 if name == OTTLA_VERSION else levels.start, levels.stop - 1)
+        for name, levels in supported.items()
+    ]
+
+
+def initial_features(registration: RegisterBrokerRecord) -> list[FeatureLevelRecord]:
+    """What a new cluster begins with: the highest level of everything, as far as its first broker
+    has registered that it can do it."""
+    own = {one.name: one.level_max for one in registration.features}
+    return [
+        FeatureLevelRecord(name, min(levels.stop - 1, own.get(name, levels.stop - 1)))
         for name, levels in SUPPORTED.items()
     ]
 
 
-def initial_features() -> list[FeatureLevelRecord]:
-    """What a new cluster begins with: the highest level of everything."""
-    return [FeatureLevelRecord(name, levels.stop - 1) for name, levels in SUPPORTED.items()]
+def level_among(image: MetadataImage, broker_id: int) -> int:
+    """Of `ottla.version`, between this broker and another one: what is finalized, as far as the
+    other one has registered that it can do it."""
+    finalized = image.features.get(OTTLA_VERSION, 0)
+    other = image.brokers.get(broker_id)
+    for own in () if other is None else other.features:
+        if own.name == OTTLA_VERSION:
+            return min(finalized, own.level_max)
+    return min(finalized, CLUSTER_LEVEL)
 
 
 def decide_update_features(

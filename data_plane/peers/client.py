@@ -26,6 +26,7 @@ class PeerClient:
     """Peers over sockets; used on the loop's thread only.
 
     address_of: where a broker's internal listener is, as the image says; None: nowhere.
+    level_of: which level of `ottla.version` this broker and that one both speak, as it says.
     ask_self: answers what a broker asks of itself. on_turn: ends the turn that answers began.
     """
 
@@ -35,6 +36,7 @@ class PeerClient:
         *,
         loop: asyncio.AbstractEventLoop,
         address_of: Callable[[int], str | None],
+        level_of: Callable[[int], int],
         ask_self: AskSelf,
         on_turn: Callable[[], None],
         tls: ssl.SSLContext | None = None,
@@ -42,6 +44,7 @@ class PeerClient:
         self._broker_id = broker_id
         self._loop = loop
         self._address_of = address_of
+        self._level_of = level_of
         self._ask_self = ask_self
         self._on_turn = on_turn
         self._tls = tls
@@ -64,7 +67,13 @@ class PeerClient:
         if link is None or link.address != address:
             if link is not None:
                 link.close("the broker has moved")
-            link = self._links[key] = PeerLink(address, self._loop, self._tls, self._on_turn)
+            link = self._links[key] = PeerLink(
+                address,
+                self._loop,
+                self._tls,
+                self._on_turn,
+                level=lambda: self._level_of(broker_id),
+            )
         link.ask(request, on_reply, self._loop.time() + timeout_ms / 1000)
         if self._looking is None:
             self._looking = self._loop.call_later(LOOK_S, self._look)
@@ -101,8 +110,11 @@ class PeerLink:
         loop: asyncio.AbstractEventLoop,
         tls: ssl.SSLContext | None,
         on_turn: Callable[[], None],
+        *,
+        level: Callable[[], int],
     ) -> None:
         self.address = address
+        self._level = level  # asked for each request: the other broker may be a newer one by now
         self._loop = loop
         self._tls = tls
         self._on_turn = on_turn
@@ -112,7 +124,7 @@ class PeerLink:
 
     def ask(self, request: object, on_reply: OnReply, deadline_s: float) -> None:
         if self._connection is not None:
-            self._connection.ask(request, on_reply, deadline_s)
+            self._connection.ask(request, on_reply, deadline_s, self._level())
         elif len(self._waiting) >= WAITING_MAX:
             self._loop.call_soon(on_reply, PeerLost("too much waits for a connection"))
         else:
@@ -145,7 +157,7 @@ class PeerLink:
         self._connecting = None
         self._connection = made
         while self._waiting and self._connection is made:
-            made.ask(*self._waiting.popleft())
+            made.ask(*self._waiting.popleft(), self._level())
 
     async def _open(self, made: PeerConnection) -> None:
         path = unix_path(self.address)

@@ -45,11 +45,11 @@ class PeerConnection(asyncio.BufferedProtocol):
         self._frame_filled = 0
         self._is_lost = False
 
-    def ask(self, request: object, on_reply: OnReply, deadline_s: float) -> None:
-        """Send a request; the connection is open."""
+    def ask(self, request: object, on_reply: OnReply, deadline_s: float, level: int) -> None:
+        """Send a request as a level of `ottla.version` has it; the connection is open."""
         assert self._transport is not None, "a connection is used once it is made"
         self._correlation_id = (self._correlation_id + 1) & CORRELATION_MASK
-        asked, frame = encode_asked(request, self._correlation_id)
+        asked, frame = encode_asked(request, self._correlation_id, level)
         self._waiting.append(Waiting(asked, on_reply, deadline_s))
         self._transport.write(framed(frame))
 

@@ -1,8 +1,9 @@
 """Requests to other brokers as frames, and their answers back: versions, headers, channels."""
 
+from functools import cache
 from typing import Final, NamedTuple
 
-from data_plane.protocol.api_keys import API_KEYS, VERSIONS_AMONG_BROKERS
+from data_plane.protocol.api_keys import API_KEYS, versions_among_brokers
 from data_plane.protocol.headers import (
     RequestHeader,
     encode_request_header,
@@ -31,13 +32,18 @@ def channel_of(request: object) -> str:
     return COMMON_CHANNEL
 
 
-def encode_asked(request: object, correlation_id: int) -> tuple[Asked, bytes]:
-    """Return the frame without its size, in the newest version that brokers speak."""
+def encode_asked(request: object, correlation_id: int, level: int) -> tuple[Asked, bytes]:
+    """Return the frame without its size, in the newest version of a level of `ottla.version`."""
     api_key = info_of(type(request)).api_key
-    version = VERSIONS_AMONG_BROKERS.get(api_key, API_KEYS[api_key].versions)[-1]
+    version = _newest(api_key, level)
     head = encode_request_header(RequestHeader(api_key, version, correlation_id, CLIENT_ID))
     body = encoder(type(request), version)(request)
     return Asked(api_key, version, correlation_id), head + bytes(body)
+
+
+@cache
+def _newest(api_key: int, level: int) -> int:
+    return versions_among_brokers(api_key, level)[-1]
 
 
 def framed(frame: bytes) -> bytes:

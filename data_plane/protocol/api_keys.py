@@ -110,6 +110,27 @@ INTERNAL_KEYS: Final = frozenset({56, 58, 62, 63, 67})
 
 # Versions that brokers speak among themselves, in the newest: of 24 clients are offered others, and
 # what is newer in 1 and 10 says nothing to them, and would be lost on a broker not updated yet.
-VERSIONS_AMONG_BROKERS: Final = {1: range(4, 18), 10: range(6), 24: range(4, 6)}
+VERSIONS_AMONG_BROKERS: Final = {
+    1: range(4, 18),
+    10: range(6),
+    24: range(4, 6),
+    27: range(1, 3),  # 2 tells the transaction version (KIP-1228)
+}
+
+# Level of `ottla.version` -> key -> the first version that only brokers of that level speak. A
+# cluster in the middle of an upgrade stays below it (durability.md 9).
+SPOKEN_FROM_LEVEL: Final[dict[int, dict[int, int]]] = {2: {27: 2}}
+
+
+def versions_among_brokers(api_key: int, level: int) -> range:
+    """What brokers may speak where `ottla.version` is at this level, the newest last."""
+    spoken = VERSIONS_AMONG_BROKERS.get(api_key)
+    if spoken is None:
+        return API_KEYS[api_key].versions
+    newer = [
+        first[api_key] for at, first in SPOKEN_FROM_LEVEL.items() if at > level and api_key in first
+    ]
+    return range(spoken.start, min([spoken.stop, *newer]))
+
 
 API_KEYS: Final[dict[int, ApiSpec]] = {row[0]: ApiSpec(*row) for row in _TABLE}

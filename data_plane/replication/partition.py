@@ -217,7 +217,9 @@ class Partition:
 
         Raises InvalidProducerEpoch and TransactionCoordinatorFenced for a marker that comes late.
         """
-        self.log.producers.check_marker(producer_id, producer_epoch, marker.coordinator_epoch)
+        self.log.producers.check_marker(
+            producer_id, producer_epoch, marker.coordinator_epoch, is_bumping=marker.is_bumping
+        )
         batch = encode_marker(
             marker, producer_id=producer_id, producer_epoch=producer_epoch, timestamp_ms=now_ms
         )

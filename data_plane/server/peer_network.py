@@ -6,6 +6,7 @@ from collections.abc import Callable
 from data_plane.broker.broker import Broker
 from data_plane.broker.config import Limits, PeerListenerConfig
 from data_plane.broker.loopback import INTERNAL_LISTENER, ask_self
+from data_plane.metadata.features import CLUSTER_LEVEL, level_among
 from data_plane.metadata.records import BrokerListener
 from data_plane.peers.client import PeerClient
 from data_plane.replication.peers import OnReply
@@ -36,6 +37,7 @@ class PeerNetwork:
             broker_id,
             loop=loop,
             address_of=self._address_of,
+            level_of=self._level_of,
             ask_self=self._ask_self,
             on_turn=self._end,
             tls=self._listener.client_context,
@@ -77,6 +79,12 @@ class PeerNetwork:
             if listener.name == INTERNAL_LISTENER:
                 return address_in(listener)
         return None
+
+    def _level_of(self, broker_id: int) -> int:
+        if self._broker is None:
+            return CLUSTER_LEVEL
+        level = level_among(self._broker.image, broker_id)
+        return min(level, self._broker.config.ottla_version_max)
 
     def _ask_self(self, request: object, on_reply: OnReply) -> None:
         assert self._broker is not None, "a broker asks nothing before it is there"

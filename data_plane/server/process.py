@@ -62,8 +62,10 @@ class BrokerProcess:
     """One broker and everything around it; `run` returns when it was told to stop."""
 
     def __init__(self, config: BrokerConfig, seams: Seams | None = None) -> None:
-        self._config = config
         self._seams = seams or Seams()
+        if self._seams.ottla_version_max is not None:
+            config = replace(config, ottla_version_max=self._seams.ottla_version_max)
+        self._config = config
         self._files = self._seams.files
         self._rng = SystemRandom()
         self._clock = self._seams.clock

@@ -291,7 +291,8 @@ class QuorumThread:
         self._host.tick(now)
         self._membership.tick(now)
         if self._membership.ended_by is not None:
-            self._on_failure(MembershipEnded(self._membership.ended_by))
+            details = self._membership.ended_details
+            self._on_failure(MembershipEnded(self._membership.ended_by, details))
         self._voter_changes.tick(now)
         self._turn_ends()
 

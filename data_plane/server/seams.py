@@ -1,7 +1,8 @@
 """Where a broker process meets the machine: files, clock, boot. `--fault-seams` puts tests there.
 
 A test-only start flag: a JSON file names a journal (see log/journal_files.py), a clock file (eight
-bytes, little-endian: milliseconds that the wall clock is off) and the boot id that is reported.
+bytes, little-endian: milliseconds that the wall clock is off), the boot id that is reported, and
+the newest level of `ottla.version` that this broker knows, so that it plays an older one.
 """
 
 import json
@@ -25,6 +26,7 @@ class Seams:
     files: DiskFiles = field(default_factory=DiskFiles)
     clock: Clock = field(default_factory=Clock)
     boot_id: str | None = None  # None: the machine's
+    ottla_version_max: int | None = None  # None: the newest
 
 
 def read_seams(path: Path) -> Seams:
@@ -38,7 +40,7 @@ def read_seams(path: Path) -> Seams:
         files = JournalFiles(Journal(Path(named["journal"])))
     if "clock" in named:
         clock = Clock(shifted_wall(Path(named["clock"])))
-    return Seams(files, clock, named.get("boot_id"))
+    return Seams(files, clock, named.get("boot_id"), named.get("ottla_version_max"))
 
 
 def shifted_wall(path: Path) -> Callable[[], float]:

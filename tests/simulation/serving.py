@@ -6,6 +6,7 @@ from collections.abc import Callable
 from data_plane.broker.broker import Broker
 from data_plane.broker.dispatch import CloseConnection, Session, dispatch
 from data_plane.broker.reply import Reply
+from data_plane.metadata.features import NEWEST_LEVEL
 from data_plane.peers.wire import Asked, channel_of, decode_answer, encode_asked
 from data_plane.protocol.primitives import DecodeError
 from data_plane.replication.peers import OnReply, PeerLost
@@ -88,7 +89,7 @@ class Channel:
 
     def ask(self, request: object, on_reply: OnReply, until_ms: int) -> None:
         self._numbers += 1
-        asked, frame = encode_asked(request, self._numbers)
+        asked, frame = encode_asked(request, self._numbers, NEWEST_LEVEL)
         self._waiting.append((asked, on_reply, until_ms))
         self._connection.ask(frame)
 

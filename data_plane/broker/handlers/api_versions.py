@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.handlers import HANDLERS
-from data_plane.metadata.features import SUPPORTED
+from data_plane.metadata.features import supported_up_to
 from data_plane.protocol.api_keys import API_KEYS, API_VERSIONS, INTERNAL_KEYS
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.api_versions import (
@@ -41,7 +41,7 @@ def handle(
         api_keys=served(),
         supported_features=[
             ApiVersionsResponseSupportedFeature(name, levels.start, levels.stop - 1)
-            for name, levels in SUPPORTED.items()
+            for name, levels in supported_up_to(broker.config.ottla_version_max).items()
         ],
         finalized_features_epoch=broker.image.offset if finalized else -1,
         finalized_features=[

@@ -8,7 +8,7 @@ from data_plane.broker.admin_access import AdminBroker, require_cluster
 from data_plane.broker.context import RequestContext
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
-from data_plane.metadata.features import decide_update_features
+from data_plane.metadata.features import decide_update_features, supported_up_to
 from data_plane.protocol.messages.update_features import (
     UpdateFeaturesRequest,
     UpdateFeaturesResponse,
@@ -27,7 +27,10 @@ def handle(
 
     def choose(controller: Controller) -> Decision[UpdateFeaturesResponse]:
         decision = decide_update_features(
-            controller.image, request.feature_updates, validate_only=request.validate_only
+            controller.image,
+            request.feature_updates,
+            supported=supported_up_to(broker.config.ottla_version_max),
+            validate_only=request.validate_only,
         )
         return decision.answering(UpdateFeaturesResponse(results=decision.response))
 

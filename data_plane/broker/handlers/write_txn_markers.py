@@ -1,5 +1,5 @@
-"""WriteTxnMarkers (key 27) v1, flexible. For coordinators, and for the admin's abort of a hanging
-transaction (KIP-664).
+"""WriteTxnMarkers (key 27) v1-2, flexible. For coordinators, and for the admin's abort of a hanging
+transaction (KIP-664), which stays with v1. v2: transaction version, among brokers (KIP-1228).
 """
 
 from typing import TYPE_CHECKING
@@ -93,7 +93,7 @@ class PendingMarkers(Parked):
 
 def _marker(row: WriteTxnMarkersRequestMarker) -> Marker:
     kind = MarkerType.COMMIT if row.transaction_result else MarkerType.ABORT
-    return Marker(kind, row.coordinator_epoch)
+    return Marker(kind, row.coordinator_epoch, row.transaction_version)
 
 
 def _places(request: WriteTxnMarkersRequest) -> list[Where]:

@@ -13,6 +13,7 @@ from data_plane.protocol.records.record import Record, encode_batch
 
 _KEY: Final = struct.Struct(">hh")  # version, type
 _VALUE: Final = struct.Struct(">hi")  # version, coordinator epoch
+BUMPING_VERSION: Final = 2  # of transaction.version: every end raises the epoch (KIP-890)
 
 
 class MarkerType(IntEnum):
@@ -24,10 +25,18 @@ class MarkerType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """The end of one producer's transaction on one partition."""
+    """The end of one producer's transaction on one partition.
+
+    transaction_version: not in the log. Under 2 the marker's epoch is above that of what it ends.
+    """
 
     type: MarkerType
     coordinator_epoch: int
+    transaction_version: int = 0
+
+    @property
+    def is_bumping(self) -> bool:
+        return self.transaction_version >= BUMPING_VERSION
 
 
 def encode_marker(

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from data_plane.metadata.decision import Decision
+from data_plane.metadata.features import NEWEST_LEVEL
 from data_plane.metadata.records import (
     CommitMode,
     PartitionRecord,
@@ -48,7 +49,7 @@ def test_all_register_and_are_let_in_and_the_cluster_is_ready_for_two_machines()
     members = gathered()
     image = members.active.image
     assert sorted(image.brokers) == [0, 1, 2]
-    assert image.features["ottla.version"] == 1
+    assert image.features["ottla.version"] == NEWEST_LEVEL
     assert image.broker_configs(None)["min.insync.replicas"] == "2"
     assert image.spec_broker_count == 3
     assert {each.image.offset for each in members.up()} == {image.offset}

@@ -71,13 +71,13 @@ class World:
         model.base_offset, model.last_offset = staged.base_offset, staged.last_offset
         self.batches.append(model)
 
-    def data(self, producer_id: int, count: int) -> None:
+    def data(self, producer_id: int, count: int, epoch: int = 0) -> None:
         known = self.log.producers.get(producer_id)
         sequence = known.batches[-1].last_sequence + 1 if known and known.batches else 0
         batch = client_batch(
             [b"x"] * count,
             producer_id=producer_id,
-            producer_epoch=0,
+            producer_epoch=epoch,
             sequence=sequence,
             is_transactional=True,
         )
@@ -86,9 +86,9 @@ class World:
     def plain(self, count: int) -> None:
         self.append(client_batch([b"y"] * count), Batch(0, 0))
 
-    def end(self, producer_id: int, kind: MarkerType) -> None:
+    def end(self, producer_id: int, kind: MarkerType, epoch: int = 0) -> None:
         model = Batch(0, 0, producer_id, is_transactional=True, marker=kind)
-        self.append(marker_batch(producer_id, kind), model, is_client=False)
+        self.append(marker_batch(producer_id, kind, epoch=epoch), model, is_client=False)
 
     def commit_high_watermark(self) -> None:
         sync(self.log)
@@ -283,6 +283,23 @@ def test_late_markers_are_fenced(epoch: int, coordinator: int, code: ErrorCode) 
     log.stage(first, leader_epoch=0, now_ms=NOW_MS, is_client=False)
     log.write()
     assert code_of(lambda: log.producers.check_marker(1, epoch, coordinator)) is code
+
+
+def test_a_late_copy_of_a_marker_does_not_end_the_next_transaction() -> None:
+    """KIP-1228: under transaction.version 2 each end raises the epoch, and the next transaction
+    is written at the epoch that the marker before it has brought."""
+    world = World()
+    world.data(1, 1, epoch=4)
+    world.end(1, MarkerType.COMMIT, epoch=5)
+    producers = world.log.producers
+    again = code_of(lambda: producers.check_marker(1, 5, 0, is_bumping=True))
+    assert again is ErrorCode.NONE, "there is nothing to end: the answer was lost, and it is done"
+    world.data(1, 1, epoch=5)
+    late = code_of(lambda: producers.check_marker(1, 5, 0, is_bumping=True))
+    assert late is ErrorCode.INVALID_PRODUCER_EPOCH
+    assert code_of(lambda: producers.check_marker(1, 6, 0, is_bumping=True)) is ErrorCode.NONE
+    before_2 = code_of(lambda: producers.check_marker(1, 5, 0))
+    assert before_2 is ErrorCode.NONE, "an end without a new epoch"
 
 
 def test_a_marker_that_finds_no_room_ends_nothing() -> None:

@@ -14,7 +14,7 @@ from data_plane.metadata.brokers import (
     decide_unregister,
 )
 from data_plane.metadata.decision import Decision
-from data_plane.metadata.features import supported_ranges
+from data_plane.metadata.features import NEWEST_LEVEL, supported_ranges, supported_up_to
 from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.records import (
     ConfigRecord,
@@ -80,7 +80,9 @@ def registered(image: MetadataImage, record: RegisterBrokerRecord, **more: bool)
 
 def test_the_first_finalizes_the_features_and_the_second_the_records_of_clusters() -> None:
     first = registered(MetadataImage(), broker(1))
-    assert first.features["ottla.version"] == 1
+    assert first.features["ottla.version"] == NEWEST_LEVEL
+    older = dataclasses.replace(broker(1), features=supported_ranges(supported_up_to(1)))
+    assert registered(MetadataImage(), older).features["ottla.version"] == 1
     alone = after(MetadataImage(), Decision(None, [broker(1)]))  # As it was before clusters.
     assert registered(alone, incarnation(1)).features == {}
     able = incarnation(2, features=supported_ranges())

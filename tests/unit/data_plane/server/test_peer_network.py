@@ -166,7 +166,7 @@ def test_a_clients_certificate_opens_no_internal_listener(tmp_path: Path) -> Non
         assert context is not None
         port = site.networks[0].advertised.port
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-        _, frame = encode_asked(ApiVersionsRequest("a", "1"), 1)
+        _, frame = encode_asked(ApiVersionsRequest("a", "1"), 1, 1)
         writer.write(framed(frame))
         async with asyncio.timeout(WAIT_S):
             assert await reader.read() == b""
