@@ -262,7 +262,7 @@ def test_certificates_among_brokers_are_read_anew_without_a_restart(tmp_path: Pa
             _, context = peer_contexts(TlsConfig(*files))
             reader, writer = await asyncio.open_connection(host, int(port), ssl=context)
             found: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-            _, frame = encode_asked(ApiVersionsRequest("a", "1"), 1)
+            _, frame = encode_asked(ApiVersionsRequest("a", "1"), 1, 1)
             writer.write(framed(frame))
             assert await reader.readexactly(4), "it is answered"
             writer.close()
