@@ -125,7 +125,7 @@ class Load:
         if error is not None:
             self.errors.append(error)
         else:
-            self.acked.add(message.value())
+            self.acked.add(message.value() or b"")
 
     def _plain(self) -> None:
         producer = Producer(self._settings)
@@ -193,7 +193,7 @@ def read_committed(trio: MixedTrio, count: int) -> list[bytes]:
     def is_whole() -> bool:
         for message in consumer.consume(1000, 0.5):
             assert message.error() is None, message.error()
-            found.append(message.value())
+            found.append(message.value() or b"")
         places = consumer.position([TopicPartition(TOPIC, index) for index in range(PARTITIONS)])
         return len(found) >= count and all(at.offset >= ends[at.partition] for at in places)
 
