@@ -3,7 +3,8 @@
 File `checkpoint`, big-endian: magic `OTC1`, CRC-32C of the body, then recovery point int64, log
 start offset int64, clean end offset int64 (-1: not cleanly closed) and the size of all .log files
 then, int64.
-It is replaced without a sync: an older one, or none, only makes recovery read more.
+It is replaced without a sync: an older one, or none, only makes recovery read more, and lets a log
+begin where its first segment does. One flipped bit is put right (mending.py).
 """
 
 import struct
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import crc32c
 
 from data_plane.log.files import File, Files, read_whole, replace_unsynced
+from data_plane.log.mending import mended_file
 
 NAME = "checkpoint"
 NOT_CLEAN = -1
@@ -34,6 +36,7 @@ class Checkpoint(NamedTuple):
 def read_checkpoint(files: Files, directory: PurePath) -> Checkpoint | None:
     """Return the checkpoint, or None if there is none that is whole."""
     content = read_whole(files, directory / NAME)
+    content = None if content is None else mended_file(content, _MAGIC)
     if content is None or len(content) != len(_MAGIC) + _CRC.size + _BODY.size:
         return None
     body = content[8:]

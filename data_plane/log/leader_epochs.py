@@ -1,13 +1,17 @@
 """Which leader epoch wrote which offsets: one (epoch, start offset) per epoch with a record.
 
-Source: KIP-101, KIP-279. The file is Kafka's leader-epoch-checkpoint: text, a version line 0, a
-count line, then one `epoch start_offset` per line; the count makes a cut file detectable.
+Source: KIP-101, KIP-279. The file is Kafka's leader-epoch-checkpoint and one line more: a version
+line 1, a count line, one `epoch start_offset` per line, and the CRC-32C of all that in 8 hex
+digits. Version 0, Kafka's own and ours before, has no checksum; it is read, and never written.
 """
 
 from bisect import bisect_right
 from typing import NamedTuple
 
+import crc32c
+
 UNKNOWN = -1
+CHECKSUM_BYTES = len("89abcdef\n")
 
 
 class EpochEnd(NamedTuple):
@@ -71,14 +75,20 @@ class LeaderEpochs:
             self._starts[0] = max(self._starts[0], offset)
 
     def encode(self) -> bytes:
-        lines = ["0", str(len(self._epochs)), *(f"{e} {s}" for e, s in self.entries)]
-        return ("\n".join(lines) + "\n").encode()
+        lines = ["1", str(len(self._epochs)), *(f"{e} {s}" for e, s in self.entries)]
+        content = ("\n".join(lines) + "\n").encode()
+        return content + _checksum_line(content)
 
 
 def decode_leader_epochs(content: bytes) -> LeaderEpochs:
     """Read a leader-epoch-checkpoint. Raises ValueError for anything but a whole file."""
+    if content[:1] == b"1":
+        body = content[:-CHECKSUM_BYTES]
+        if content != body + _checksum_line(body):
+            raise ValueError("its checksum is another")
+        content = b"0" + body[1:]
     version, count, *lines = content.decode("ascii").split("\n")
-    if int(version) != 0 or len(lines) != int(count) + 1 or lines[-1]:
+    if version != "0" or len(lines) != int(count) + 1 or lines[-1]:
         raise ValueError("the file is cut or of another version")
     epochs = LeaderEpochs()
     for line in lines[:-1]:
@@ -87,3 +97,7 @@ def decode_leader_epochs(content: bytes) -> LeaderEpochs:
             raise ValueError("epochs do not grow")
         epochs.assign(epoch, start)
     return epochs
+
+
+def _checksum_line(content: bytes) -> bytes:
+    return b"%08x\n" % crc32c.crc32c(content)

@@ -1,12 +1,14 @@
 """One data directory: a locked root with an identity and a directory per partition.
 
-    meta.json  lock  running  clean-shutdown  io-failure  ballast  partitions.manifest
+    meta.json  meta.copy.json  lock  running  clean-shutdown  io-failure  ballast
+    partitions.manifest
     <topic id>-<partition>/          00000000000000000000.log .index .timeindex ...
     <topic id>-<partition>.deleted/  renamed away, unlinked off the loop
 
 A damaged or missing partition is quarantined; it never stops the broker and is never made anew.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import PurePath
@@ -32,6 +34,7 @@ from data_plane.protocol.errors import UnknownTopicOrPartition
 LOCK_NAME = "lock"
 QUARANTINE_NAME = "quarantine"
 SYNCED_TOGETHER_MAX = 1_000  # partitions; a stop meanwhile makes the next recovery read them again
+logger = logging.getLogger(__name__)
 
 
 class NewPartition(NamedTuple):
@@ -65,6 +68,8 @@ class LogDir:
         self._was_clean = kind in (RestartKind.CLEAN, RestartKind.NEW_DIRECTORY)
         self._is_recovered = self._was_clean
         self.manifest = Manifest(files, root)
+        if self.manifest.damaged_lines:
+            logger.warning("%s: %d damaged", root / MANIFEST_NAME, self.manifest.damaged_lines)
         self.quarantined: dict[PartitionKey, str] = {}
         self._logs: dict[PartitionKey, PartitionLog] = {}
         self._closed_bytes: dict[PartitionKey, int] = {}  # sizes of partitions not open
@@ -103,8 +108,9 @@ class LogDir:
                     "or start with another directory"
                 )
             kind = restart.restart_kind(files, root, is_new=found is None, boot_id=boot_id)
-            if found is None:
-                write_identity(files, root, identity)
+            written = write_identity(files, root, found or identity)
+            if found is not None and written:
+                logger.warning("%s: %s written anew", root, " and ".join(written))
             # A stop before the controller was told of a power loss must not hide it (recover).
             is_lost = kind is RestartKind.POWER_LOSS
             restart.mark_running(files, root, "" if is_lost else boot_id)

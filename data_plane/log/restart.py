@@ -2,6 +2,8 @@
 
 `clean-shutdown` is written last in a clean stop and removed first in a start. `running` holds the
 boot id of the machine while a broker runs. `io-failure` says that storage broke a promise.
+What the first two hold is known beforehand, so that every changed byte is noticed, and believed to
+be the worse kind of stop; the third counts whatever it holds.
 """
 
 from enum import StrEnum
@@ -12,6 +14,7 @@ from data_plane.log.files import Files, read_whole, write_atomically
 CLEAN_NAME = "clean-shutdown"
 RUNNING_NAME = "running"
 FAILURE_NAME = "io-failure"
+CLEAN_CONTENT = b"clean\n"
 
 
 class RestartKind(StrEnum):
@@ -27,7 +30,7 @@ def restart_kind(files: Files, root: PurePath, *, is_new: bool, boot_id: str) ->
     """Judge the last run. Only the same boot proves that the page cache outlived the process."""
     if is_new:
         return RestartKind.NEW_DIRECTORY
-    if files.exists(root / CLEAN_NAME):
+    if read_whole(files, root / CLEAN_NAME) == CLEAN_CONTENT:
         return RestartKind.CLEAN
     is_same_boot = boot_id and read_whole(files, root / RUNNING_NAME) == boot_id.encode()
     if is_same_boot and not files.exists(root / FAILURE_NAME):
@@ -45,7 +48,7 @@ def mark_running(files: Files, root: PurePath, boot_id: str) -> None:
 
 def mark_clean(files: Files, root: PurePath) -> None:
     """Say that everything was closed cleanly; nothing may be written after it."""
-    write_atomically(files, root / CLEAN_NAME, b"clean\n")
+    write_atomically(files, root / CLEAN_NAME, CLEAN_CONTENT)
 
 
 def mark_failure(files: Files, root: PurePath, reason: str) -> bool:

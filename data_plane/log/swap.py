@@ -22,6 +22,7 @@ import crc32c
 
 from data_plane.log.clean_job import NEVER_MS
 from data_plane.log.files import File, Files, read_whole, replace_unsynced
+from data_plane.log.mending import mended_file
 from data_plane.log.segment import INDEX, LOG, SUFFIXES, TIME_INDEX, TXN_INDEX, segment_path
 from data_plane.log.side_files import CLEANED
 
@@ -51,6 +52,7 @@ def read_state(files: Files, directory: PurePath) -> CompactionState:
     content = read_whole(files, directory / NAME)
     if content is None:
         return CompactionState()
+    content = mended_file(content, _MAGIC)
     body = content[8:]
     if len(body) != _BODY.size or content[:8] != _MAGIC + _CRC.pack(crc32c.crc32c(body)):
         return CompactionState(gaps_end=ANYWHERE)

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from data_plane.raft.durable import decode_batches, encode_batches
+from data_plane.raft.frames import decode_batches, encode_batches
 from data_plane.raft.messages import (
     Announce,
     Answer,

@@ -1,51 +1,50 @@
 """A voter's memory on disk: term and vote in one small file, entries in a log of frames.
 
-quorum-state: replaced atomically; magic `OTQ2`, CRC-32C, then term int64, vote int32 (-1: none) and
-the chosen directory's id in 16 bytes. `OTQ1`, of a quorum of one voter, has no directory.
-entries.log: one frame per persist: magic `OTF1`, body length uint32, CRC-32C uint32 of the body;
-the body holds batches: base offset int64, term int64, count uint32, then per entry length uint32
-and bytes. A base offset that was there before replaces everything from there on: a conflict with a
-later leader cuts nothing off the file. All numbers are big-endian.
+quorum-state: replaced atomically. entries.log: one frame of batches per persist. A base offset that
+was there before replaces everything from there on: a conflict with a later leader cuts nothing off
+the file. The bytes of both: frames.py.
 snapshot: what the log's beginning was replaced by (snapshot.py); the log may still overlap it, or,
 after a crash while a leader's snapshot was stored, end before it.
 
 Each frame is synced before the next is begun, so a crash can damage only the last one: a damaged
 frame with nothing readable behind it is a torn tail and is cut off, one with a whole frame behind
-it is damage to what had been committed, and the voter must not start (durability.md 3).
+it is damage to what had been committed, and the voter must not start (durability.md 3). One flipped
+bit is put right wherever it lies, in the last frame too, where it is no torn tail (mending.py).
 """
 
-import struct
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import PurePath
-from uuid import UUID
 
-from crc32c import crc32c
-
-from data_plane.log.failures import DamagedLog, LogFailure
+from data_plane.log.failures import LogFailure
 from data_plane.log.files import File, Files, read_whole, write_atomically
 from data_plane.raft.entries import EntryBatch, HardState, Ready
-from data_plane.raft.failures import DiskFull, storage_failures
+from data_plane.raft.failures import DiskFull, damaged, storage_failures
+from data_plane.raft.frames import (
+    FRAME_HEAD_BYTES,
+    decode_batches,
+    decode_state,
+    encode_frame,
+    encode_state,
+    frame_at,
+    has_frame_after,
+    mended_frames,
+    mended_state,
+)
 from data_plane.raft.messages import SnapshotChunk
 from data_plane.raft.snapshot import (
     SNAPSHOT_NAME,
     Snapshot,
     SnapshotDraft,
     draft_of,
+    mended_snapshot,
     read_snapshot,
 )
 
+logger = logging.getLogger(__name__)
 STATE_NAME = "quorum-state"
 LOG_NAME = "entries.log"
-
-_STATE_MAGIC = b"OTQ2"
-_STATE = struct.Struct(">qi16s")
-_STATE_MAGIC_1 = b"OTQ1"
-_STATE_1 = struct.Struct(">qi")
-_FRAME_MAGIC = b"OTF1"
-_FRAME = struct.Struct(">4sII")  # magic, body length in bytes, CRC-32C of the body
-_BATCH = struct.Struct(">qqI")  # base offset, term, entry count
-_LENGTH = struct.Struct(">I")
 
 
 class RaftDisk:
@@ -70,17 +69,20 @@ class RaftDisk:
         return self._end
 
     def load(self) -> tuple[HardState, list[EntryBatch]]:
-        """Read everything back, cutting off a torn tail. Raises DamagedLog.
+        """Read everything back, mending it and cutting off a torn tail. Raises DamagedLog.
 
         The batches are those behind `snapshot`, which is None where there is none.
         """
         self._files.make_directory(self._directory)
         self._files.sync_directory(self._directory.parent)
+        self._mend(self._state_path, mended_state)
+        self._mend(self._directory / SNAPSHOT_NAME, mended_snapshot)
         hard_state = self._load_state()
         self.snapshot, self.snapshot_bytes = read_snapshot(self._files, self._directory)
         if self.snapshot is not None and not self._files.exists(self._log_path):
-            raise DamagedLog(f"{self._log_path}: missing, though there is a snapshot")
+            raise damaged(self._log_path, "missing, though there is a snapshot")
         self._hold_snapshot()
+        self._mend(self._log_path, mended_frames)
         file = self._file = self._files.open(self._log_path, create=True)
         self._files.sync_directory(self._directory)
         content = file.read(0, file.size_bytes())
@@ -90,8 +92,15 @@ class RaftDisk:
         file.sync()  # Also what a process crash left in the page cache is kept: make it last.
         newest = max(batches[-1].term if batches else 0, self.snapshot.term if self.snapshot else 0)
         if newest > hard_state.term:
-            raise DamagedLog(f"{self._state_path}: term is older than the log's")
+            raise damaged(self._state_path, "its term is older than the log's")
         return hard_state, self._behind_snapshot(batches)
+
+    def _mend(self, path: PurePath, mended_content: Callable[[bytes], bytes]) -> None:
+        """Write a file anew if it can be put right."""
+        content = read_whole(self._files, path)
+        if content is not None and (whole := mended_content(content)) != content:
+            write_atomically(self._files, path, whole)
+            logger.warning("%s: a flipped bit was put right", path)
 
     def _behind_snapshot(self, batches: list[EntryBatch]) -> list[EntryBatch]:
         """Raises DamagedLog if something between snapshot and log, or before both, is missing."""
@@ -99,7 +108,7 @@ class RaftDisk:
         if not batches:
             return []
         if batches[0].base_offset > covered + 1:
-            raise DamagedLog(f"{self._log_path}: offset {covered + 1} is missing")
+            raise damaged(self._log_path, f"offset {covered + 1} is missing")
         if not self._continues(batches):
             self._empty_log()  # The snapshot came from a leader: it stands for another log.
             return []
@@ -188,7 +197,7 @@ class RaftDisk:
         try:
             with storage_failures(self._directory, "persist"):
                 if ready.hard_state is not None:
-                    write_atomically(self._files, self._state_path, _encode_state(ready.hard_state))
+                    write_atomically(self._files, self._state_path, encode_state(ready.hard_state))
                 if ready.batches:
                     frame = encode_frame(ready.batches)
                     self._file.append([frame], len(frame))
@@ -232,15 +241,10 @@ class RaftDisk:
         content = read_whole(self._files, self._state_path)
         if content is None:
             return HardState()
-        magic, body = content[:4], content[8:]
-        if content[4:8] == _LENGTH.pack(crc32c(body)):
-            if magic == _STATE_MAGIC and len(body) == _STATE.size:
-                term, vote, directory = _STATE.unpack(body)
-                return HardState(term, None if vote < 0 else vote, UUID(bytes=directory))
-            if magic == _STATE_MAGIC_1 and len(body) == _STATE_1.size:
-                term, vote = _STATE_1.unpack(body)
-                return HardState(term, None if vote < 0 else vote)
-        raise DamagedLog(f"{self._state_path}: not a quorum state")
+        state = decode_state(content)
+        if state is not None:
+            return state
+        raise damaged(self._state_path, "not a quorum state")
 
     def _read_frames(self, content: bytes) -> list[EntryBatch]:
         """Raises DamagedLog if a batch is missing, or a frame damaged with others behind it."""
@@ -252,14 +256,14 @@ class RaftDisk:
                     batches.pop()
                 expected = batches[-1].last_offset + 1 if batches else first
                 if expected is not None and batch.base_offset > expected:
-                    raise DamagedLog(f"{self._log_path}: offset {expected} is missing")
+                    raise damaged(self._log_path, f"offset {expected} is missing")
                 if batches and expected is not None and batch.base_offset < expected:
-                    raise DamagedLog(f"{self._log_path}: offset {batch.base_offset} is there twice")
+                    raise damaged(self._log_path, f"offset {batch.base_offset} is there twice")
                 first = batch.base_offset if first is None else first
                 batches.append(batch)
-            self._end += _FRAME.size + len(body)
-        if _has_frame_after(content, self._end):
-            raise DamagedLog(f"{self._log_path}: damaged at byte {self._end}, before its end")
+            self._end += FRAME_HEAD_BYTES + len(body)
+        if has_frame_after(content, self._end):
+            raise damaged(self._log_path, f"damaged at byte {self._end}, before its end")
         return batches
 
 
@@ -305,68 +309,5 @@ class LogCut:
         while (body := frame_at(content, at)) is not None:
             if any(batch.last_offset > self.last_offset for batch in decode_batches(body)):
                 break
-            at += _FRAME.size + len(body)
+            at += FRAME_HEAD_BYTES + len(body)
         return at
-
-
-def _encode_state(state: HardState) -> bytes:
-    vote = -1 if state.voted_for is None else state.voted_for
-    body = _STATE.pack(state.term, vote, state.voted_directory.bytes)
-    return _STATE_MAGIC + _LENGTH.pack(crc32c(body)) + body
-
-
-def encode_batches(batches: Sequence[EntryBatch]) -> bytes:
-    parts: list[bytes] = []
-    for batch in batches:
-        parts.append(_BATCH.pack(batch.base_offset, batch.term, len(batch.entries)))
-        for entry in batch.entries:
-            parts += (_LENGTH.pack(len(entry)), entry)
-    return b"".join(parts)
-
-
-def encode_frame(batches: Sequence[EntryBatch]) -> bytes:
-    body = encode_batches(batches)
-    return _FRAME.pack(_FRAME_MAGIC, len(body), crc32c(body)) + body
-
-
-def frame_at(content: bytes, at: int) -> memoryview | None:
-    """Return the body of the whole and undamaged frame at byte `at`, or None."""
-    if len(content) - at < _FRAME.size:
-        return None
-    magic, size_bytes, checksum = _FRAME.unpack_from(content, at)
-    start = at + _FRAME.size
-    if magic != _FRAME_MAGIC or size_bytes > len(content) - start:
-        return None
-    body = memoryview(content)[start : start + size_bytes]
-    return body if crc32c(body) == checksum else None
-
-
-def _has_frame_after(content: bytes, at: int) -> bool:
-    found = content.find(_FRAME_MAGIC, at + 1)
-    while found >= 0:
-        if frame_at(content, found) is not None:
-            return True
-        found = content.find(_FRAME_MAGIC, found + 1)
-    return False
-
-
-def decode_batches(body: memoryview) -> Iterator[EntryBatch]:
-    """Yield the batches of a frame's body. Raises ValueError or struct.error for malformed bytes,
-
-    which a verified checksum rules out and a peer's message does not.
-    """
-    at = 0
-    while at < len(body):
-        base_offset, term, count = _BATCH.unpack_from(body, at)
-        at += _BATCH.size
-        if not count:
-            raise ValueError("a batch has at least one entry")
-        entries = []
-        for _ in range(count):
-            (size_bytes,) = _LENGTH.unpack_from(body, at)
-            at += _LENGTH.size
-            if size_bytes > len(body) - at:
-                raise ValueError("a batch is cut off")
-            entries.append(bytes(body[at : at + size_bytes]))
-            at += size_bytes
-        yield EntryBatch(base_offset, term, tuple(entries))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
 
-from data_plane.log.failures import LogFailure
+from data_plane.log.failures import DamagedLog, LogFailure
 
 
 class DiskFull(Exception):
@@ -21,3 +21,11 @@ def storage_failures(directory: PurePath, operation: str) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(str(directory)) from error
         raise LogFailure(directory, operation, error) from error
+
+
+def damaged(path: PurePath, what: str) -> DamagedLog:
+    """Why a voter does not start, and what its operator can do."""
+    return DamagedLog(
+        f"{path}: {what}; restore {path.parent.name}/ from a backup, or, where other voters are, "
+        "start this broker with another data directory"
+    )

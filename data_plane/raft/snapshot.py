@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from crc32c import crc32c
 
-from data_plane.log.failures import DamagedLog
 from data_plane.log.files import File, Files, read_whole
-from data_plane.raft.failures import storage_failures
+from data_plane.log.mending import mended_file
+from data_plane.raft.failures import damaged, storage_failures
 
 SNAPSHOT_NAME = "snapshot"
 DRAFT_SUFFIX = ".tmp"
@@ -62,6 +62,11 @@ def decode_snapshot(content: bytes) -> Snapshot:
     return Snapshot(last_offset, term, tuple(entries))
 
 
+def mended_snapshot(content: bytes) -> bytes:
+    """Put one flipped bit right; what cannot be comes back as it is."""
+    return mended_file(content, _MAGIC)
+
+
 def read_snapshot(files: Files, directory: PurePath) -> tuple[Snapshot | None, int]:
     """Return the snapshot, None if there is none, and its size in bytes. Raises DamagedLog."""
     path = directory / SNAPSHOT_NAME
@@ -71,7 +76,7 @@ def read_snapshot(files: Files, directory: PurePath) -> tuple[Snapshot | None, i
     try:
         return decode_snapshot(content), len(content)
     except ValueError as error:
-        raise DamagedLog(f"{path}: {error}") from error
+        raise damaged(path, str(error)) from error
 
 
 class SnapshotDraft:

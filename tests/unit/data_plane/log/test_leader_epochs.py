@@ -4,6 +4,9 @@ import pytest
 
 from data_plane.log.leader_epochs import EpochEnd, LeaderEpochs, decode_leader_epochs
 
+KAFKAS = b"0\n2\n1 0\n3 9\n"
+OURS = b"1\n2\n1 0\n3 9\nf65b865d\n"
+
 
 def epochs_of(*entries: tuple[int, int]) -> LeaderEpochs:
     epochs = LeaderEpochs()
@@ -62,17 +65,19 @@ def test_truncating_the_start(offset: int, left: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.semantics("34c")
-def test_the_file_is_kafkas() -> None:
+def test_the_file_is_kafkas_with_a_checksum() -> None:
     epochs = epochs_of((1, 0), (3, 9))
-    assert epochs.encode() == b"0\n2\n1 0\n3 9\n"
-    assert decode_leader_epochs(epochs.encode()).entries == epochs.entries
+    assert epochs.encode() == OURS
+    for content in (OURS, KAFKAS):
+        assert decode_leader_epochs(content).entries == epochs.entries
     assert decode_leader_epochs(epochs_of().encode()).entries == []
 
 
-@pytest.mark.parametrize("size", range(len(b"0\n2\n1 0\n3 9\n")))
+@pytest.mark.parametrize("size", range(len(OURS)))
 def test_a_cut_file_is_refused(size: int) -> None:
-    with pytest.raises(ValueError):
-        decode_leader_epochs(b"0\n2\n1 0\n3 9\n"[:size])
+    for content in {OURS[:size], KAFKAS[:size]} - {KAFKAS}:
+        with pytest.raises(ValueError):
+            decode_leader_epochs(content)
 
 
 @pytest.mark.parametrize(

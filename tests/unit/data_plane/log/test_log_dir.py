@@ -1,6 +1,7 @@
 """A data directory: whose it is, who has it, how it ended, what it holds, what it lost."""
 
 import errno
+import json
 import random
 from pathlib import Path, PurePath
 from uuid import UUID
@@ -71,16 +72,74 @@ def test_another_clusters_or_brokers_directory_is_refused(identity: Identity, wo
     assert ends(again) == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"version": 9}', b"\xff"])
+IDENTITY_NAMES = ["meta.json", "meta.copy.json"]
+NOT_WHOLE = [b"", b"{}", b"[]", b'{"version": 9}', b"\xff"]
+
+
+def replace_content(files: MemoryFiles, name: str, content: bytes) -> None:
+    file = files.open(ROOT / name, create=True)
+    file.truncate(0)
+    file.append([content], len(content))
+
+
+@pytest.mark.parametrize("content", NOT_WHOLE)
 def test_an_unreadable_identity_is_refused_and_not_replaced(content: bytes) -> None:
     files = MemoryFiles()
     filled(files).close(is_clean=True)
-    file = files.open(ROOT / "meta.json")
-    file.truncate(0)
-    file.append([content], len(content))
-    with pytest.raises(DirectoryRefused):
+    for name in IDENTITY_NAMES:
+        replace_content(files, name, content)
+    with pytest.raises(DirectoryRefused, match=r"restore meta\.json from a backup"):
         start(files)
-    assert file.read(0, 99) == content
+    for name in IDENTITY_NAMES:
+        assert read_whole(files, ROOT / name) == content
+
+
+@pytest.mark.parametrize("name", IDENTITY_NAMES)
+@pytest.mark.parametrize("content", [*NOT_WHOLE, None])
+def test_a_damaged_or_missing_identity_is_restored_from_its_twin(
+    content: bytes | None, name: str
+) -> None:
+    files = MemoryFiles()
+    filled(files).close(is_clean=True)
+    whole = read_whole(files, ROOT / name)
+    if content is None:
+        files.remove(ROOT / name)
+    else:
+        replace_content(files, name, content)
+    again = start(files, Identity("cluster-a", 3, UUID(int=2)))
+    assert (again.identity, again.restart_kind) == (OURS, RestartKind.CLEAN)
+    assert read_whole(files, ROOT / name) == whole
+    assert ends(again) == [1, 2, 3, 4, 5, 6]
+
+
+def test_two_identities_that_contradict_each_other_are_refused() -> None:
+    files, foreign = MemoryFiles(), MemoryFiles()
+    filled(files).close(is_clean=True)
+    start(foreign, Identity("cluster-a", 3, UUID(int=2)))
+    copied = read_whole(foreign, ROOT / "meta.json")
+    assert copied is not None
+    replace_content(files, "meta.json", copied)
+    with pytest.raises(DirectoryRefused, match="different directories"):
+        start(files)
+
+
+def test_an_identity_of_the_version_before_is_read_and_given_a_checksum_and_a_copy() -> None:
+    files = MemoryFiles()
+    filled(files).close(is_clean=True)
+    new_form = read_whole(files, ROOT / "meta.json")
+    files.remove(ROOT / "meta.copy.json")
+    old_form = {
+        "version": 1,
+        "cluster_id": "cluster-a",
+        "broker_id": 3,
+        "directory_id": str(UUID(int=1)),
+    }
+    replace_content(files, "meta.json", json.dumps(old_form, indent=1).encode() + b"\n")
+    again = start(files, Identity("cluster-a", 3, UUID(int=2)))
+    assert (again.identity, again.restart_kind) == (OURS, RestartKind.CLEAN)
+    assert [read_whole(files, ROOT / name) for name in IDENTITY_NAMES] == [new_form] * 2
+    assert new_form is not None
+    assert json.loads(new_form).items() >= old_form.items(), "that version reads this one too"
 
 
 def test_a_used_directory_without_its_identity_is_refused() -> None:
@@ -89,7 +148,8 @@ def test_a_used_directory_without_its_identity_is_refused() -> None:
     filled(files).close(is_clean=True)
     kept = read_whole(files, ROOT / "meta.json")
     assert kept is not None
-    files.remove(ROOT / "meta.json")
+    for name in IDENTITY_NAMES:
+        files.remove(ROOT / name)
     with pytest.raises(DirectoryRefused, match=r"meta\.json is missing"):
         start(files)
     files.open(ROOT / "meta.json", create=True).append([kept], len(kept))

@@ -12,6 +12,7 @@ from data_plane.log.memory_files import MemoryFiles
 from data_plane.raft.durable import LOG_NAME, STATE_NAME, RaftDisk
 from data_plane.raft.entries import EntryBatch, HardState, Ready
 from data_plane.raft.failures import DiskFull
+from data_plane.raft.frames import encode_frame
 
 DIRECTORY = PurePath("/data/metadata")
 
@@ -117,10 +118,25 @@ def test_a_damaged_quorum_state_is_refused(tmp_path: Path) -> None:
     written(DiskFiles(), [], tmp_path)
     state = tmp_path / STATE_NAME
     content = bytearray(state.read_bytes())
-    content[-1] ^= 1
+    content[-1] ^= 3
     state.write_bytes(content)
-    with pytest.raises(DamagedLog):
+    with pytest.raises(DamagedLog, match="start this broker with another data directory"):
         RaftDisk(DiskFiles(), tmp_path).load()
+
+
+def test_the_last_frame_is_no_torn_tail_if_one_bit_of_it_is_wrong() -> None:
+    """It had been synced and promised to others: cutting it off would take that back."""
+    files = MemoryFiles()
+    made = batches(random.Random(5), 3)
+    written(files, made)
+    whole = bytes(files.open(DIRECTORY / LOG_NAME).content)
+    last = len(whole) - len(encode_frame(made[-1:]))
+    for at in range(last, len(whole)):
+        for bit in range(8):
+            damaged = files.copy()
+            damaged.open(DIRECTORY / LOG_NAME).content[at] ^= 1 << bit
+            assert RaftDisk(damaged, DIRECTORY).load()[1] == made
+            assert damaged.open(DIRECTORY / LOG_NAME).content == whole, "and it is written back"
 
 
 def test_a_log_of_a_later_term_than_the_state_is_refused(tmp_path: Path) -> None:

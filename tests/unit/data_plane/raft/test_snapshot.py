@@ -137,11 +137,12 @@ def test_a_snapshot_without_its_log_is_refused() -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_a_damaged_snapshot_is_refused(seed: int) -> None:
-    """Any flipped bit, any missing tail: never a smaller state taken for the whole."""
+    """Any changed bytes, any missing tail: never a smaller state taken for the whole."""
     rng = random.Random(seed)
     content = bytearray(encode_snapshot(snapshot_at(3)))
     if seed % 2:
-        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        for at in rng.sample(range(len(content)), 2):
+            content[at] ^= 1 << rng.randrange(8)
     else:
         del content[rng.randrange(len(content)) :]
     with pytest.raises(ValueError):
