@@ -155,9 +155,15 @@ class PeerLink:
             self._on_turn()
             return
         self._connecting = None
+        if made.is_lost:
+            # Broken before anybody had it: who closes it now would not be told again.
+            self._fail(f"{self.address}: closed at once")
+            self._on_turn()
+            return
         self._connection = made
-        while self._waiting and self._connection is made:
-            made.ask(*self._waiting.popleft(), self._level())
+        waiting, self._waiting = self._waiting, deque()
+        for one in waiting:
+            made.ask(*one, self._level())
 
     async def _open(self, made: PeerConnection) -> None:
         path = unix_path(self.address)

@@ -46,12 +46,21 @@ class PeerConnection(asyncio.BufferedProtocol):
         self._is_lost = False
 
     def ask(self, request: object, on_reply: OnReply, deadline_s: float, level: int) -> None:
-        """Send a request as a level of `ottla.version` has it; the connection is open."""
+        """Send a request as a level of `ottla.version` has it; the connection was made.
+
+        If it is about to be lost, the answer is that.
+        """
         assert self._transport is not None, "a connection is used once it is made"
         self._correlation_id = (self._correlation_id + 1) & CORRELATION_MASK
         asked, frame = encode_asked(request, self._correlation_id, level)
         self._waiting.append(Waiting(asked, on_reply, deadline_s))
-        self._transport.write(framed(frame))
+        if not self._transport.is_closing():  # uvloop refuses to write then
+            self._transport.write(framed(frame))
+
+    @property
+    def is_lost(self) -> bool:
+        """Nothing can be asked any more; whoever had been waiting was told."""
+        return self._is_lost
 
     def look_at_deadlines(self, now_s: float) -> None:
         """Answers come in order, so one that is late holds up all behind it: all are lost."""

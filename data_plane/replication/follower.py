@@ -15,6 +15,7 @@ from data_plane.log.sync import SyncTicket
 from data_plane.metadata.records import CommitMode, PartitionRecord
 from data_plane.protocol.errors import CorruptBatch, ErrorCode
 from data_plane.protocol.messages.fetch import FetchRequestPartition, FetchResponsePartition
+from data_plane.protocol.records.batch import iter_batches
 
 SYNCED_SESSION: Final = "synced"  # rack id of the fetches whose offsets are synced
 PLAIN_SESSION: Final = ""
@@ -136,10 +137,24 @@ class Follower:
 
     def _append(self, records: memoryview, now_ms: int) -> None:
         try:
+            self._reach_back(records)
             self.log.stage_replicated(records, leader_epoch=self.leader_epoch, now_ms=now_ms)
         except CorruptBatch as error:
             raise Stopped(f"the leader sent what no follower may keep: {error.message}") from error
         self.log.write()
+
+    def _reach_back(self, records: memoryview) -> None:
+        """A log that DeleteRecords has cut may start inside a batch, which is still sent whole.
+
+        An empty log that was to begin there begins with the batch; `_note` then lets it start where
+        the leader's does. Source: Kafka's Partition.appendRecordsToFollowerOrFutureReplica.
+        """
+        log = self.log
+        first = next((header for _, header in iter_batches(records)), None)
+        if first is None or log.log_start_offset < log.log_end_offset:
+            return
+        if first.base_offset < log.log_end_offset <= first.last_offset:
+            log.reset_to(first.base_offset)
 
     def _note(self, row: FetchResponsePartition) -> None:
         """The high watermark follows the leader's as far as the log reaches; so does the start."""

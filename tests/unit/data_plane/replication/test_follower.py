@@ -123,6 +123,38 @@ def test_what_the_leader_has_deleted_for_good_is_skipped() -> None:
         assert follower.log.log_end_offset == 71
 
 
+def test_a_log_that_starts_inside_a_batch_takes_the_whole_batch() -> None:
+    """DeleteRecords cut the leader's log inside its only batch; this replica had none of it."""
+    follower = follower_of()
+    out_of_range = FetchResponsePartition(0, ErrorCode.OFFSET_OUT_OF_RANGE, log_start_offset=2)
+    follower.take(out_of_range, NOW_MS)
+    assert follower.request(1).fetch_offset == 2
+    row = FetchResponsePartition(
+        0, high_watermark=4, log_start_offset=2, records=batch(0, 4, b"a", b"b", b"c", b"d")
+    )
+    assert follower.take(row, NOW_MS) is ErrorCode.NONE
+    log = follower.log
+    assert (log.log_start_offset, log.log_end_offset, follower.high_watermark) == (2, 4, 4)
+    follower.take(FetchResponsePartition(0, records=batch(4, 4), log_start_offset=2), NOW_MS)
+    assert log.log_end_offset == 5
+
+
+def test_a_log_with_records_never_reaches_back() -> None:
+    """A batch that overlaps what is there is no beginning, and one behind the end no part of it."""
+    for end, records in ((2, batch(1, 4, b"a", b"b")), (0, crc_broken(batch(0, 4)))):
+        follower = follower_of(*([batch(0, 3, b"a", b"b")] if end else []))
+        with pytest.raises(Stopped):
+            follower.take(FetchResponsePartition(0, records=records), NOW_MS)
+        assert follower.log.log_end_offset == end
+    emptied = follower_of()
+    emptied.take(
+        FetchResponsePartition(0, ErrorCode.OFFSET_OUT_OF_RANGE, log_start_offset=9), NOW_MS
+    )
+    with pytest.raises(Stopped):
+        emptied.take(FetchResponsePartition(0, records=batch(0, 4, b"a")), NOW_MS)
+    assert (emptied.log.log_start_offset, emptied.log.log_end_offset) == (9, 9)
+
+
 def test_the_log_start_follows_the_leaders() -> None:
     follower = follower_of(batch(0, 3), batch(1, 3))
     follower.take(FetchResponsePartition(0, log_start_offset=1), NOW_MS)
