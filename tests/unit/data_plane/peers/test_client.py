@@ -13,6 +13,7 @@ from data_plane.protocol.messages.api_versions import ApiVersionsRequest
 from data_plane.replication.peers import PeerLost
 
 WAIT_S = 60.0
+LEVEL = 2  # of `ottla.version`
 ASKED_TIMES = 3
 ASKED = ApiVersionsRequest("test", "1")
 
@@ -21,7 +22,8 @@ class Broken(PeerLink):
     """Its connections are made over a socket pair whose other end is closed by `breaks`."""
 
     def __init__(self, breaks: Callable[[PeerConnection], Awaitable[None]]) -> None:
-        super().__init__("unix:/nowhere", asyncio.get_running_loop(), None, lambda: None)
+        loop = asyncio.get_running_loop()
+        super().__init__("unix:/nowhere", loop, None, lambda: None, level=lambda: LEVEL)
         self._breaks = breaks
         self.tries = 0
 
