@@ -118,7 +118,9 @@ class Controller:
         if self._heard_in_term != self.node.term:
             self._heard_in_term = self.node.term
             self._ends = ReplicaEnds()
-            self._sessions.begin(self.image, now_ms)
+            former = self.node.last_leader
+            heard = {} if former is None else {former[0].id: former[1]}
+            self._sessions.begin(self.image, now_ms, heard)
         return Hearing(self.scope, self._sessions, self._ends, now_ms)
 
     def lose_broker(self, broker_id: int) -> None:

@@ -22,6 +22,7 @@ class Following(Voting):
         if self._leader != message.source or self.role != Role.FOLLOWER:
             self._become_follower(message.term, message.source)
         self._heard_leader_ms = self._now_ms
+        self.last_leader = message.source, self._now_ms
         self._echo_ms = message.sent_ms
         self._wait_for_leader()
 

@@ -79,6 +79,7 @@ class NodeState:
         self._now_ms = 0
         self._echo_ms = 0  # sent_ms of the leader's newest message
         self._heard_leader_ms: int | None = None
+        self.last_leader: tuple[VoterKey, int] | None = None  # another one; when it was heard last
         self._election_due_ms: int | None = None  # None: no tick came yet
         self._announce_due_ms = 0
 
