@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from data_plane.broker.admin_access import broker_flag, broker_number, config_scope
+from data_plane.broker.awaited_fetches import AwaitedFetches
 from data_plane.broker.client_quotas import BrokerQuotas
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
@@ -194,6 +195,11 @@ class Broker:
         if name is None:
             raise UnknownTopicId
         return name
+
+    @property
+    def awaited(self) -> AwaitedFetches:
+        """Whose first fetch is awaited where this broker has just begun to lead."""
+        return self._partitions.awaited
 
     def partition(self, topic: str, index: int) -> Partition:
         """A partition led here, opened at its first use.
@@ -481,6 +487,9 @@ class Broker:
         except LogFailure as error:
             self.fail(error)
             raise
+        if self.awaited.has_begun:
+            self.awaited.has_begun = False
+            self.fetch_sessions.wake_replicas()
         gone = [name for name in before.topics if name not in after.topics]
         for name in gone:
             self.metrics.forget_topic(name)

@@ -166,6 +166,10 @@ class FetchSession(FetchView):
     def session_id(self) -> int:
         return self._session_id
 
+    def wake_replica(self) -> None:
+        if self._is_replica and self._woken is not None:
+            self._woken()
+
     @property
     def is_parked(self) -> bool:
         return self._woken is not None
@@ -213,6 +217,11 @@ class FetchSessions:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def wake_replicas(self) -> None:
+        """Have every fetch of a follower that is parked here look again."""
+        for session in self._sessions.values():
+            session.wake_replica()
 
     def begin(self, call: FetchCall, caller: FetchCaller) -> FetchView:
         """The view that a fetch asks for.

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.fetch_sessions import FetchEntry, FetchView, Marks
+from data_plane.broker.leader_hints import MOVED, LeaderHints
 from data_plane.broker.records_part import RecordsPart
 from data_plane.log.failures import DamagedLog
 from data_plane.log.log_slice import EMPTY_SLICE, LogSlice
@@ -13,11 +14,14 @@ from data_plane.protocol.hot.fetch import (
     FetchResult,
     write_diverging_end,
     write_end,
+    write_endpoints_end,
     write_head,
+    write_led_end,
     write_result,
     write_topic,
 )
 from data_plane.protocol.hot.fields import TopicKey
+from data_plane.protocol.hot.leaders import FETCH_FROM
 from data_plane.protocol.primitives import Buffer
 from data_plane.protocol.records.batch import read_header
 from data_plane.replication.waiting import Parked
@@ -78,6 +82,7 @@ class ParkedFetch(Parked):
         throttle_ms = self.throttle()
         parts: list[Buffer | RecordsPart] = []
         topics = self._told()
+        hints = self._hints()
         out = write_head(
             version,
             ErrorCode.NONE,
@@ -92,13 +97,25 @@ class ParkedFetch(Parked):
                 if records:
                     parts += (bytes(out), records)
                     out.clear()
-                if found.diverging is None:
-                    write_end(out, version)
-                else:
+                leader = None
+                if hints is not None and found.error_code in MOVED:
+                    leader = hints.of(topic, found.partition)
+                if found.diverging is not None:
                     write_diverging_end(out, version, *found.diverging)
+                elif leader is not None:
+                    write_led_end(out, version, leader)
+                else:
+                    write_end(out, version)
             write_end(out, version)
         self._found = {}
-        return [*parts, *ended(out, version)]
+        write_endpoints_end(out, version, () if hints is None else hints.endpoints)
+        return [*parts, bytes(out)]
+
+    def _hints(self) -> LeaderHints | None:
+        """None for who cannot be told; followers hear of their leaders from the metadata."""
+        if self.ctx.api_version < FETCH_FROM or self.ctx.is_internal:
+            return None
+        return LeaderHints(self.broker.image, self.ctx.listener)
 
     def room(self) -> int:
         """How many bytes may be read."""

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from data_plane.broker.leader_hints import with_leaders
 from data_plane.broker.reply import Parts, Reply
 from data_plane.log.staging_log import StagedAppend
 from data_plane.protocol.errors import ErrorCode, KafkaError
@@ -19,6 +20,7 @@ from data_plane.protocol.hot.produce import (
     FLEXIBLE_FROM,
     RESULT_PACK,
     PartitionResult,
+    Results,
     answer_around_result,
     read_produce,
     write_produce,
@@ -59,6 +61,7 @@ class QuickProduce:
         "_end",
         "_ends",
         "_kind",
+        "_listener",
         "_partitions",
         "_principal",
         "_stable",
@@ -86,7 +89,7 @@ class QuickProduce:
         self._answer_size = INT32.pack(len(unsized))  # It is the same for all.
         self._partitions: dict[int, Partition] = {}
         self._authorizer: AclAuthorizer | None = None  # whose permission is known
-        self._principal = ""
+        self._principal = self._listener = ""
         self.is_all_replicas = False
         self._timeout_ms = 0
 
@@ -163,6 +166,7 @@ class QuickProduce:
         )
         if is_allowed:
             self._authorizer, self._principal = broker.authorizer, session.principal
+            self._listener = session.listener
         return is_allowed
 
     def wait_as_asked(self, acks: int, timeout_ms: int) -> None:
@@ -182,12 +186,14 @@ class QuickProduce:
             )
         )
 
-    def failed(self, correlation_id: bytes, index: int, code: ErrorCode) -> bytes:
+    def failed(self, broker: "Broker", correlation_id: bytes, index: int, code: ErrorCode) -> bytes:
         """Header and body of the answer that tells of an error."""
         result = PartitionResult(index)
         result.fail(code, None)
+        results: Results = [(self._topic_key, [result])]
+        endpoints = with_leaders(results, broker.image, self._listener)
         tags = b"\0" if self._version >= FLEXIBLE_FROM else b""
-        return correlation_id + tags + write_produce(self._version, [(self._topic_key, [result])])
+        return correlation_id + tags + write_produce(self._version, results, 0, endpoints)
 
 
 class ProduceReply(Reply):
@@ -261,7 +267,7 @@ class ProduceReply(Reply):
     def take(self) -> Parts:
         if self._error is not None:
             index = self._result[0]
-            return (self._quick.failed(self._correlation_id, index, self._error),)
+            return (self._quick.failed(self._broker, self._correlation_id, index, self._error),)
         return (self._quick.frame(self._correlation_id, self._result)[SIZE_BYTES:],)
 
     def frame(self) -> Parts:

@@ -1,11 +1,18 @@
 """A follower's fetch: reads to the log's end, and tells its leader how far the follower is."""
 
-from data_plane.broker.fetch_sessions import FetchEntry
+from typing import TYPE_CHECKING
+
+from data_plane.broker.awaited_fetches import PARKED_MS_MAX
+from data_plane.broker.context import RequestContext
+from data_plane.broker.fetch_sessions import FetchEntry, FetchView
 from data_plane.broker.parked_fetch import ParkedFetch, result_of
 from data_plane.log.log_slice import EMPTY_SLICE, LogSlice
 from data_plane.protocol.errors import ErrorCode, KafkaError, NotLeaderOrFollower
 from data_plane.protocol.hot.fetch import FetchCall, FetchResult
 from data_plane.replication.follower import SYNCED_SESSION
+
+if TYPE_CHECKING:
+    from data_plane.broker.broker import Broker
 
 
 def follower_name(call: FetchCall) -> str:
@@ -20,6 +27,21 @@ class ReplicaFetch(ParkedFetch):
     """
 
     __slots__ = ()
+
+    def __init__(
+        self, broker: "Broker", ctx: RequestContext, call: FetchCall, view: FetchView
+    ) -> None:
+        super().__init__(broker, ctx, call, view)
+        if broker.awaited.waits_for(call.replica_id, ctx.now_ms):
+            self.deadline_ms = min(self.deadline_ms or 0, ctx.now_ms + PARKED_MS_MAX)
+
+    def retry(self) -> None:
+        """Answered with nothing too, where the follower is to ask for something else."""
+        super().retry()
+        if not self.is_done and self.broker.awaited.waits_for(
+            self.call.replica_id, self.broker.now_ms
+        ):
+            self.complete(self.answer())
 
     def room(self) -> int:
         return min(self.call.max_bytes, self.broker.config.limits.fetch_bytes_max)
@@ -60,6 +82,7 @@ class ReplicaFetch(ParkedFetch):
                     replica, wanted.fetch_offset, is_synced=is_synced, now_ms=self.ctx.now_ms
                 )
                 broker.followed(partition)
+                broker.awaited.came(self.call.replica_id, (partition.topic_id, partition.index))
         except KafkaError as error:
             self.view.found(entry, partition)
             if partition is None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
+from data_plane.broker.awaited_fetches import AwaitedFetches
 from data_plane.log.failures import DamagedLog, DiskFull
 from data_plane.log.log_config import LogConfig, log_config_from_topic
 from data_plane.log.log_dir import LogDir, NewPartition
@@ -68,6 +69,7 @@ class ReplicaTable:
         self._high_watermarks: dict[Key, int] = {}  # as known in the role before
         self._leaderless: set[Key] = set()  # of the replicas here
         self.has_news = True  # `ends` may say something else than before
+        self.awaited = AwaitedFetches()
         self.image = MetadataImage()
         self._judges: Judges | None = None  # of the image, made when first asked
 
@@ -240,17 +242,27 @@ class ReplicaTable:
         key, me = (topic.name, row.partition_index), self._broker_id
         if row.leader == me:
             self._note_leader(key, row)
+            self._await_followers(topic, was, row, now_ms)
             self._drop_follower(key)
             partition = self._open.get(key)
             if partition is not None:
                 self._apply_row(partition, now_ms)
             return
         self._stop_leading(key)
+        if was is not None and was.leader == me:
+            self.awaited.end((topic.topic_id, row.partition_index))
         if me in row.replicas:
             self._follow(key, row)
         elif was is not None and me in was.replicas:
             self._drop_follower(key)
             self._log_dir.delete_partitions([PartitionKey(topic.topic_id, row.partition_index)])
+
+    def _await_followers(
+        self, topic: TopicImage, was: PartitionRecord | None, row: PartitionRecord, now_ms: int
+    ) -> None:
+        if was is None or (was.leader, was.leader_epoch) != (row.leader, row.leader_epoch):
+            others = [each for each in row.isr if each != self._broker_id]
+            self.awaited.begin((topic.topic_id, row.partition_index), others, now_ms)
 
     def _apply_row(self, partition: Partition, now_ms: int) -> None:
         row = self.image.partition(partition.topic, partition.index)

@@ -1,5 +1,5 @@
 """Fetch (key 1) v4-18. v5: log start offset. v7: sessions (KIP-227). v9: leader epoch.
-v10: zstd. v11: rack, preferred replica. v12: flexible. v13: topic ids.
+v10: zstd. v11: rack, preferred replica. v12: flexible. v13: topic ids. v16: leaders (KIP-951).
 v18: how far a follower knows the high watermark, which ours do not say (KIP-1166).
 """
 

@@ -1,6 +1,6 @@
 """Produce (key 0) v3-13; 0-2 advertised, refused by 35 (KAFKA-18659). v5: log start offset.
-v7: zstd. v8: error message. v9: flexible. v11: TRANSACTION_ABORTABLE. v12: a
-transaction's partitions join by the first write (KIP-890). v13: topic ids.
+v7: zstd. v8: error message. v9: flexible. v10: leaders (KIP-951). v11: TRANSACTION_ABORTABLE.
+v12: a transaction's partitions join by the first write (KIP-890). v13: topic ids.
 """
 
 import struct
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.dispatch import CloseConnection
+from data_plane.broker.leader_hints import with_leaders
 from data_plane.broker.reply import Parts
 from data_plane.broker.transaction_access import (
     add_implicitly,
@@ -259,7 +260,9 @@ class PendingProduce(Parked):
         return self._body()
 
     def _body(self) -> Parts:
-        return [write_produce(self._ctx.api_version, self._results, self._throttle_ms)]
+        endpoints = with_leaders(self._results, self._broker.image, self._ctx.listener)
+        version = self._ctx.api_version
+        return [write_produce(version, self._results, self._throttle_ms, endpoints)]
 
 
 def is_transactional(batch: memoryview) -> bool:

@@ -18,6 +18,14 @@ from data_plane.protocol.hot.fields import (
     read_topic,
     topic_bytes,
 )
+from data_plane.protocol.hot.leaders import (
+    FETCH_FROM,
+    FETCH_LEADER_TAG,
+    Endpoint,
+    Leader,
+    endpoints_tags,
+    leader_tags,
+)
 from data_plane.protocol.primitives import (
     INT32,
     Buffer,
@@ -257,6 +265,21 @@ def write_diverging_end(out: bytearray, version: int, epoch: int, end_offset: in
     """End a partition (v12+) whose fetcher must truncate: its epoch ended before its offset."""
     assert version >= FLEXIBLE_FROM, "only a flexible fetch can tell where epochs diverge"
     out += _DIVERGING(1, 0, 13, epoch, end_offset, 0)
+
+
+def write_led_end(out: bytearray, version: int, leader: Leader) -> None:
+    """End a partition (v16+) that is led elsewhere (KIP-951)."""
+    assert version >= FETCH_FROM, "an older response has no field for it"
+    out += leader_tags(FETCH_LEADER_TAG, leader)
+
+
+def write_endpoints_end(out: bytearray, version: int, endpoints: Sequence[Endpoint]) -> None:
+    """End a response, with where the leaders are that it names (v16+)."""
+    if endpoints:
+        assert version >= FETCH_FROM, "an older response has no field for them"
+        out += endpoints_tags(endpoints)
+    else:
+        write_end(out, version)
 
 
 def write_end(out: bytearray, version: int) -> None:

@@ -18,6 +18,14 @@ from data_plane.protocol.hot.fields import (
     read_topic,
     topic_bytes,
 )
+from data_plane.protocol.hot.leaders import (
+    PRODUCE_FROM,
+    PRODUCE_LEADER_TAG,
+    Endpoint,
+    Leader,
+    endpoints_tags,
+    leader_tags,
+)
 from data_plane.protocol.primitives import INT32, Buffer, DecodeError, read_uvarint, skip_tags
 
 FLEXIBLE_FROM: Final = 9
@@ -32,7 +40,6 @@ RESULT_PACK: Final = struct.Struct(
 ).pack  # index, error, base offset, append time, log start
 _RESULT_V4: Final = struct.Struct(">ihqq").pack  # The same without the log start.
 _MARKED: Final = (0x5A5B5C5D, 0x7E7F, -0x1A2B3C4D5E6F, -0x2B3C4D5E6F7A, -0x3C4D5E6F7A8B)
-_ONE_LEADER: Final = struct.Struct(">BBBiiB").pack  # one tag, tag 0, size 9, leader, epoch, no tags
 
 
 class ProduceCall(NamedTuple):
@@ -69,7 +76,7 @@ class PartitionResult:
         self.log_start_offset = -1
         self.message: str | None = None
         self.record_errors: Sequence[tuple[int, str | None]] = ()  # (index in the batch, why)
-        self.current_leader: tuple[int, int] | None = None  # (broker id, epoch), v10+ (KIP-951)
+        self.current_leader: Leader | None = None  # v10+ (KIP-951)
 
     def fail(self, error_code: int, message: str | None) -> None:
         """Answer an error; what the append had found out is forgotten."""
@@ -150,8 +157,13 @@ def _read_flexible_rows(
     return rows, skip_tags(view, at) if view[at] else at + 1
 
 
-def write_produce(version: int, results: Results, throttle_time_ms: int = 0) -> bytes:
-    """Return the body of a produce response."""
+def write_produce(
+    version: int,
+    results: Results,
+    throttle_time_ms: int = 0,
+    endpoints: Sequence[Endpoint] = (),
+) -> bytes:
+    """Return the body of a produce response; endpoints: of leaders that are named, v10+."""
     is_flexible = version >= FLEXIBLE_FROM
     out = bytearray(count_bytes(len(results), is_flexible))
     for topic, partitions in results:
@@ -163,7 +175,7 @@ def write_produce(version: int, results: Results, throttle_time_ms: int = 0) -> 
             out.append(0)
     out += INT32.pack(throttle_time_ms)
     if is_flexible:
-        out.append(0)
+        out += endpoints_tags(endpoints if version >= PRODUCE_FROM else ())
     return bytes(out)
 
 
@@ -197,7 +209,7 @@ def _write_result(out: bytearray, version: int, result: PartitionResult, is_flex
     if not is_flexible:
         return
     leader = result.current_leader
-    if version >= 10 and leader not in (None, (-1, -1)):
-        out += _ONE_LEADER(1, 0, 9, *leader, 0)
+    if version >= PRODUCE_FROM and leader is not None:
+        out += leader_tags(PRODUCE_LEADER_TAG, leader)
     else:
         out.append(0)

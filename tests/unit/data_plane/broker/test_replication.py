@@ -1,11 +1,14 @@
 """Three brokers: copies, watermarks, changes of leader and of ISR."""
 
 import errno
+from dataclasses import replace
 from pathlib import PurePath
 from uuid import UUID
 
 import pytest
 
+from data_plane.broker.awaited_fetches import AWAITED_MS_MAX, PARKED_MS_MAX
+from data_plane.broker.leader_hints import LeaderHints
 from data_plane.log.failures import LogFailure
 from data_plane.metadata.image import TOPIC_RESOURCE
 from data_plane.metadata.records import (
@@ -21,6 +24,11 @@ from data_plane.protocol.messages.fetch import (
     FetchRequestPartition,
     FetchRequestReplicaState,
     FetchRequestTopic,
+)
+from data_plane.protocol.messages.produce import (
+    ProduceRequest,
+    ProduceRequestPartition,
+    ProduceRequestTopic,
 )
 from tests.unit.data_plane.broker.cluster_world import TOPIC, TOPIC_ID, ClusterWorld, outcome
 from tests.unit.data_plane.broker.world import batch_of
@@ -98,6 +106,109 @@ def test_a_new_leader_goes_on_and_the_old_one_truncates() -> None:
     assert world.log_bytes(0) == world.log_bytes(1) == world.log_bytes(2)
     assert b"never committed" not in world.log_bytes(0)
     assert set(world.rows[0].isr) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("mode", [CommitMode.SPREAD, CommitMode.SYNCED])
+def test_a_new_leader_waits_for_no_fetch_that_is_parked_on_other_partitions(
+    mode: CommitMode,
+) -> None:
+    """Time stands still here, so what is parked for half a second is parked for ever."""
+    world = ClusterWorld()
+    world.create_topic(partitions=2, mode=mode)
+    world.settle(ms=100)
+    world.settle(ms=100)  # The followers of partition 1 are parked at broker 1, which is idle.
+    world.change(0, leader=1)
+    world.settle()
+    sent = world.produce(1, batch_of(b"one"))
+    world.settle()
+    assert outcome(sent) == ErrorCode.NONE
+
+
+def test_a_follower_that_hears_of_its_new_leader_late_is_parked_for_a_moment_only() -> None:
+    world = ClusterWorld()
+    world.create_topic(partitions=2)
+    world.settle(ms=100)
+    world.settle(ms=100)
+    world.change(0, leader=1, only=[0, 1])
+    sent = world.produce(1, batch_of(b"one"))
+    world.settle()
+    world.learn_all(2)
+    world.settle(ms=PARKED_MS_MAX)
+    world.settle()
+    assert outcome(sent) == ErrorCode.NONE
+    awaited = world.nodes[1].up.awaited
+    assert not any(awaited.waits_for(each, world.now_ms) for each in (0, 2))
+
+
+def test_a_follower_that_does_not_come_is_not_awaited_for_ever() -> None:
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle(ms=100)
+    world.cut = {(2, 1), (1, 2)}
+    world.change(0, leader=1)
+    world.settle()
+    awaited = world.nodes[1].up.awaited
+    assert awaited.waits_for(2, world.now_ms)
+    assert not awaited.waits_for(2, world.now_ms + AWAITED_MS_MAX)
+
+
+@pytest.mark.parametrize("version", [9, 12])
+def test_a_produce_in_flight_is_told_who_leads_now_and_where(version: int) -> None:
+    """KIP-951, on the plain way and on the quick one, which the second produce takes."""
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    for _ in range(2):
+        row = ProduceRequestPartition(0, batch_of(b"kept"))
+        topic = ProduceRequestTopic(TOPIC, TOPIC_ID, partition_data=[row])
+        request = ProduceRequest(acks=-1, timeout_ms=5_000, topic_data=[topic])
+        sent = world.ask(0, request, version)
+    world.change(leader=1)
+    response = sent.response()
+    (told,) = response.responses[0].partition_responses
+    assert told.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    if version < 10:
+        assert not response.node_endpoints
+        return
+    assert (told.current_leader.leader_id, told.current_leader.leader_epoch) == (1, 1)
+    (found,) = response.node_endpoints
+    assert (found.node_id, found.host, found.port, found.rack) == (
+        *(1, "broker-1.test", 9092, "node-1"),
+    )
+
+
+@pytest.mark.parametrize("version", [15, 17])
+def test_a_fetch_elsewhere_is_told_who_leads_and_where(version: int) -> None:
+    world = ClusterWorld()
+    world.create_topic(partitions=2)
+    world.settle()
+    rows = [FetchRequestPartition(index) for index in range(2)]
+    topic = FetchRequestTopic(TOPIC, TOPIC_ID, partitions=rows)
+    response = world.ask(1, FetchRequest(max_wait_ms=0, topics=[topic]), version).response()
+    found = {row.partition_index: row for row in response.responses[0].partitions}
+    assert found[0].error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    leaders = {index: row.current_leader.leader_id for index, row in found.items()}
+    if version < 16:
+        assert (leaders, response.node_endpoints) == ({0: -1, 1: -1}, ())
+        return
+    assert leaders == {0: 0, 1: -1}
+    assert [(one.node_id, one.host, one.port) for one in response.node_endpoints] == [
+        (0, "broker-0.test", 9092)
+    ]
+
+
+def test_nobody_is_named_who_is_fenced_or_has_no_such_listener() -> None:
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    topic = world.image.topics[TOPIC]
+    assert LeaderHints(world.image, "PLAINTEXT").of(TOPIC_ID, 0) == (0, 0)
+    assert LeaderHints(world.image, "OTHER").of(TOPIC, 0) is None
+    assert LeaderHints(world.image, "PLAINTEXT").of(TOPIC, len(topic.partitions)) is None
+    assert LeaderHints(world.image, "PLAINTEXT").of(UUID(int=99), 0) is None
+    fenced = replace(world.image.brokers[0], is_fenced=True)
+    image = replace(world.image, brokers={**world.image.brokers, 0: fenced})
+    assert LeaderHints(image, "PLAINTEXT").of(TOPIC, 0) is None
 
 
 @pytest.mark.semantics("12b", "76b")

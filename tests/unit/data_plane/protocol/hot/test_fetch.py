@@ -1,6 +1,7 @@
 """The hot Fetch path equals the declaration, byte for byte and field for field."""
 
 import random
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -10,11 +11,14 @@ from data_plane.protocol.hot.fetch import (
     read_fetch,
     write_diverging_end,
     write_end,
+    write_endpoints_end,
     write_head,
+    write_led_end,
     write_result,
     write_topic,
 )
 from data_plane.protocol.hot.fields import TopicKey
+from data_plane.protocol.hot.leaders import Endpoint, Leader
 from data_plane.protocol.messages.fetch import (
     HIGH_WATERMARK_UNKNOWN,
     FetchRequest,
@@ -25,6 +29,8 @@ from data_plane.protocol.messages.fetch import (
     FetchResponse,
     FetchResponseAbortedTransaction,
     FetchResponseEpochEndOffset,
+    FetchResponseLeaderIdAndEpoch,
+    FetchResponseNodeEndpoint,
     FetchResponsePartition,
     FetchResponseTopic,
 )
@@ -213,3 +219,22 @@ def test_every_cut_is_refused(version: int) -> None:
     for cut in range(len(body)):
         with pytest.raises(DecodeError):
             read_fetch(body[:cut], version)
+
+
+@pytest.mark.parametrize("version", [16, 17, 18])
+def test_leaders_and_where_they_are_equal_the_declaration(version: int) -> None:
+    endpoints = [Endpoint(3, "three.test", 9093, None)]
+    topic = UUID(int=7)
+    out = write_head(version, 0, 1)
+    write_topic(out, version, topic, 1)
+    result = FetchResult(0, 6, -1, -1, -1)
+    write_result(out, version, result, 0)
+    write_led_end(out, version, Leader(3, 9))
+    write_end(out, version)
+    write_endpoints_end(out, version, endpoints)
+    row = replace(declared((result, b"", None)), current_leader=FetchResponseLeaderIdAndEpoch(3, 9))
+    response = FetchResponse(
+        responses=[FetchResponseTopic(topic_id=topic, partitions=[row])],
+        node_endpoints=[FetchResponseNodeEndpoint(*one) for one in endpoints],
+    )
+    assert bytes(out) == encode(response, version)

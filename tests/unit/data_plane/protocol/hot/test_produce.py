@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from data_plane.protocol.hot.fields import TopicKey
+from data_plane.protocol.hot.leaders import Endpoint, Leader
 from data_plane.protocol.hot.produce import (
     NO_RECORDS,
     PartitionResult,
@@ -18,6 +19,7 @@ from data_plane.protocol.messages.produce import (
     ProduceRequestTopic,
     ProduceResponse,
     ProduceResponseLeaderIdAndEpoch,
+    ProduceResponseNodeEndpoint,
     ProduceResponsePartition,
     ProduceResponseRecordError,
     ProduceResponseTopic,
@@ -59,6 +61,9 @@ def random_request(rng: random.Random) -> ProduceRequest:
     )
 
 
+ENDPOINTS = [Endpoint(3, "three.test", 9093, "rack-é"), Endpoint(4, "x" * 200, 9094, None)]
+
+
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("version", VERSIONS)
 def test_read_equals_the_declaration(version: int, seed: int) -> None:
@@ -92,7 +97,7 @@ def random_result(rng: random.Random) -> PartitionResult:
     result.record_errors = [
         (rng.randrange(1 << 31), rng.choice((None, "no key"))) for _ in range(rng.randrange(3))
     ]
-    result.current_leader = rng.choice((None, (-1, -1), (3, 9)))
+    result.current_leader = rng.choice((None, Leader(3, 9)))
     return result
 
 
@@ -128,8 +133,9 @@ def test_write_equals_the_declaration(version: int, seed: int) -> None:
             for topic, rows in results
         ),
         throttle_time_ms=seed,
+        node_endpoints=tuple(ProduceResponseNodeEndpoint(*one) for one in ENDPOINTS[: seed % 3]),
     )
-    assert write_produce(version, results, seed) == encode(response, version)
+    assert write_produce(version, results, seed, ENDPOINTS[: seed % 3]) == encode(response, version)
 
 
 def test_failing_forgets_what_the_append_found() -> None:
