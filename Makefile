@@ -69,8 +69,8 @@ test: setup-test ## Run the tests (T=path for a part of them)
 bench: setup-test ## Measure the broker: every figure beside its target (ARGS="throughput --n 3")
 	$(BIN)/python -m tests.bench $(ARGS)
 
-sim: setup-test ## Worlds of simulated faults: SEED=n for one, SEEDS=500 FROM=first for many, WORLD=quorum
-	$(BIN)/python -m tests.simulation $(or $(WORLD),cluster) --seeds $(if $(SEED),1,$(or $(SEEDS),100)) --from $(or $(SEED),$(FROM),0) --jobs $(if $(SEED),1,$(or $(JOBS),2)) $(ARGS)
+sim: setup-test ## Worlds of simulated faults: SEED=n for one, SEEDS=500 FROM=first for many, WORLD=quorum; BANK=1: find planted bugs
+	$(BIN)/python -m tests.simulation $(if $(BANK),bank,$(or $(WORLD),cluster)) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),$(if $(BANK),2000,100)) --from $(or $(FROM),first) --jobs $(or $(JOBS),2)) $(ARGS)
 
 fuzz: setup-test ## A million hostile frames, and hostile batches and files (ARGS="--frames 50000")
 	$(BIN)/python -m tests.fuzz $(ARGS)

@@ -1,9 +1,9 @@
 """A whole metadata quorum in one process: production nodes, hosts and disks, simulated faults."""
 
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from random import Random
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from data_plane.raft.voters import ChangeRefused, Voter, VoterKey, VoterSet
 from tests.simulation.clock import Schedule
 from tests.simulation.invariants import QuorumInvariants, Violation
 from tests.simulation.network import SimulatedNetwork, Weather
+from tests.simulation.quorum_blows import Blows
 from tests.simulation.quorum_node import QuorumNode
 
 FAULTS_MS = 30_000  # how long a world is troubled
@@ -38,6 +39,7 @@ class QuorumWorld:
         self.seed = seed
         self.schedule = Schedule()
         self.tally = Tally()
+        self._trace = hashlib.blake2b(digest_size=8)
         self._nemesis = Random(f"{seed} nemesis")
         self._workload = Random(f"{seed} workload")
         self.network: SimulatedNetwork[int] = SimulatedNetwork(
@@ -69,10 +71,24 @@ class QuorumWorld:
                     log_bytes_max=log_bytes_max,
                 )
             )
+        self._blows = Blows(
+            self.schedule,
+            self.network,
+            self.nodes,
+            self._nemesis,
+            count=self._count,
+            may_lose_directory=lambda: not self._is_churning and self._has_three_voters(),
+            new_directory=self._new_directory,
+        )
         self._menu = self._chosen_faults()
         # Who is told to stand does so whatever lease there is; here nobody's leader told him.
-        self._is_contested = self._contest in self._menu or self._blow_over_slow_disk in self._menu
+        self._is_contested = any(one in self._menu for one in self._blows.contesting)
         self._is_churning = self._nemesis.random() < 0.3  # voters come and go all the time
+
+    @property
+    def trace(self) -> str:
+        """Of all that happened so far: each event's time, and what was committed then."""
+        return self._trace.hexdigest()
 
     def _new_directory(self) -> UUID:
         return UUID(int=self._directories.getrandbits(128), version=4)
@@ -99,6 +115,7 @@ class QuorumWorld:
         return self.tally
 
     def check(self) -> None:
+        self._trace.update(b"%d %d " % (self.schedule.now_ms, self.invariants.committed_end.offset))
         alive = [node for node in self.nodes if node.host is not None]
         quorum = [node.node for node in alive if node.node is not None]
         self.invariants.looked_at(quorum)
@@ -220,10 +237,7 @@ class QuorumWorld:
             self._wall_jump,
             self._hand_over,
             self._all_lose_power,
-            self._contest,
-            self._blow_to_leader,
-            self._clocks_and_cut,
-            self._blow_over_slow_disk,
+            *self._blows.all,
         ]
         if self._nemesis.random() < 0.05:
             return []
@@ -366,99 +380,6 @@ class QuorumWorld:
             ):
                 self._count("hand over")
                 node.host.pump()
-
-    def _contest(self) -> None:
-        """Two stand in the same term; one of the others loses power with its vote just given."""
-        self._count("contested election")
-        awake = [n for n in self.nodes if n.node is not None and n.node.is_voter]
-        if len(awake) < 3:
-            return
-        first, second, *others = self._nemesis.sample(awake, len(awake))
-        self.network.weather = Weather(delay_ms_mean=self._nemesis.choice([5, 40]))
-        first.campaign()
-        self.schedule.after(self._nemesis.randrange(20), second.campaign)
-        for voter in others:
-            if self._nemesis.random() < 0.7:
-                self.schedule.after(self._nemesis.randrange(60), voter.die)
-                self.schedule.after(61, partial(self._start_again, voter))
-
-    def _start_again(self, node: QuorumNode) -> None:
-        if node.host is None:
-            node.start()
-
-    def _blow_to_leader(self) -> None:
-        """A leader whose disk is slow loses power, while somebody else is cut off."""
-        self._count("blow to the leader")
-        leader = next((n for n in self.nodes if n.node is not None and n.node.is_leader), None)
-        if leader is None:
-            return
-        leader.disk.sync_ms_mean = 400.0
-        numbers = set(range(NODES))
-        cut_off = {self._nemesis.choice(sorted(numbers - {leader.number}))}
-
-        def blow() -> None:
-            self.network.cut.clear()
-            other = {self._nemesis.choice(sorted(numbers - cut_off - {leader.number}))}
-            self.network.cut_both_ways(other, numbers - other)
-            leader.die()
-            leader.disk.sync_ms_mean = 1.0
-            self._restart_later(leader)
-
-        self.network.cut_both_ways(cut_off, numbers - cut_off)
-        self.schedule.after(self._nemesis.choice([100, 400, 900]), blow)
-        self.schedule.after(6_000, self.network.cut.clear)
-
-    def _blow_over_slow_disk(self) -> None:
-        """A follower still syncs what the next leader replaces, and then loses power."""
-        self._count("blow over a slow disk")
-        leader = next((n for n in self.nodes if n.node is not None and n.node.is_leader), None)
-        followers = [n for n in self.nodes if n is not leader and n.node is not None]
-        if leader is None or not followers:
-            return
-        slow = self._nemesis.choice(
-            [n for n in followers if n.node and n.node.is_voter] or followers
-        )
-        numbers = set(range(NODES))
-        others = numbers - {leader.number, slow.number}
-        slow.disk.sync_ms_mean = 3_000.0
-        self.network.cut_both_ways({leader.number}, others)
-
-        def blow() -> None:
-            leader.die()
-            self.network.cut.clear()
-            for number in sorted(others):
-                self.nodes[number].campaign()
-            self.schedule.after(
-                self._nemesis.choice([3_000, 8_000]), partial(self._start_again, leader)
-            )
-
-        def lose() -> None:
-            slow.die()
-            slow.disk.sync_ms_mean = 1.0
-            newest = {n.number for n in self.nodes if n.node is not None and n.node.is_leader}
-            self.network.cut_both_ways(newest, numbers - newest)
-            self._start_again(slow)
-            self._start_again(leader)
-
-        self.schedule.after(300, blow)
-        self.schedule.after(self._nemesis.choice([1_500, 3_000, 4_500]), lose)
-        self.schedule.after(9_000, self.network.cut.clear)
-
-    def _clocks_and_cut(self) -> None:
-        """Wall clocks are set, then the leader is cut off: a lease must not notice the first."""
-        self._count("clocks set, then a cut")
-        leader = next((n for n in self.nodes if n.node is not None and n.node.is_leader), None)
-        if leader is None:
-            return
-        if self._nemesis.random() < 0.5:
-            leader.clock.wall_offset_ms -= 5_000
-        else:
-            for node in self.nodes:
-                node.clock.wall_offset_ms += 5_000 * (node is not leader)
-        one = {leader.number}
-        numbers = set(range(NODES))
-        self.schedule.after(50, lambda: self.network.cut_both_ways(one, numbers - one))
-        self.schedule.after(4_000, self.network.cut.clear)
 
     # --- the end -------------------------------------------------------------------------------
 

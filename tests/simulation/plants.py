@@ -1,0 +1,111 @@
+"""What it takes to plant a bug, to see that it comes to bear, and what a world says of it.
+
+A bug is a small replacement of production code by what a plausible slip would have made of it. It
+says `bites` wherever it does something else than the right code would: a bug that never bites was
+not looked for, whatever the worlds say.
+"""
+
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import NamedTuple
+
+import pytest
+
+from tests.simulation.worlds import CLUSTER, trace_of, without_surprises, world_of
+
+PARTITION = re.compile(r" \(PartitionRecord\(.*\)\):")  # too long for a line
+SAID_MAX = 160  # characters of what a world says, kept for people
+# What its own code raises by mistake; a violation is an AssertionError.
+SLIPS_OF_A_PLANT = (TypeError, AttributeError, NameError)
+
+
+class Plant:
+    """One planting, while it lasts."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.bites_count = 0
+        self._patch = patch
+
+    def replace(self, owner: object, name: str, value: object) -> None:
+        """Let production's attribute be another one until the planting ends."""
+        self._patch.setattr(owner, name, value)
+
+    def bites(self) -> None:
+        """From here on something else happens than the right code would do."""
+        self.bites_count += 1
+
+
+class Planted(NamedTuple):
+    """One bug of the bank; world: which kind of world is to show it."""
+
+    name: str
+    plant: Callable[[Plant], None]
+    world: str = CLUSTER
+
+
+class Shown(NamedTuple):
+    """What one world came to. said: how it failed, empty if it did not.
+
+    trace: of all that happened until then; two runs of a seed with one code have the same.
+    """
+
+    said: str
+    trace: str
+    bites: int = 0
+
+
+class BrokenPlant(Exception):
+    """The replacement itself does not work; nothing was found by it."""
+
+
+@contextmanager
+def planting(planted: Planted) -> Iterator[Plant]:
+    """Production code with one bug, for as long as this lasts."""
+    with pytest.MonkeyPatch.context() as patch:
+        plant = Plant(patch)
+        planted.plant(plant)
+        yield plant
+
+
+def look_at(kind: str, seed: int, *, plant_file: str = "") -> Shown:
+    """Run one world, to its end or to the first thing that is wrong.
+
+    plant_file: where the plant's code is; raises BrokenPlant if what failed is that.
+    """
+    world = world_of(kind, seed)
+    said = ""
+    try:
+        with without_surprises():
+            world.run()
+    except Exception as error:
+        _refuse_slip(error, plant_file)
+        said = PARTITION.sub(":", f"{type(error).__name__}: {error}")[:SAID_MAX]
+    return Shown(said, trace_of(world))
+
+
+def _refuse_slip(error: BaseException, plant_file: str) -> None:
+    cause = error.__cause__ or error
+    frame = traceback.extract_tb(cause.__traceback__)[-1]
+    if isinstance(cause, SLIPS_OF_A_PLANT) and frame.filename == plant_file:
+        raise BrokenPlant(f"{plant_file}:{frame.lineno}: {cause}") from error
+
+
+def look_for(planted: Planted, seed: int) -> Shown:
+    """As `look_at`, with the bug planted."""
+    with planting(planted) as plant:
+        shown = look_at(planted.world, seed, plant_file=planted.plant.__code__.co_filename)
+        return shown._replace(bites=plant.bites_count)
+
+
+def is_shown(planted: Planted, seed: int, shown: Shown) -> bool:
+    """The world failed because of the bug: that did something, and without it nothing fails."""
+    return bool(shown.said) and shown.bites > 0 and not said_without_bug(planted.world, seed)
+
+
+@cache
+def said_without_bug(kind: str, seed: int) -> str:
+    """How a world of the code as it is fails; empty: it does not."""
+    return look_at(kind, seed).said

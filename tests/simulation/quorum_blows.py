@@ -1,0 +1,194 @@
+"""Faults that come together as chance alone would bring them once in a thousand worlds.
+
+Each aims at one promise: what a vote, a sync, a lease or a directory stands for.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from uuid import UUID
+
+from tests.simulation.clock import Schedule
+from tests.simulation.network import SimulatedNetwork, Weather
+from tests.simulation.quorum_node import QuorumNode
+
+Act = Callable[[], None]
+
+
+class Blows:
+    """may_lose_directory: three voters with their directories are there, and stay."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        network: SimulatedNetwork[int],
+        nodes: list[QuorumNode],
+        rng: Random,
+        *,
+        count: Callable[[str], None],
+        may_lose_directory: Callable[[], bool],
+        new_directory: Callable[[], UUID],
+    ) -> None:
+        self._schedule = schedule
+        self._network = network
+        self._nodes = nodes
+        self._rng = rng
+        self._count = count
+        self._may_lose_directory = may_lose_directory
+        self._new_directory = new_directory
+        self._slow_until_ms = 0
+
+    @property
+    def all(self) -> list[Act]:
+        return [
+            self.contest,
+            self.blow_to_leader,
+            self.clocks_and_cut,
+            self.blow_over_slow_disks,
+            self.lost_directory_votes,
+        ]
+
+    @property
+    def contesting(self) -> list[Act]:
+        """Those that tell somebody to stand whatever lease there is."""
+        return [self.contest, self.blow_over_slow_disks]
+
+    def contest(self) -> None:
+        """Two stand in the same term; one of the others loses power with its vote just given."""
+        self._count("contested election")
+        awake = [n for n in self._nodes if n.node is not None and n.node.is_voter]
+        if len(awake) < 3:
+            return
+        first, second, *others = self._rng.sample(awake, len(awake))
+        self._network.weather = Weather(delay_ms_mean=self._rng.choice([5, 40]))
+        first.campaign()
+        self._schedule.after(self._rng.randrange(20), second.campaign)
+        for voter in others:
+            if self._rng.random() < 0.7:
+                self._schedule.after(self._rng.randrange(60), voter.die)
+                self._schedule.after(61, partial(self._start_again, voter))
+
+    def blow_to_leader(self) -> None:
+        """A leader whose disk is slow loses power, while somebody else is cut off."""
+        self._count("blow to the leader")
+        leader = self._leader()
+        if leader is None:
+            return
+        leader.disk.sync_ms_mean = 400.0
+        cut_off = self._rng.choice([n for n in self._nodes if n is not leader])
+
+        def blow() -> None:
+            self._network.cut.clear()
+            other = self._rng.choice([n for n in self._nodes if n not in (leader, cut_off)])
+            self._isolate(other)
+            leader.die()
+            leader.disk.sync_ms_mean = 1.0
+            self._start_later(leader, 10, 300, 2_500)
+
+        self._isolate(cut_off)
+        self._schedule.after(self._rng.choice([100, 400, 900]), blow)
+        self._schedule.after(6_000, self._network.cut.clear)
+
+    def blow_over_slow_disks(self) -> None:
+        """A follower still syncs what the next leader has replaced; then it loses power.
+
+        The first leader loses what it had sent, so that the third voter may lead. What that one
+        commits rests on the follower, which must not count its earlier sync for it.
+        """
+        leader, others = self._leader(), self._other_voters()
+        if leader is None or len(others) != 2 or self._schedule.now_ms < self._slow_until_ms:
+            return
+        self._count("blow over slow disks")
+        self._slow_until_ms = self._schedule.now_ms + 10_000
+        slow, third = self._rng.sample(others, 2)
+        slow.disk.sync_ms_mean = leader.disk.sync_ms_mean = 3_000.0
+        rest = {n.number for n in self._nodes} - {leader.number, slow.number}
+        self._network.cut_both_ways({leader.number, slow.number}, rest)
+        self._schedule.after(300, lambda: self._replace(leader, slow, third))
+
+    def _replace(self, leader: QuorumNode, slow: QuorumNode, third: QuorumNode) -> None:
+        """The third is elected by the leader of before, which hears nothing more of it."""
+        leader.disk._in_flight.clear()  # Its disk had not even begun.
+        leader.die()
+        leader.disk.sync_ms_mean = 1.0
+        self._start_again(leader)
+        self._network.cut.clear()
+        self._isolate(slow)
+        self._network.weather = Weather(delay_ms_mean=20)
+        third.campaign()
+
+        def look(left: int) -> None:
+            is_elected = third.node is not None and third.node.leads is not None
+            if is_elected or not left:
+                self._network.weather = Weather()
+                self._network.cut.clear()
+                self._isolate(leader)
+            else:
+                self._schedule.after(1, partial(look, left - 1))
+
+        def lose() -> None:
+            slow.die()
+            slow.disk.sync_ms_mean = 1.0
+            self._network.cut.clear()
+            self._isolate(third)
+            self._start_again(slow)
+
+        look(300)
+        self._schedule.after(self._rng.choice([1_500, 2_500, 4_000]), lose)
+        self._schedule.after(9_000, self._network.cut.clear)
+
+    def lost_directory_votes(self) -> None:
+        """One voter lags, one comes with an empty directory, and who has everything is away.
+
+        The first two are a majority by their ids, and would elect who lacks what was committed.
+        """
+        leader, others = self._leader(), self._other_voters()
+        if leader is None or len(others) != 2 or not self._may_lose_directory():
+            return
+        self._count("lost directory is asked to vote")
+        behind, lost = self._rng.sample(others, 2)
+        self._isolate(behind)
+
+        def blow() -> None:
+            self._network.cut.clear()
+            if leader.host is None or not self._may_lose_directory():
+                return
+            leader.die()
+            lost.loses_directory(self._new_directory())
+            self._start_again(lost)
+            self._start_later(leader, 3_000, 6_000)
+
+        self._schedule.after(self._rng.choice([400, 900]), blow)
+
+    def clocks_and_cut(self) -> None:
+        """Wall clocks are set, then the leader is cut off: a lease must not notice the first."""
+        self._count("clocks set, then a cut")
+        leader = self._leader()
+        if leader is None:
+            return
+        if self._rng.random() < 0.5:
+            leader.clock.wall_offset_ms -= 5_000
+        else:
+            for node in self._nodes:
+                node.clock.wall_offset_ms += 5_000 * (node is not leader)
+        self._schedule.after(50, lambda: self._isolate(leader))
+        self._schedule.after(4_000, self._network.cut.clear)
+
+    # --- what they are made of -----------------------------------------------------------------
+
+    def _leader(self) -> QuorumNode | None:
+        return next((n for n in self._nodes if n.node is not None and n.node.is_leader), None)
+
+    def _other_voters(self) -> list[QuorumNode]:
+        return [n for n in self._nodes if n.node and n.node.is_voter and not n.node.is_leader]
+
+    def _isolate(self, node: QuorumNode) -> None:
+        one = {node.number}
+        self._network.cut_both_ways(one, {n.number for n in self._nodes} - one)
+
+    def _start_again(self, node: QuorumNode) -> None:
+        if node.host is None:
+            node.start()
+
+    def _start_later(self, node: QuorumNode, *after_ms: int) -> None:
+        self._schedule.after(self._rng.choice(after_ms), partial(self._start_again, node))

@@ -1,0 +1,40 @@
+"""What every run of the tests has of the worlds; files of their own, so that they run abreast."""
+
+from tests.simulation.bank import BANK, stored_seeds
+from tests.simulation.plants import Planted, Shown, is_shown, look_for, said_without_bug
+
+CLUSTER_WORLDS, CLUSTER_SHARES = 200, 4
+QUORUM_WORLDS = 24
+# Where a change of the brokers has shifted what seeds do, a bug is looked for in so many more.
+SHIFTED_WORLDS_MAX = 24
+
+
+def cluster_share(number: int) -> range:
+    """The seeds of one of the shares."""
+    return range(number, CLUSTER_WORLDS, CLUSTER_SHARES)
+
+
+def stored_bugs(kind: str) -> list[Planted]:
+    """Those of one kind of world that have a stored seed."""
+    stored = stored_seeds()
+    return [one for one in BANK if one.world == kind and one.name in stored]
+
+
+def replayed(planted: Planted) -> tuple[int, Shown]:
+    """The stored seed, or the next one that shows the bug, and what its world says.
+
+    Fails if none does: then `make sim BANK=1 ARGS=--refresh` has to find another.
+    """
+    first = stored_seeds()[planted.name]["seed"]
+    for seed in range(first, first + SHIFTED_WORLDS_MAX):
+        shown = look_for(planted, seed)
+        if is_shown(planted, seed, shown):
+            return seed, shown
+    raise AssertionError(f"{planted.name}: nothing in seeds {first} to {seed}; refresh the bank")
+
+
+def assert_is_found(planted: Planted) -> None:
+    """It shows, the same way each time, and without it the same seed is clean."""
+    seed, shown = replayed(planted)
+    assert look_for(planted, seed) == shown
+    assert not said_without_bug(planted.world, seed)

@@ -1,0 +1,14 @@
+"""The bank of planted bugs over whole clusters: each stored seed shows its bug."""
+
+import pytest
+
+from tests.simulation.plants import Planted
+from tests.simulation.shares import assert_is_found, stored_bugs
+from tests.simulation.worlds import CLUSTER
+
+STORED = stored_bugs(CLUSTER)
+
+
+@pytest.mark.parametrize("planted", STORED, ids=[one.name for one in STORED])
+def test_a_planted_bug_is_found(planted: Planted) -> None:
+    assert_is_found(planted)
