@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.clients import LIBRARIES
+from tests.chaos.clients import LIBRARIES, Consumer
 from tests.chaos.clients.base import NEXT, TRANSACTION_MS, Place
 from tests.chaos.crew import Crew, CrewFailed
 from tests.chaos.disks import DiskDamaged, note_replica, replicas_that_differ
@@ -257,7 +257,7 @@ def copy_the_rest(rig: Rig, crew: Crew, plan: Plan) -> None:
     crew.start("copier", order)
     deadline = time.monotonic() + STABLE_SECONDS_MAX
     try:
-        while not is_copied(reader.committed(inputs), ends):
+        while is_something_left(reader, reader.committed(inputs), ends):
             crew.tend()
             assert time.monotonic() < deadline, "the copier does not catch up"
             time.sleep(0.2)
@@ -266,9 +266,17 @@ def copy_the_rest(rig: Rig, crew: Crew, plan: Plan) -> None:
     crew.finish()
 
 
-def is_copied(committed: dict[Place, int | None], ends: dict[Place, int]) -> bool:
-    """A marker may stand between the last committed offset and the end."""
-    return all((committed[place] or 0) >= end - 1 for place, end in ends.items())
+def is_something_left(
+    reader: Consumer, committed: dict[Place, int | None], ends: dict[Place, int]
+) -> bool:
+    """Look from the committed offsets on: markers and aborted records may stand before the end."""
+    reader.assign({place: offset or 0 for place, offset in committed.items()})
+    deadline = time.monotonic() + STABLE_SECONDS_MAX
+    while not all(reader.is_at(place, end) for place, end in ends.items()):
+        if reader.poll(0.2, 1):
+            return True
+        assert time.monotonic() < deadline, "the end of the input cannot be read"
+    return False
 
 
 def note_committed(rig: Rig, record: Recorder, plan: Plan) -> None:

@@ -1,10 +1,11 @@
-"""CI's share of `make chaos`: ten kills of a broker under load, and a little of each other part."""
+"""CI's share of `make chaos` and `make soak`: ten kills under load, a little of each other part."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from tests.chaos import soak
 from tests.chaos.__main__ import exit_code
 from tests.chaos.figures import Figure
 from tests.chaos.live import Options
@@ -17,7 +18,8 @@ from tests.checker.lines import read_lines
 pytestmark = pytest.mark.timeout(600)  # A busy machine; nothing below waits for a time to pass.
 
 
-def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
+def test_ten_kills_of_three_brokers_lose_nothing(tmp_path: Path) -> None:
+    """Beside groups of both protocols, transactions, and a topic that is always compacted."""
     plan = Plan(
         faults=["kill"],
         count=10,
@@ -27,9 +29,11 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
         warm_up_seconds=1.0,
         partitions=3,
         rate=200.0,
+        has_next_group=True,
+        compacted=1,
         out=tmp_path / "report",
     )
-    with Rig() as rig:
+    with Rig(3, nodes=3, static={"log.cleaner.backoff.ms": "500"}) as rig:
         rig.start()
         verdict = run(rig, plan)
     report = (tmp_path / "report" / "report.md").read_text()
@@ -37,7 +41,8 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     assert verdict.faults == {"kill": 10}
     content = json.loads((tmp_path / "report" / "result.json").read_text())
     assert content["n"]["send"]["ok"] >= 1_000
-    assert content["n"]["replica"]["ok"] == sum(plan.topics.values())
+    assert content["n"]["replica"]["ok"] == 3 * sum(plan.topics.values())
+    assert {"readers", "readers-next"} <= verdict.views.history.ownerships.keys()
 
 
 def test_power_losses_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
@@ -59,6 +64,46 @@ def test_power_losses_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None
     assert verdict.faults == {"power-loss": 3}
 
 
+def test_cut_off_brokers_lose_nothing(tmp_path: Path) -> None:
+    """One fault of a random shape, where network namespaces may be made; elsewhere it says so."""
+    options = Options(faults=1, seed=6, fast=True, rate=200.0, out=tmp_path)
+    found, _ = run_part("cuts", options)
+    assert exit_code(found) == 0, found
+    assert found[0].verdict in ("met", "NOT RUN")
+
+
+def test_metadata_changes_under_controller_kills() -> None:
+    """Two kills; how long a failover takes is not judged here."""
+    found, _ = run_part("controllers", Options(controller_kills=2, seed=7))
+    changes, images = (figure for figure in found if figure.id == "D12" and figure.verdict)
+    assert (changes.verdict, images.verdict) == ("met", "met"), found
+    assert changes.n > 2
+
+
+def test_a_soak_of_seconds() -> None:
+    """Memory and lag are judged over hours only; what is written must be there."""
+    found = {
+        figure.what: figure
+        for figure in soak.figures(
+            soak.Soak(minutes=0.1, faults=0, rate=200.0, warm_up_minutes=0, sample_seconds=0.5)
+        )
+    }
+    assert found["records of the load"].verdict == "met", found
+    assert found["records of the load"].n > 100
+    assert found["growth of resident memory"].verdict == "UNKNOWN"
+    assert found["growth of open files"].verdict == "met", found
+
+
+def test_the_slope_of_memory_is_of_one_life() -> None:
+    """A broker that was killed begins anew, which is no growth."""
+    first = [soak.Sample(60.0 * at, 1, at * soak.MB, 9) for at in range(30)]
+    second = [soak.Sample(60.0 * (30 + at), 2, 7 * soak.MB, 9) for at in range(10)]
+    life = soak.longest_life([*first, *second])
+    assert life == first
+    assert soak.slope_mb(life) == pytest.approx(60.0)
+    assert soak.slope_mb(second) == 0.0
+
+
 @pytest.mark.parametrize("name", ["torn", "flips"])
 def test_damage_at_rest(name: str) -> None:
     found, _ = run_part(name, Options(cuts=150, flips=300))
@@ -73,7 +118,7 @@ def test_a_full_disk() -> None:
     assert found[0].verdict == "NOT RUN" or len(found) == 3
 
 
-@pytest.mark.parametrize("name", ["failover", "rolling", "controllers", "replicas"])
+@pytest.mark.parametrize("name", ["failover", "rolling", "controllers", "replicas", "catch-up"])
 def test_what_needs_three_brokers_says_so(name: str) -> None:
     (figure,), _ = run_part(name, Options(brokers=1))
     assert figure.verdict == "NOT RUN"
