@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import soak
+from tests.chaos import soak, sums
 from tests.chaos.__main__ import exit_code
 from tests.chaos.figures import Figure
 from tests.chaos.live import Options
@@ -131,6 +131,29 @@ def test_what_needs_three_brokers_says_so(name: str) -> None:
 )
 def test_exit_code(verdicts: list[str], code: int) -> None:
     assert exit_code([Figure("", "", 1, "", "", verdict) for verdict in verdicts]) == code
+
+
+def test_runs_are_summed_by_part(tmp_path: Path) -> None:
+    for seed, doubled in ((3, 0), (4, 2)):
+        (tmp_path / str(seed) / "kills").mkdir(parents=True)
+        anomalies = {"duplicate": {"count": doubled}} if doubled else {}
+        result = {
+            "seed": seed,
+            "n": {"send": {"ok": 500}},
+            "faults_done": {"kill": 150},
+            "anomalies": anomalies,
+            "valid": not doubled,
+        }
+        (tmp_path / str(seed) / "kills" / "result.json").write_text(json.dumps(result))
+    one = sums.summed((tmp_path / "3").rglob("result.json"))["kills"]
+    assert next(one.figures("kills"))[1:] == (
+        *("1 runs, 500 acked", 150, "0 anomalies"),
+        *("< 2.0 % each", "met"),
+    )
+    both = sums.summed(tmp_path.rglob("result.json"))["kills"]
+    assert both.seeds == [3, 4]
+    assert next(both.figures("kills")).measured == "2 duplicate"
+    assert sums.main([str(tmp_path)]) == 1
 
 
 def test_a_recorder_writes_each_line_at_once(tmp_path: Path) -> None:
