@@ -48,6 +48,7 @@ class Plan:
     killed_clients: Sequence[str] = ()  # posts of which one is killed beside faults
     client_kill_every: int = 2  # faults
     has_next_group: bool = False  # a group of the consumer protocol (KIP-848), too
+    transaction_max: int = 8  # records of a transaction
     compacted: int = 0  # partitions of a compacted topic
     out: Path | None = None  # where history and report are kept
     ok_sends_min: int = 1_000
@@ -149,6 +150,7 @@ def start_clients(crew: Crew, rig: Rig, plan: Plan) -> None:
             topics=topics,
             seed=plan.seed,
             rate=plan.rate,
+            transaction_max=plan.transaction_max,
             **more,
         )
 

@@ -33,7 +33,7 @@ def run(task: Task) -> None:
     while task.goes_on:
         task.beat()
         t0 = time.monotonic_ns()
-        got = consumer.poll(POLL_SECONDS, RECORDS_MAX)
+        got = consumer.poll(POLL_SECONDS, max(RECORDS_MAX, order.transaction_max))
         if got:
             name = transactions.new_name()
             task.note_poll(t0, got, x=name)

@@ -44,6 +44,7 @@ class Order:
     transactional_id: str = ""
     output: str = ""  # the copier's
     records_max: int = 0  # of a producer; 0: until it is told to stop
+    transaction_max: int = 8  # records of a transaction
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -9,7 +9,6 @@ from tests.chaos.workloads.task import Task, now_ms
 from tests.checker.outcomes import OK, of_send
 
 ABORT_SHARE = 0.1
-SENDS_MAX = 8
 
 
 class Transactions:
@@ -79,7 +78,7 @@ def run(task: Task) -> None:
         task.beat()
         began = time.monotonic()
         name = transactions.new_name()
-        count = task.rng.randrange(1, SENDS_MAX + 1)
+        count = task.rng.randrange(1, task.order.transaction_max + 1)
         transactions.begin(name)
         for _ in range(count):
             transactions.send(name, task.value())
