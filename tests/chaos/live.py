@@ -31,6 +31,7 @@ class Options:
     cuts: int = 10_000
     flips: int = 10_000
     rate: float = 400.0
+    ok_sends_min: int = 1_000  # less says nothing
     seed: int = 1
     failovers: int = 100
     controller_kills: int = 100
@@ -61,6 +62,7 @@ def live(
         count=count,
         seed=options.seed,
         rate=options.rate,
+        ok_sends_min=options.ok_sends_min,
         out=None if options.out is None else options.out / name,
         command=f"make chaos ARGS='{name} --seed {options.seed}'",
     )

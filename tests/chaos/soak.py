@@ -241,10 +241,11 @@ def leaks(soak: Soak, began_s: float, samples: list[list[Sample]]) -> Iterator[F
     slopes = [slope_mb(life) for life in lives]
     told = ", ".join(f"{one:.2f}" for one in slopes) + f" MB/h over {hours:.2f} h"
     is_met = max(slopes, default=0.0) <= SLOPE_MB_MAX
-    word = "UNKNOWN" if hours < SLOPE_HOURS_MIN else "met" if is_met else "MISSED"
+    is_short = hours < SLOPE_HOURS_MIN
+    word = "UNKNOWN" if is_short else "met" if is_met else "MISSED"
     yield Figure("L6", "growth of resident memory", len(lives), told, "1 MB/h", word)
     grown = [life[-1].descriptors - life[0].descriptors for life in lives if life]
-    word = "met" if grown and max(grown) <= DESCRIPTORS_MAX else "MISSED"
+    word = "UNKNOWN" if is_short else "met" if max(grown) <= DESCRIPTORS_MAX else "MISSED"
     yield Figure("L6", "growth of open files", len(grown), str(grown), str(DESCRIPTORS_MAX), word)
 
 

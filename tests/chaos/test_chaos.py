@@ -15,21 +15,20 @@ from tests.chaos.rig import Rig
 from tests.chaos.run import Plan, run
 from tests.checker.lines import read_lines
 
-pytestmark = pytest.mark.timeout(600)  # A busy machine; nothing below waits for a time to pass.
+pytestmark = pytest.mark.timeout(1_200)  # A busy machine; nothing below waits for a time to pass.
 
 
 def test_ten_kills_of_three_brokers_lose_nothing(tmp_path: Path) -> None:
-    """Beside groups of both protocols, transactions, and a topic that is always compacted."""
+    """Beside a group, transactions, and a topic that is always compacted."""
     plan = Plan(
         faults=["kill"],
         count=10,
         seed=4,
-        apart_seconds=(0.5, 1.5),
+        apart_seconds=(0.2, 0.8),
         fault_seconds_max=0.5,
         warm_up_seconds=1.0,
         partitions=3,
         rate=200.0,
-        has_next_group=True,
         compacted=1,
         out=tmp_path / "report",
     )
@@ -42,7 +41,6 @@ def test_ten_kills_of_three_brokers_lose_nothing(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "report" / "result.json").read_text())
     assert content["n"]["send"]["ok"] >= 1_000
     assert content["n"]["replica"]["ok"] == 3 * sum(plan.topics.values())
-    assert {"readers", "readers-next"} <= verdict.views.history.ownerships.keys()
 
 
 def test_power_losses_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
@@ -66,7 +64,7 @@ def test_power_losses_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None
 
 def test_cut_off_brokers_lose_nothing(tmp_path: Path) -> None:
     """One fault of a random shape, where network namespaces may be made; elsewhere it says so."""
-    options = Options(faults=1, seed=6, fast=True, rate=200.0, out=tmp_path)
+    options = Options(faults=1, seed=6, fast=True, ok_sends_min=200, out=tmp_path)
     found, _ = run_part("cuts", options)
     assert exit_code(found) == 0, found
     assert found[0].verdict in ("met", "NOT RUN")
@@ -81,7 +79,7 @@ def test_metadata_changes_under_controller_kills() -> None:
 
 
 def test_a_soak_of_seconds() -> None:
-    """Memory and lag are judged over hours only; what is written must be there."""
+    """Memory, files and lag are judged over hours only; what is written must be there."""
     found = {
         figure.what: figure
         for figure in soak.figures(
@@ -91,7 +89,7 @@ def test_a_soak_of_seconds() -> None:
     assert found["records of the load"].verdict == "met", found
     assert found["records of the load"].n > 100
     assert found["growth of resident memory"].verdict == "UNKNOWN"
-    assert found["growth of open files"].verdict == "met", found
+    assert found["growth of open files"].verdict == "UNKNOWN"
 
 
 def test_the_slope_of_memory_is_of_one_life() -> None:
