@@ -135,11 +135,22 @@ class LogDir:
             if name.endswith(DELETED):
                 self._garbage.append(path)
             key = key_from_directory(name)
-            if key is not None:
-                if key not in self.manifest.topics:
-                    adopted.append((key, ""))
-                self._survey_partition(key, path)
+            if key is None:
+                continue
+            if key not in self.manifest.topics:
+                if self._is_unfinished(path):
+                    continue
+                adopted.append((key, ""))
+            self._survey_partition(key, path)
         self.manifest.add(adopted)
+
+    def _is_unfinished(self, path: PurePath) -> bool:
+        """A stop came right behind the making of a directory: its partition was not created yet,
+        nobody was told of it, and it may be created still."""
+        try:
+            return not self.files.list_names(path)
+        except OSError:
+            return False
 
     def _survey_partition(self, key: PartitionKey, path: PurePath) -> None:
         try:

@@ -22,6 +22,8 @@ from tests.checker.report import write_report
 from tests.checker.verdict import Demands, Verdict, judge
 
 STABLE_SECONDS_MAX = 90.0
+LOAD_SECONDS_MAX = 120.0
+ACKNOWLEDGED = b'"op":"send","type":"ok"'  # in a line of a history
 GROUP, MEMBERS = "readers", ("member-a", "member-b")  # one of each library
 NEXT_GROUP, NEXT_MEMBERS = "readers-next", ("next-a", "next-b", "next-c")
 TRANSACTIONAL = ("transact", "copier")
@@ -71,6 +73,7 @@ def run(rig: Rig, plan: Plan) -> Verdict:
         record.note("phase", "info", name="warm-up")
         start_clients(crew, rig, plan)
         nemesis.rest(plan.warm_up_seconds)
+        await_load(rig, nemesis, plan.partitions)
         record.note("phase", "info", name="faults")
         nemesis.run(
             plan.faults,
@@ -84,6 +87,7 @@ def run(rig: Rig, plan: Plan) -> Verdict:
         rig.await_in_sync()
         record.note("phase", "info", name="heal")
         nemesis.rest(plan.warm_up_seconds)
+        await_load(rig, nemesis, plan.ok_sends_min)
         finish(rig, crew, record, plan)
     except (AssertionError, CrewFailed, DiskDamaged):
         keep_all(rig, plan)
@@ -95,6 +99,17 @@ def run(rig: Rig, plan: Plan) -> Verdict:
     if verdict.valid is False:
         keep_all(rig, plan)
     return verdict
+
+
+def await_load(rig: Rig, nemesis: Nemesis, acknowledged: int) -> None:
+    """Wait until the plain producers were told of so many records: clients begin in their time."""
+    deadline = time.monotonic() + LOAD_SECONDS_MAX
+    while True:
+        files = rig.history.glob("producer-*.jsonl")
+        if sum(path.read_bytes().count(ACKNOWLEDGED) for path in files) >= acknowledged:
+            return
+        assert time.monotonic() < deadline, f"{acknowledged} records are not taken"
+        nemesis.rest(0.5)
 
 
 def keep_all(rig: Rig, plan: Plan) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import random
+from contextlib import suppress
 from pathlib import Path, PurePath
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from data_plane.log.identity import Identity
 from data_plane.log.log_config import LogConfig
 from data_plane.log.log_dir import LogDir, NewPartition
 from data_plane.log.manifest import PartitionKey
-from data_plane.log.memory_files import MemoryFiles
+from data_plane.log.memory_files import MemoryFiles, PowerCut
 from data_plane.log.restart import RestartKind
 from data_plane.protocol.errors import ErrorCode, UnknownTopicOrPartition
 from tests.factories.record_batches import NOW_MS, append, client_batch, read_all, sync
@@ -245,6 +246,56 @@ def test_created_partitions_and_synced_records_survive_power_loss(seed: int) -> 
     first, *rest = ends(again)
     assert rest == [2, 3, 4, 5, 6]
     assert 1 <= first <= 1 + seed % 4
+
+
+def test_a_creation_that_was_cut_off_is_done_anew() -> None:
+    """Found by `make chaos`: the bare directory was taken for a partition that had lost its log,
+    and the replica was lost for good."""
+    files = MemoryFiles()
+    filled(files)
+    cut_off = PartitionKey(UUID(int=900), 0)
+    files.make_directory(ROOT / cut_off.directory_name)
+    files.kill()
+    again = start(files)
+    recover(again)
+    assert again.partitions() == KEYS
+    assert not again.quarantined
+    again.create_partitions([NewPartition(cut_off, "topic")])
+    assert again.open_partition(cut_off, CONFIG, now_ms=NOW_MS).log_end_offset == 0
+
+
+def test_a_bare_directory_of_a_known_partition_is_a_loss() -> None:
+    files = MemoryFiles()
+    filled(files)
+    directory = ROOT / KEYS[2].directory_name
+    for name in files.list_names(directory):
+        files.remove(directory / name)
+    files.kill()
+    again = start(files)
+    recover(again)
+    assert list(again.quarantined) == [KEYS[2]]
+
+
+@pytest.mark.parametrize("step", range(8))
+@pytest.mark.parametrize("has_power", [True, False])
+def test_a_stop_while_partitions_are_created_quarantines_none(step: int, has_power: bool) -> None:
+    """Whatever of their names and files is there, they are there or can be made."""
+    files = MemoryFiles()
+    log_dir = filled(files)
+    new = [PartitionKey(UUID(int=900), index) for index in range(4)]
+    files.changes_max = files.changes + step
+    with suppress(PowerCut):
+        log_dir.create_partitions([NewPartition(key, "topic") for key in new])
+    if has_power:
+        files.kill()
+    else:
+        files.crash(random.Random(step))
+    again = start(files)
+    recover(again)
+    assert not again.quarantined
+    again.create_partitions([NewPartition(key, "topic") for key in new])
+    for key in new:
+        assert again.open_partition(key, CONFIG, now_ms=NOW_MS).log_end_offset == 0
 
 
 @pytest.mark.parametrize("count", [1, 8, 9, 40])
