@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sort"
 	"sync"
 	"time"
@@ -72,7 +73,9 @@ func (m *member) poll(ctx context.Context) {
 		fetches := m.client.PollFetches(ctx)
 		m.lock.Lock()
 		fetches.EachRecord(func(record *kgo.Record) { m.found = append(m.found, record) })
-		if err := fetches.Err(); err != nil && ctx.Err() == nil {
+		// A group session that failed is told as well, though the client goes on by itself.
+		var session *kgo.ErrGroupSession
+		if err := fetches.Err(); err != nil && ctx.Err() == nil && !errors.As(err, &session) {
 			m.err = err
 		}
 		m.lock.Unlock()
