@@ -40,6 +40,12 @@ ALLOWED: Final[Sequence[Allowed]] = (
         r"(KafkaConnectionError|NodeNotReadyError)",
         "its admin client asks one broker, once",
     ),
+    Allowed(
+        "sarama",
+        "",
+        r"ClientFailed: leave: (dial tcp|EOF|read tcp|write tcp)",
+        "closing a member, it tells one coordinator once, and says so if that is gone",
+    ),
 )
 
 

@@ -41,6 +41,10 @@ func settings() *sarama.Config {
 	config.Producer.Partitioner = sarama.NewManualPartitioner
 	config.Producer.MaxMessageBytes = 1_048_588
 	config.Producer.Flush.Frequency = 20 * time.Millisecond
+	// By default it gives up within half a second, which no failover of a broker takes.
+	config.Producer.Retry.Max, config.Producer.Retry.Backoff = 40, 250*time.Millisecond
+	config.Metadata.Retry.Max, config.Metadata.Retry.Backoff = 40, 250*time.Millisecond
+	config.Producer.Transaction.Retry.Max = 100
 	config.Consumer.Return.Errors = true
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Offsets.AutoCommit.Enable = false

@@ -110,10 +110,6 @@ func (m *member) taken(count int, seconds float64) ([]lines.Record, error) {
 	taken := []lines.Record{}
 	for len(taken) < count && time.Now().Before(deadline) {
 		m.lock.Lock()
-		if m.err != nil {
-			m.lock.Unlock()
-			return nil, m.err
-		}
 		for len(m.found) > 0 && len(taken) < count && m.session != nil {
 			message := m.found[0]
 			m.found = m.found[1:]
@@ -123,6 +119,12 @@ func (m *member) taken(count int, seconds float64) ([]lines.Record, error) {
 		m.lock.Unlock()
 		time.Sleep(10 * time.Millisecond)
 	}
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if len(taken) < count && m.err != nil {
+		return nil, m.err
+	}
+	m.err = nil // It was told, and the client has gone on by itself.
 	return taken, nil
 }
 
