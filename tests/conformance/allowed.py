@@ -42,6 +42,12 @@ ALLOWED: Final[Sequence[Allowed]] = (
     ),
     Allowed(
         "sarama",
+        ADMIN,
+        r"ClientFailed: \w+: (dial tcp|EOF|read tcp|write tcp)",
+        "its admin client asks each broker that it was told of, once",
+    ),
+    Allowed(
+        "sarama",
         "",
         r"ClientFailed: leave: (dial tcp|EOF|read tcp|write tcp)",
         "closing a member, it tells one coordinator once, and says so if that is gone",
