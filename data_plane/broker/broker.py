@@ -482,6 +482,9 @@ class Broker:
             self.authorizer = self._authorizer_of(after)
         if before.client_quotas is not after.client_quotas:
             self.quotas.apply(after.client_quotas)
+        if before.configs is not after.configs:
+            scope = config_scope(self, after)
+            self._upkeep.clean_every(broker_number(scope, "log.cleaner.backoff.ms"))
         try:
             self._partitions.apply(after, self.now_ms)
         except LogFailure as error:

@@ -97,6 +97,10 @@ class Upkeep:
         """Have everything walked through from now on, whatever the interval."""
         self._retention.restart()
 
+    def clean_every(self, interval_ms: int) -> None:
+        """Look for what compaction is due that often from now on (KIP-226)."""
+        self._cleaning.go_every(interval_ms, self._now_ms)
+
     def close(self) -> None:
         """End a run under way; its drafts are thrown away when the log closes."""
         self._is_closed = True
@@ -233,6 +237,11 @@ class _Walk:
 
     def restart(self) -> None:
         self._due_ms = 0
+
+    def go_every(self, interval_ms: int, now_ms: int) -> None:
+        """A shorter interval counts from now, a longer one from the next walk."""
+        self._interval_ms = interval_ms
+        self._due_ms = min(self._due_ms, now_ms + interval_ms)
 
     def partitions(self, now_ms: int) -> Iterator[Replica]:
         """Yield the partitions of one step; what one of them refuses is tried the next time."""

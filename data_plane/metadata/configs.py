@@ -407,7 +407,6 @@ BROKER_CONFIGS = catalogue(
             "15000",
             "How often logs are looked at for what compaction is due",
             at_least(1),
-            update=_RO,
         ),
         ConfigKey(
             "log.cleaner.io.max.bytes.per.second",

@@ -41,6 +41,12 @@ ALLOWED: Final[Sequence[Allowed]] = (
         "its admin client asks one broker, once",
     ),
     Allowed(
+        "kafkajs",
+        "SCRAM|beyond a session",
+        r"ClientFailed: \w+: KafkaJS\w+: SASL SCRAM \w+ authentication failed: Closed connection",
+        "it takes a broker that dies during its handshake for a refusal, and does not ask again",
+    ),
+    Allowed(
         "sarama",
         ADMIN,
         r"ClientFailed: \w+: (dial tcp|EOF|read tcp|write tcp)",

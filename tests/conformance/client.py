@@ -13,7 +13,7 @@ from typing import ClassVar
 from tests.conformance.record import Record
 from tests.conformance.security import Security
 
-READ_SECONDS_MAX = 30.0
+READ_SECONDS_MAX = 90.0  # brokers may die meanwhile, on a loaded machine
 
 
 class NotRun(Exception):

@@ -98,6 +98,27 @@ def test_45_a_partition_that_nobody_uses_is_looked_after_too() -> None:
     assert world.broker.log_dir.used_bytes == 0
 
 
+def test_46_how_often_it_is_looked_for_can_be_changed_while_the_broker_runs() -> None:
+    """KIP-226: `log.cleaner.backoff.ms`, for the cluster or for one broker."""
+    world = World()
+    create_compacted(world, "t")
+    fill(world, "t", 20)
+    world.alter_broker("", log_cleaner_backoff_ms="1000")
+    world.sleep(1_000)
+    world.settle()
+    kept = len(seen(world, "t"))
+    assert kept < 20
+    world.alter_broker("0", log_cleaner_backoff_ms=str(10 * CLEANING_MS))
+    fill(world, "t", 20)
+    world.sleep(1_000)  # What was due before the change still is.
+    world.settle()
+    fill(world, "t", 20)
+    grown = len(seen(world, "t"))
+    world.sleep(CLEANING_MS)
+    world.settle()
+    assert len(seen(world, "t")) == grown
+
+
 @pytest.mark.semantics("46a")
 def test_46_compaction_runs_when_it_is_due_and_clients_see_the_last_of_each_key() -> None:
     world = World()

@@ -2,7 +2,7 @@
 
 import random
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -13,7 +13,7 @@ from data_plane.broker.dispatch import Session, dispatch
 from data_plane.broker.reply import Reply
 from data_plane.broker.startup import open_broker
 from data_plane.log.memory_files import MemoryFiles
-from data_plane.metadata.image import TOPIC_RESOURCE
+from data_plane.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE
 from data_plane.metadata.records import BrokerListener
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.headers import (
@@ -193,11 +193,18 @@ class World:
         assert asked.response().topics[0].error_code == 0, asked.response()
 
     def alter_topic(self, name: str, **configs: str) -> None:
+        self._alter(TOPIC_RESOURCE, name, configs)
+
+    def alter_broker(self, name: str, **configs: str) -> None:
+        """name: a broker's id, or "" for all."""
+        self._alter(BROKER_RESOURCE, name, configs)
+
+    def _alter(self, kind: int, name: str, configs: Mapping[str, str]) -> None:
         rows = [
             IncrementalAlterConfigsRequestConfig(key.replace("_", "."), SET, value)
             for key, value in configs.items()
         ]
-        resource = IncrementalAlterConfigsRequestResource(TOPIC_RESOURCE, name, rows)
+        resource = IncrementalAlterConfigsRequestResource(kind, name, rows)
         asked = self.ask(IncrementalAlterConfigsRequest([resource]), 1)
         self.executor.run()
         assert asked.response().responses[0].error_code == 0, asked.response()
