@@ -64,6 +64,7 @@ def open_broker(
             directory_id=log_dir.identity.directory_id,
             cluster_id=config.cluster_id,
             rng=rng,
+            is_distrusted=log_dir.is_distrusted,
         )
         controller.static = static_configs(config)
         if not (controller.node.is_voter and len(controller.node.voters) == 1):
@@ -91,8 +92,8 @@ def open_broker(
             cleaner=cleaner,
             peers=peers,
         )
-    except BaseException:
-        log_dir.close(is_clean=False)
+    except BaseException as error:
+        log_dir.abandon(error)
         raise
 
 
@@ -159,6 +160,7 @@ def open_controller(
         address=config.quorum_listener.reached_at,
         initial_voters=initial if config.initial_voters or config.join else None,
         rng=rng,
+        is_distrusted=log_dir.is_distrusted,
     )
     controller.static = static_configs(config)
     return controller

@@ -21,6 +21,7 @@ from data_plane.log.failures import DirectoryRefused
 Bytes = bytes | bytearray | memoryview
 
 OPEN_FILES_MAX = 512
+COPIED_TOGETHER_BYTES = 1 << 20
 IOVECS_MAX = 1000  # IOV_MAX is 1024 on Linux and macOS.
 
 
@@ -284,6 +285,24 @@ def replace_unsynced(files: Files, path: PurePath, content: bytes) -> File:
     file.append([content], len(content))
     files.rename(draft, path)
     return file
+
+
+def write_anew(files: Files, path: PurePath) -> None:
+    """Replace a file by a copy whose bytes are durable; its name is not yet: sync_directory.
+
+    Where a sync has failed the page cache may hold what the disk never got, and would take every
+    later sync for a success. Raises OSError.
+    """
+    draft = path.with_name(path.name + ".tmp")
+    source, copied = files.open(path), files.open(draft, create=True)
+    copied.truncate(0)
+    position, size_bytes = 0, source.size_bytes()
+    while position < size_bytes:
+        part = source.read(position, COPIED_TOGETHER_BYTES)
+        copied.append([part], len(part))
+        position += len(part)
+    copied.sync()
+    files.rename(draft, path)
 
 
 def read_whole(files: Files, path: PurePath) -> bytes | None:

@@ -67,6 +67,8 @@ class LogDir:
         self._boot_id = boot_id
         self._was_clean = kind in (RestartKind.CLEAN, RestartKind.NEW_DIRECTORY)
         self._is_recovered = self._was_clean
+        # Storage failed in the last run: what is read may not be on the disk.
+        self.is_distrusted = restart.has_failed(files, root)
         self.manifest = Manifest(files, root)
         if self.manifest.damaged_lines:
             logger.warning("%s: %d damaged", root / MANIFEST_NAME, self.manifest.damaged_lines)
@@ -222,6 +224,7 @@ class LogDir:
                 was_clean=self._was_clean,
                 now_ms=now_ms,
                 syncs=syncs,
+                is_distrusted=self.is_distrusted and not self._is_recovered,
             )
         except DamagedLog as error:
             self.quarantine(key, str(error))
@@ -332,6 +335,12 @@ class LogDir:
     def mark_failure(self, failure: LogFailure) -> None:
         """Note that storage failed, if a note can still be written; then exit with code 74."""
         restart.mark_failure(self.files, self.root, str(failure))
+
+    def abandon(self, error: BaseException) -> None:
+        """A start has failed. A failed sync is as fatal then as later: the next start must know."""
+        if isinstance(error, LogFailure):
+            self.mark_failure(error)
+        self.close(is_clean=False)
 
     def close(self, *, is_clean: bool) -> None:
         """Close every log and give the directory up.

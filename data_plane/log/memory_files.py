@@ -47,7 +47,8 @@ class MemoryFile:
         self.content = bytearray()
         self.durable = bytearray()
         self._shared_bytes = 0  # How long a prefix both have in common.
-        self._is_dropped = False  # A failed sync lost the dirty pages; later syncs then lie.
+        # What a failed sync has dropped: it can be read, and later syncs leave a hole there.
+        self._dropped = range(0)
 
     def read(self, position: int, size_bytes: int) -> bytes:
         self._files.trip("read", self.path)
@@ -70,19 +71,35 @@ class MemoryFile:
         del self.content[size_bytes:]
         self.content.extend(bytes(size_bytes - len(self.content)))
         self._shared_bytes = min(self._shared_bytes, size_bytes)
+        self._dropped = range(self._dropped.start, min(self._dropped.stop, size_bytes))
 
     def sync(self) -> None:
         try:
             self._files.trip("sync", self.path)
         except OSError:
-            self._is_dropped = True
+            self.drop()
             raise
-        if not self._is_dropped:
-            self.durable[self._shared_bytes :] = self.content[self._shared_bytes :]
-            self._shared_bytes = len(self.content)
+        self.make_durable()
+
+    def make_durable(self) -> None:
+        self.durable[self._shared_bytes :] = self.content[self._shared_bytes :]
+        self._shared_bytes = len(self.content)
+        if self._dropped:
+            self.durable[self._dropped.start : self._dropped.stop] = bytes(len(self._dropped))
+            self._shared_bytes = self._dropped.start
+
+    def drop(self) -> None:
+        """A sync has failed: what was not durable counts as written from now on, and is not."""
+        start = self._dropped.start if self._dropped else self._shared_bytes
+        self._dropped = range(start, len(self.content))
 
     def size_bytes(self) -> int:
         return len(self.content)
+
+    @property
+    def durable_prefix_bytes(self) -> int:
+        """How much of what the process sees is durable as it is."""
+        return self._shared_bytes
 
     def lose_power(self, rng: random.Random | None) -> None:
         """Keep the durable bytes and, if nothing was cut since, a damaged part of the rest."""
@@ -92,7 +109,7 @@ class MemoryFile:
         self.content = bytearray(kept)
         self.durable = bytearray(kept)
         self._shared_bytes = len(kept)
-        self._is_dropped = False
+        self._dropped = range(0)
 
 
 def torn(tail: bytes, rng: random.Random) -> bytes:
@@ -156,6 +173,13 @@ class MemoryFiles:
         self._locks.clear()
         self.faults.clear()
 
+    def durable_bytes(self, path: PurePath) -> int:
+        """How long a prefix of a file a power loss leaves for certain; 0 if its name would go."""
+        file = self._durable_names.get(path)
+        if file is None or file is not self._files.get(path):
+            return 0
+        return file.durable_prefix_bytes
+
     def copy(self) -> "MemoryFiles":
         """Return an independent copy, so that a test may try many endings of one history."""
         twin = MemoryFiles(self.capacity_bytes)
@@ -164,7 +188,7 @@ class MemoryFiles:
         for path, file in self._files.items():
             copied = twin._files[path] = MemoryFile(twin, path)
             copied.content = bytearray(file.content)
-            copied.sync()
+            copied.make_durable()
         twin._durable_names = dict(twin._files)
         return twin
 
@@ -264,9 +288,14 @@ class MemoryFiles:
     def sync_file_system(self, directory: PurePath) -> bool:
         if not self.has_syncfs:
             return False
-        self.trip("sync_file_system", directory)
+        try:
+            self.trip("sync_file_system", directory)
+        except OSError:
+            for file in self._files.values():
+                file.drop()
+            raise
         for file in self._files.values():
-            file.sync()
+            file.make_durable()
         self._durable_names = dict(self._files)
         self._durable_directories = set(self._directories)
         return True

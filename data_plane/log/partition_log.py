@@ -41,13 +41,23 @@ class PartitionLog(ShrinkableLog):
         was_clean: bool,
         now_ms: int,
         syncs: RecoverySyncs | None = None,
+        is_distrusted: bool = False,
     ) -> "PartitionLog":
         """Open an existing log, recovering it unless it was closed cleanly.
 
         syncs: what has to be run before the log is used; None: that is done here.
+        is_distrusted: see load_log.
         Raises LostLog or DamagedLog (quarantine the partition) and LogFailure (stop the broker).
         """
-        loaded = load_log(files, directory, config, was_clean=was_clean, now_ms=now_ms, syncs=syncs)
+        loaded = load_log(
+            files,
+            directory,
+            config,
+            was_clean=was_clean,
+            now_ms=now_ms,
+            syncs=syncs,
+            is_distrusted=is_distrusted,
+        )
         return cls(files, directory, config, loaded)
 
     def close(self, *, is_clean: bool) -> None:

@@ -17,8 +17,8 @@ from pathlib import PurePath
 import crc32c
 
 from data_plane.log.checkpoint import NOT_CLEAN, Checkpoint, read_checkpoint
-from data_plane.log.failures import DamagedLog, LostLog
-from data_plane.log.files import File, Files
+from data_plane.log.failures import DamagedLog, LogFailure, LostLog
+from data_plane.log.files import File, Files, write_anew
 from data_plane.log.leader_epochs import LeaderEpochs
 from data_plane.log.log_config import LogConfig
 from data_plane.log.producer_state import ProducerStates
@@ -74,11 +74,14 @@ def load_log(
     was_clean: bool,
     now_ms: int,
     syncs: RecoverySyncs | None = None,
+    is_distrusted: bool = False,
 ) -> LoadedLog:
     """Open what `directory` holds.
 
     syncs: takes what has to become durable before anybody builds on the log; None: it is synced
-    here. Raises LostLog, DamagedLog, or LogFailure if a sync fails.
+    here. is_distrusted: a write or sync has failed, so what is read may not be on the disk, and a
+    sync would not tell: what was not known to be durable is written anew.
+    Raises LostLog, DamagedLog, or LogFailure if a sync fails.
     """
     if not files.exists(directory):
         raise LostLog(f"{directory.name} is missing")
@@ -97,10 +100,22 @@ def load_log(
             was_clean=was_clean and not has_swapped,
             has_swapped=has_swapped,
         )
+        if is_distrusted:
+            _write_anew(files, loaded, checkpoint or Checkpoint())
     except OSError as error:  # Unreadable is this partition's misfortune, not the broker's.
         raise DamagedLog(f"{directory.name}: {error.strerror}") from error
     own.run()
     return loaded
+
+
+def _write_anew(files: Files, loaded: LoadedLog, checkpoint: Checkpoint) -> None:
+    """Of segments that end at or below the recovery point every byte was durable before."""
+    for segment in loaded.segments:
+        if segment.next_offset > checkpoint.recovery_point:
+            try:
+                write_anew(files, segment.log_path)
+            except OSError as error:
+                raise LogFailure(segment.log_path, "write anew", error) from error
 
 
 class _Recovery:

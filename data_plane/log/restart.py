@@ -33,7 +33,7 @@ def restart_kind(files: Files, root: PurePath, *, is_new: bool, boot_id: str) ->
     if read_whole(files, root / CLEAN_NAME) == CLEAN_CONTENT:
         return RestartKind.CLEAN
     is_same_boot = boot_id and read_whole(files, root / RUNNING_NAME) == boot_id.encode()
-    if is_same_boot and not files.exists(root / FAILURE_NAME):
+    if is_same_boot and not has_failed(files, root):
         return RestartKind.PROCESS_CRASH
     return RestartKind.POWER_LOSS
 
@@ -60,8 +60,13 @@ def mark_failure(files: Files, root: PurePath, reason: str) -> bool:
     return True
 
 
+def has_failed(files: Files, root: PurePath) -> bool:
+    """True from a failure of storage until a recovery is through."""
+    return files.exists(root / FAILURE_NAME)
+
+
 def clear_failure(files: Files, root: PurePath) -> None:
     """Forget a failure once recovery has synced everything it kept."""
-    if files.exists(root / FAILURE_NAME):
+    if has_failed(files, root):
         files.remove(root / FAILURE_NAME)
         files.sync_directory(root)

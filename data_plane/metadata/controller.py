@@ -63,19 +63,21 @@ class Controller:
         cluster_id: str = "",
         address: str = "",
         initial_voters: VoterSet | None = None,
+        is_distrusted: bool = False,
     ) -> "Controller":
         """Read the log in `directory` and replay what is known to be committed.
 
         initial_voters: what an empty directory begins with; an empty set for a broker that joins;
         None: it is the only voter. That one wins its election here and replays everything.
-        address: where this node's quorum listener is reached. Blocks; for the start of a process.
+        address: where this node's quorum listener is reached. is_distrusted: storage failed in the
+        last run (RaftDisk.load). Blocks; for the start of a process.
         Raises DamagedLog or LogFailure.
         """
         disk = RaftDisk(files, directory)
         if initial_voters is not None and disk.is_empty:
             last_offset = 0 if len(initial_voters) else -1
             disk.bootstrap([encode_voters(initial_voters)], last_offset)
-        hard_state, batches = disk.load()
+        hard_state, batches = disk.load(is_distrusted=is_distrusted)
         snapshot = disk.snapshot
         node = RaftNode(
             voter_id,

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from data_plane.log.failures import LogFailure
-from data_plane.log.files import File, Files, read_whole, write_atomically
+from data_plane.log.files import File, Files, read_whole, write_anew, write_atomically
 from data_plane.raft.entries import EntryBatch, HardState, Ready
 from data_plane.raft.failures import DiskFull, damaged, storage_failures
 from data_plane.raft.frames import (
@@ -68,10 +68,14 @@ class RaftDisk:
     def log_bytes(self) -> int:
         return self._end
 
-    def load(self) -> tuple[HardState, list[EntryBatch]]:
-        """Read everything back, mending it and cutting off a torn tail. Raises DamagedLog.
+    def load(self, *, is_distrusted: bool = False) -> tuple[HardState, list[EntryBatch]]:
+        """Read everything back, mending it and cutting off a torn tail.
+
+        Raises DamagedLog, or LogFailure.
 
         The batches are those behind `snapshot`, which is None where there is none.
+        is_distrusted: storage has failed, so what is read may not be on the disk, and a sync would
+        not tell: the log is written anew.
         """
         self._files.make_directory(self._directory)
         self._files.sync_directory(self._directory.parent)
@@ -89,7 +93,14 @@ class RaftDisk:
         batches = self._read_frames(content)
         if self._end < len(content):
             file.truncate(self._end)
-        file.sync()  # Also what a process crash left in the page cache is kept: make it last.
+        if is_distrusted:
+            with storage_failures(self._directory, "write anew"):
+                write_anew(self._files, self._log_path)
+                self._files.sync_directory(self._directory)
+            self._file = self._files.open(self._log_path)
+        else:
+            with storage_failures(self._directory, "sync"):
+                file.sync()  # Also what a process crash left in the page cache is kept.
         newest = max(batches[-1].term if batches else 0, self.snapshot.term if self.snapshot else 0)
         if newest > hard_state.term:
             raise damaged(self._state_path, "its term is older than the log's")

@@ -182,8 +182,8 @@ class BrokerProcess:
                 cleaner=cleaner,
                 peers=None if self._network is None else self._network.peers,
             )
-        except BaseException:
-            log_dir.close(is_clean=False)
+        except BaseException as error:
+            log_dir.abandon(error)
             raise
 
     @property

@@ -1,6 +1,7 @@
 """Simulated clients: real frames over simulated connections, retries, and what was promised."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -21,10 +22,11 @@ from data_plane.protocol.messages.produce import (
 )
 from data_plane.protocol.records.record import Record, encode_batch
 from data_plane.protocol.schema import decode, encode, info_of
-from tests.simulation.cluster_invariants import ClusterInvariants, Violation
+from tests.simulation.cluster_invariants import ClusterInvariants, Place, Violation
+from tests.simulation.machine import EPOCH_MS
+from tests.simulation.plan import MAIN
 from tests.simulation.streams import Connection, Streams
 
-TOPIC = "t"
 BACKOFF_MS = 100
 PATIENCE_MS = 4_000
 NOBODY = -1
@@ -33,20 +35,36 @@ VERSIONS = {0: 9, 1: 12, 3: 9, 19: 7, 22: 4, 44: 1}
 OnResponse = Callable[[Any], None]  # the response, or None: lost
 
 
+@dataclass(frozen=True, slots=True)
+class Who:
+    """One client's place in the world."""
+
+    number: int  # in the network
+    brokers: int
+    streams: Streams
+    rng: Random
+    invariants: ClusterInvariants
+
+
 class Client:
     """One request at a time to each broker; a connection that is late is left for another."""
 
-    def __init__(self, number: int, brokers: int, streams: Streams, rng: Random) -> None:
-        self.number = number
-        self.rng = rng
-        self.schedule = streams.schedule
-        self._brokers = brokers
-        self._streams = streams
+    def __init__(self, who: Who) -> None:
+        self.number = who.number
+        self.rng = who.rng
+        self.schedule = who.streams.schedule
+        self.invariants = who.invariants
+        self._brokers = who.brokers
+        self._streams = who.streams
         self._connections: dict[int, Connection] = {}
         self._waiting: dict[int, tuple[int, OnResponse]] = {}
         self._correlation_id = 0
-        self.leaders: dict[int, tuple[int, int]] = {}  # partition: (leader, epoch)
-        self._epochs: dict[int, int] = {}  # the newest known; who tells of an older one is late
+        self.leaders: dict[Place, tuple[int, int]] = {}  # (leader, epoch)
+        self._epochs: dict[Place, int] = {}  # the newest known; who tells of an older one is late
+
+    @property
+    def now_ms(self) -> int:
+        return EPOCH_MS + self.schedule.now_ms
 
     def some_broker(self) -> int:
         return self.rng.randrange(self._brokers)
@@ -54,11 +72,13 @@ class Client:
     def later(self, act: Callable[[], None], ms: int = BACKOFF_MS) -> None:
         self.schedule.after(ms + self.rng.randrange(20), act)
 
-    def ask(self, broker: int, request: object, on_response: OnResponse) -> None:
+    def ask(
+        self, broker: int, request: object, on_response: OnResponse, version: int | None = None
+    ) -> None:
         self._correlation_id += 1
         number = self._correlation_id
         key = info_of(type(request)).api_key
-        version = VERSIONS[key]
+        version = VERSIONS[key] if version is None else version
         head = encode_request_header(RequestHeader(key, version, number, f"client {self.number}"))
         connection = self._connections.get(broker)
         if connection is None:
@@ -91,23 +111,38 @@ class Client:
             self._connections.pop(broker).hang_up()
             self._take(broker, None)
 
-    def find_leaders(self, then: Callable[[], None]) -> None:
+    def find_leaders(self, then: Callable[[], None], topic: str = MAIN) -> None:
         """Ask any broker, until one knows; `then` looks at `leaders`."""
 
         def told(response: Any) -> None:
-            for topic in () if response is None else response.topics:
-                for row in topic.partitions:
-                    epoch = self._epochs.get(row.partition_index, -1)
-                    if row.leader_id != NOBODY and row.leader_epoch >= epoch:
-                        self._epochs[row.partition_index] = row.leader_epoch
-                        self.leaders[row.partition_index] = (row.leader_id, row.leader_epoch)
+            for row in () if response is None else response.topics[0].partitions:
+                place = (topic, row.partition_index)
+                if row.leader_id != NOBODY and row.leader_epoch >= self._epochs.get(place, -1):
+                    self._epochs[place] = row.leader_epoch
+                    self.leaders[place] = (row.leader_id, row.leader_epoch)
             self.later(then, 1)
 
-        request = MetadataRequest(topics=[MetadataRequestTopic(name=TOPIC)])
+        request = MetadataRequest(topics=[MetadataRequestTopic(name=topic)])
         self.ask(self.some_broker(), request, told)
 
 
-class Producer(Client):
+class Worker(Client):
+    """A client that has something to do all the time, until it is told to stop."""
+
+    def __init__(self, who: Who) -> None:
+        super().__init__(who)
+        self.done = 0  # how much of it; grows
+        self.is_stopping = False
+        self.is_idle = False
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} {self.number}: {self.done}, idle {self.is_idle}"
+
+
+class Producer(Worker):
     """Idempotent, acks=all, one batch under way: what was acknowledged has to be there for good."""
 
     FATAL = frozenset(
@@ -118,23 +153,11 @@ class Producer(Client):
         }
     )
 
-    def __init__(
-        self,
-        number: int,
-        brokers: int,
-        streams: Streams,
-        rng: Random,
-        *,
-        index: int,
-        invariants: ClusterInvariants,
-    ) -> None:
-        super().__init__(number, brokers, streams, rng)
-        self.index = index
-        self.is_stopping = False
-        self.is_idle = False
+    def __init__(self, who: Who, place: Place) -> None:
+        super().__init__(who)
+        self.place = place
         self.acknowledged = 0
         self.retried = 0
-        self._invariants = invariants
         self._producer_id = -1
         self._epoch = -1
         self._sequence = 0
@@ -162,7 +185,7 @@ class Producer(Client):
         records = [Record(at, 0, b"key", value) for at, value in enumerate(values)]
         batch = encode_batch(
             records,
-            base_timestamp_ms=self._count,
+            base_timestamp_ms=self.now_ms,
             producer_id=self._producer_id,
             producer_epoch=self._epoch,
             base_sequence=self._sequence,
@@ -171,18 +194,18 @@ class Producer(Client):
         self._send(batch, values)
 
     def _send(self, batch: bytes, values: list[bytes]) -> None:
-        leader, _ = self.leaders.get(self.index, (NOBODY, -1))
+        leader, _ = self.leaders.get(self.place, (NOBODY, -1))
         if leader == NOBODY:
-            self.find_leaders(lambda: self._send_or_wait(batch, values))
+            self.find_leaders(lambda: self._send_or_wait(batch, values), self.place[0])
             return
-        topic = ProduceRequestTopic(
-            TOPIC, partition_data=[ProduceRequestPartition(self.index, batch)]
-        )
+        name, index = self.place
+        rows = [ProduceRequestPartition(index, batch)]
+        topic = ProduceRequestTopic(name, partition_data=rows)
         request = ProduceRequest(acks=-1, timeout_ms=2_000, topic_data=[topic])
         self.ask(leader, request, lambda response: self._told(response, batch, values))
 
     def _send_or_wait(self, batch: bytes, values: list[bytes]) -> None:
-        if self.index in self.leaders:
+        if self.place in self.leaders:
             self._send(batch, values)
         else:
             self.later(lambda: self._send(batch, values))
@@ -195,42 +218,32 @@ class Producer(Client):
                 raise Violation(f"producer {self.number} keeps the rules and is told {code}")
             if row.error_code == ErrorCode.NONE:
                 self.acknowledged += len(values)
-                self._invariants.acknowledged(self.index, row.base_offset, values)
+                self.done += 1
+                self.invariants.acknowledged(self.place, row.base_offset, values)
                 self.later(self._next, self.rng.choice([0, 50, 400]))
                 return
         self.retried += 1
-        self.leaders.pop(self.index, None)
+        self.leaders.pop(self.place, None)
         self.later(lambda: self._send(batch, values))
 
 
 class Reader(Client):
     """Reads a partition to its end again and again; whatever it sees must be what is committed."""
 
-    def __init__(
-        self,
-        number: int,
-        brokers: int,
-        streams: Streams,
-        rng: Random,
-        *,
-        index: int,
-        invariants: ClusterInvariants,
-    ) -> None:
-        super().__init__(number, brokers, streams, rng)
-        self.index = index
+    def __init__(self, who: Who, place: Place) -> None:
+        super().__init__(who)
+        self.place = place
         self.read = 0
         self._offset = 0
-        self._invariants = invariants
 
     def start(self) -> None:
-        leader, epoch = self.leaders.get(self.index, (NOBODY, -1))
+        leader, epoch = self.leaders.get(self.place, (NOBODY, -1))
+        name, index = self.place
         if leader == NOBODY:
-            self.find_leaders(lambda: self.later(self.start))
+            self.find_leaders(lambda: self.later(self.start), name)
             return
-        row = FetchRequestPartition(
-            self.index, current_leader_epoch=epoch, fetch_offset=self._offset
-        )
-        topic = FetchRequestTopic(TOPIC, partitions=[row])
+        row = FetchRequestPartition(index, current_leader_epoch=epoch, fetch_offset=self._offset)
+        topic = FetchRequestTopic(name, partitions=[row])
         request = FetchRequest(max_wait_ms=300, min_bytes=1, topics=[topic])
         self.ask(leader, request, self._told)
 
@@ -240,13 +253,13 @@ class Reader(Client):
             if row.error_code == ErrorCode.OFFSET_OUT_OF_RANGE:
                 raise Violation(f"a reader is told that offset {self._offset} is nowhere")
             if not row.error_code:
-                self._offset = self._invariants.was_read(
-                    self.index, self._offset, bytes(row.records or b"")
+                self._offset = self.invariants.was_read(
+                    self.place, self._offset, bytes(row.records or b"")
                 )
                 self.read += 1
                 if self.rng.random() < 0.02:
                     self._offset = 0
                 self.later(self.start, 50)
                 return
-        self.leaders.pop(self.index, None)
+        self.leaders.pop(self.place, None)
         self.later(self.start)

@@ -5,11 +5,14 @@ The bytes are those of data_plane/log/memory_files.py; here is when work on them
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import PurePath
 from random import Random
 
 from data_plane.log.memory_files import TIB, MemoryFiles, PowerCut
 from data_plane.replication.executor import Done, Work
 from tests.simulation.clock import Schedule
+
+RunOn = Callable[[Callable[[], None]], None]
 
 
 class SimulatedDisk:
@@ -21,19 +24,24 @@ class SimulatedDisk:
     def __init__(self, schedule: Schedule, rng: Random) -> None:
         self.files = MemoryFiles()
         self.sync_ms_mean = 1.0
-        self.run_on: Callable[[Callable[[], None]], None] = lambda act: act()
+        self.run_on: RunOn = lambda act: act()
         self._schedule = schedule
         self._rng = rng
         self._in_flight: list[Sequence[Work]] = []
+        self._others: list[PurePath] = []  # another tenant's files
         self._life = 0  # Work of a dead process is never done.
 
     def submit(self, work: Sequence[Work], done: Done) -> None:
+        self.submit_for(self.run_on, work, done)
+
+    def submit_for(self, run_on: RunOn, work: Sequence[Work], done: Done) -> None:
+        """As `submit`, for one of several threads of the process."""
         self._in_flight.append(work)
         delay_ms = int(self._rng.expovariate(1 / self.sync_ms_mean))
         life = self._life
-        self._schedule.after(delay_ms, lambda: self._carry_out(life, work, done))
+        self._schedule.after(delay_ms, lambda: self._carry_out(life, run_on, work, done))
 
-    def _carry_out(self, life: int, work: Sequence[Work], done: Done) -> None:
+    def _carry_out(self, life: int, run_on: RunOn, work: Sequence[Work], done: Done) -> None:
         if life != self._life:
             return
         self._in_flight.remove(work)
@@ -43,7 +51,16 @@ class SimulatedDisk:
                 one()
             except Exception as error:
                 failure = failure or error
-        self.run_on(lambda: done(failure) if life == self._life else None)
+        run_on(lambda: done(failure) if life == self._life else None)
+
+    def finishes(self) -> None:
+        """The process ends in order: what is under way is done first, and nobody hears of it."""
+        self._life += 1
+        for work in self._in_flight:
+            for one in work:
+                with suppress(Exception):
+                    one()
+        self._in_flight.clear()
 
     def process_dies(self) -> None:
         """The machine goes on: what was written stays; what was under way is half done."""
@@ -59,14 +76,25 @@ class SimulatedDisk:
         """The directory is gone for good."""
         self._life += 1
         self._in_flight.clear()
+        self._others.clear()
         self.files = MemoryFiles()
 
     def fills_up(self) -> None:
         used = self.files.capacity_bytes - self.files.free_bytes()
         self.files.capacity_bytes = used + self._rng.randrange(200)
 
+    def fill(self, other: PurePath, free_bytes: int) -> None:
+        """Let another tenant's file leave only so much room."""
+        if self.files.free_bytes() > free_bytes:
+            self._others.append(other.with_name(f"{other.name}-{len(self._others)}"))
+            self.files.allocate(self._others[-1], self.files.free_bytes() - free_bytes)
+
     def has_room(self) -> None:
         self.files.capacity_bytes = TIB
+        for path in self._others:
+            if self.files.exists(path):
+                self.files.remove(path)
+        self._others.clear()
 
     def _tear(self) -> None:
         """Do a random part of each piece of work that was under way."""
@@ -78,3 +106,13 @@ class SimulatedDisk:
                     one()
             self.files.changes_max = None
         self._in_flight.clear()
+
+
+class DiskQueue:
+    """What one thread of a process has of the disk. Implements replication.executor.Executor."""
+
+    def __init__(self, disk: SimulatedDisk, run_on: RunOn) -> None:
+        self._disk, self._run_on = disk, run_on
+
+    def submit(self, work: Sequence[Work], done: Done) -> None:
+        self._disk.submit_for(self._run_on, work, done)

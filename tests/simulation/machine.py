@@ -1,12 +1,14 @@
 """One machine of the cluster's world: a disk that stays, and whole brokers that come and go.
 
 What the broker's process does with threads and sockets (server/process.py, server/quorum_thread.py)
-is done here in events: the quorum and the broker post to each other, in order.
+is done here in events: the quorum and the broker have turns of their own and post to each other, in
+order.
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TypeVar, cast
@@ -31,7 +33,7 @@ from data_plane.replication.waiting import Parked
 from data_plane.security.principals import ANONYMOUS
 from data_plane.server.quorum_thread import QuorumFront, QuorumThread
 from tests.simulation.clock import NodeClock, Schedule
-from tests.simulation.disk import SimulatedDisk
+from tests.simulation.disk import DiskQueue, SimulatedDisk
 from tests.simulation.network import SimulatedNetwork
 from tests.simulation.serving import Served, SimulatedPeers
 from tests.simulation.streams import Connection, Streams
@@ -43,11 +45,20 @@ CLUSTER_ID = "simulated"
 EPOCH_MS = 1_700_000_000_000
 QUORUM_TICK_MS_MAX = 100
 BROKER_TICK_MS_MAX = 1_000
+REFUSED_TWICE_MS = 300  # a dead process's peers know it by then (durability.md 5)
+HAND_OVER_MS_MAX = 10_000  # as server/process.py
+CLOSING_MS_MAX = 5_000
+QUORUM_HAND_OVER_MS_MAX = 2_000
+POLL_MS = 50
 CLIENTS_FROM = 100  # their numbers in the network
 
 
 class ProcessEnds(BaseException):
     """What os._exit is in production: nothing of the process runs after it."""
+
+    def __init__(self, why: str, *, is_storage: bool = False) -> None:
+        super().__init__(why)
+        self.is_storage = is_storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class Site:
     voters: tuple[InitialVoter, ...]
     static: dict[str, str]
     log_bytes_max: int
+    lose: Callable[[int], None]  # a process has died, and its machine says so to who asks
 
 
 class Machine:
@@ -77,7 +89,7 @@ class Machine:
         self.directory_id: UUID | None = site.voters[number].directory_id
         self.boot = 0
         self.life = 0
-        self.disk.run_on = self.act
+        self.is_stopping = False  # It was told to, by SIGTERM.
         self._site = site
         self._schedule = site.schedule
         self._rng = rng
@@ -85,7 +97,8 @@ class Machine:
         self._served: dict[Served, None] = {}
         self._woken: dict[Served, None] = {}
         self._armed_ms: int | None = None
-        self._is_in_turn = False
+        self._told_controller_id: int | None = None
+        self._is_opening = False
 
     # --- a process's life ----------------------------------------------------------------------
 
@@ -99,8 +112,12 @@ class Machine:
         try:
             self._start()
         except (OSError, LogFailure):
-            self.boot += 1
-            self.disk.power_fails()
+            self.host = None
+            if self._rng.random() < 0.5:
+                self.boot += 1
+                self.disk.power_fails()
+            else:
+                self.disk.process_dies()
             return False
         return True
 
@@ -111,12 +128,17 @@ class Machine:
         self.directory_id = directory_id
 
     def _start(self) -> None:
-        self._armed_ms = None
+        self._armed_ms = self._told_controller_id = None
+        self._is_opening = self.is_stopping = False
         config, self.log_dir = open_log_dir(
             self._config(), self.disk.files, rng=self._rng, boot_id=f"boot {self.boot}"
         )
         self._broker_config = config
-        self._controller = open_controller(config, self.disk.files, self.log_dir, rng=self._rng)
+        try:
+            self._controller = open_controller(config, self.disk.files, self.log_dir, rng=self._rng)
+        except BaseException as error:
+            self.log_dir.abandon(error)
+            raise
         listeners = (
             BrokerListener("PLAINTEXT", f"broker-{self.number}", 9092),
             BrokerListener(INTERNAL_LISTENER, f"broker-{self.number}", 9093),
@@ -124,10 +146,9 @@ class Machine:
         record = registration_of(config, self.log_dir, listeners, self._rng)
         self.incarnation_id = record.incarnation_id
         self._front = QuorumFront(cast(QuorumThread, QuorumCalls(self)), self._controller.committed)
-        self._front.after = self._end_turn
         self.host = MetadataHost(
             self._controller,
-            self.disk,
+            DiskQueue(self.disk, self.quorum_acts),
             on_failure=self._fail,
             log_bytes_max=self._site.log_bytes_max,
             send=self._send,
@@ -135,8 +156,10 @@ class Machine:
         )
         self.membership = Membership(self.host, record, cluster_id=CLUSTER_ID, is_ready=False)
         self._voter_changes = VoterChanges(self._controller)
-        self._site.network.attach(self.number, lambda frame: self.act(lambda: self._step(frame)))
-        self._later(0, self._quorum_tick)
+        self._site.network.attach(
+            self.number, lambda frame: self.quorum_acts(lambda: self._step(frame))
+        )
+        self._quorum_later(0, self._quorum_tick)
 
     def _config(self) -> BrokerConfig:
         number = self.number
@@ -156,14 +179,12 @@ class Machine:
 
     def _open(self) -> None:
         """This incarnation is registered: recover, then serve."""
-        if self.broker is not None:
-            return
         self.peers = SimulatedPeers(self.number, self._site.streams, self.act, self._ask_self)
         self.broker = recovered(
             self._broker_config,
             self.log_dir,
             self._front,
-            self.disk,
+            DiskQueue(self.disk, self.act),
             rng=self._rng,
             now_ms=self.now_ms(),
             on_failure=self._fail,
@@ -183,20 +204,24 @@ class Machine:
             self.peers.close()
         self._served.clear()
         self._woken.clear()
-        self.host = self.broker = self.paused = None
-        self.life += 1
-        self._site.network.detach(self.number)
-        self._site.streams.unlisten(self.number)
+        self._is_gone()
         if is_power_lost:
             self.boot += 1
             self.disk.power_fails()
         else:
             self.disk.process_dies()
+            self._site.lose(self.number)
+
+    def _is_gone(self) -> None:
+        self.host = self.broker = self.paused = None
+        self.life += 1
+        self._site.network.detach(self.number)
+        self._site.streams.unlisten(self.number)
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, LogFailure):
             self.log_dir.mark_failure(error)
-        raise ProcessEnds(str(error))
+        raise ProcessEnds(str(error), is_storage=isinstance(error, LogFailure))
 
     def pause(self) -> None:
         if self.host is not None and self.paused is None:
@@ -206,7 +231,71 @@ class Machine:
         """Everything that came meanwhile comes at once."""
         waiting, self.paused = self.paused or deque(), None
         for act in waiting:
-            self.act(act)
+            act()
+
+    # --- a clean stop, in the order of server/process.py and server/quorum_thread.py -----------
+
+    def stop(self) -> None:
+        """SIGTERM: others lead first, what was accepted is synced, the directory marked clean."""
+        if self.broker is None or self.is_stopping:
+            return
+        self.is_stopping = True
+        self.post_to_quorum(self.membership.want_shutdown)
+        self._stop_when(
+            lambda: self.membership.may_stop,
+            HAND_OVER_MS_MAX,
+            lambda: self._stop_when(self._is_idle, CLOSING_MS_MAX, self._close_connections),
+        )
+
+    def _stop_when(self, is_so: Callable[[], bool], ms_max: int, then: Act) -> None:
+        until_ms = self._schedule.now_ms + ms_max
+
+        def look() -> None:
+            if is_so() or self._schedule.now_ms >= until_ms:
+                then()
+            else:
+                self._later(POLL_MS, look)
+
+        self._later(0, look)
+
+    def _is_idle(self) -> bool:
+        return self.broker is not None and self.broker.is_idle
+
+    def _close_connections(self) -> None:
+        for served in list(self._served):
+            served.close()
+        self._served.clear()
+        self._site.streams.unlisten(self.number)
+        self.peers.close()
+        self.post_to_quorum(self._hand_over)
+
+    def _hand_over(self) -> None:
+        assert self.host is not None, "it has a turn"
+        if not self.membership.is_last and self.host.hand_over(self.clock.monotonic_ms()):
+            controller = self._controller
+            self._stop_when(
+                lambda: controller.node.leads is None, QUORUM_HAND_OVER_MS_MAX, self._close
+            )
+        else:
+            self.post(self._close)
+
+    def _close(self) -> None:
+        assert self.host is not None, "it has a turn"
+        assert self.broker is not None, "only who serves stops so"
+        broker, files = self.broker, self.disk.files
+        self.host.close()
+        try:
+            self.disk.finishes()
+            broker.close()
+        except (OSError, LogFailure) as error:
+            self._fail(error)
+        self._is_gone()
+        files.kill()
+        self._site.lose(self.number)
+
+    def hears_of_loss(self, number: int) -> None:
+        """Another's connection was reset and then refused."""
+        self.quorum_acts(lambda: self.host.lose(number) if self.host is not None else None)
 
     # --- turns ---------------------------------------------------------------------------------
 
@@ -215,49 +304,57 @@ class Machine:
         return EPOCH_MS + self.clock.wall_ms()
 
     def act(self, act: Act) -> None:
-        """Something of this process, in a turn of its own; later if it is paused."""
+        """Something on the broker's loop, in a turn of its own; later if the process is paused."""
+        self._run(act, self._broker_turn_ends)
+
+    def quorum_acts(self, act: Act) -> None:
+        """As `act`, on the quorum's thread."""
+        self._run(act, self._quorum_turn_ends)
+
+    def _run(self, act: Act, end: Act) -> None:
         if self.host is None:
             return
         if self.paused is not None:
-            self.paused.append(act)
+            self.paused.append(partial(self._run, act, end))
             return
         try:
             act()
-            self._end_turn()
-        except ProcessEnds:
-            self.die(is_power_lost=True)  # Whatever failed, its unsynced pages are gone.
+            end()
+        except ProcessEnds as why:
+            # A failed sync's pages are lost now, or only when the machine's cache is.
+            self.die(is_power_lost=why.is_storage and self._rng.random() < 0.5)
         self._changed()
 
     def post(self, act: Act) -> None:
-        """From one of the process's threads to the other, in order."""
+        """To the broker's loop, in order."""
         self._later(0, act)
+
+    def post_to_quorum(self, act: Act) -> None:
+        self._quorum_later(0, act)
 
     def _later(self, delay_ms: int, act: Act) -> None:
         life = self.life
         self._schedule.after(delay_ms, lambda: self.act(act) if life == self.life else None)
 
-    def _end_turn(self) -> None:
-        if self._is_in_turn:
-            return
-        self._is_in_turn = True
-        try:
-            self._quorum_turn_ends()
-            if self.broker is not None:
-                self._broker_turn_ends(self.broker)
-        finally:
-            self._is_in_turn = False
+    def _quorum_later(self, delay_ms: int, act: Act) -> None:
+        life = self.life
+        self._schedule.after(delay_ms, lambda: self.quorum_acts(act) if life == self.life else None)
 
     def _quorum_turn_ends(self) -> None:
         assert self.host is not None, "somebody has a turn"
         self.host.pump()
         controller_id = self.host.controller_id
-        if controller_id != self._front.controller_id:
+        if controller_id != self._told_controller_id:
+            self._told_controller_id = controller_id
             self.post(lambda: self._front.take_controller_id(controller_id))
-        if self.broker is None and self.membership.is_done:
+        if not self._is_opening and self.membership.is_done:
+            self._is_opening = True
             self.post(self._open)
 
-    def _broker_turn_ends(self, broker: Broker) -> None:
-        now_ms = self.now_ms()
+    def _broker_turn_ends(self) -> None:
+        broker, now_ms = self.broker, self.now_ms()
+        if broker is None:
+            return
         broker.end_turn(now_ms)
         while self._woken:
             woken, self._woken = self._woken, {}
@@ -289,9 +386,8 @@ class Machine:
         if self.membership.ended_by is not None:
             raise ProcessEnds(self.membership.ended_by.name)
         self._voter_changes.tick(now_ms)
-        self.host.pump()
         due_ms = self.host.next_due_ms or 0
-        self._later(min(max(1, due_ms - now_ms), QUORUM_TICK_MS_MAX), self._quorum_tick)
+        self._quorum_later(min(max(1, due_ms - now_ms), QUORUM_TICK_MS_MAX), self._quorum_tick)
 
     def _step(self, frame: bytes) -> None:
         if self.host is not None:
@@ -365,11 +461,11 @@ class QuorumCalls:
         choose: Callable[[Controller], Decision[object]],
         on_response: Callable[[object], None],
     ) -> None:
-        self._machine.post(lambda: self._machine.decide_in_quorum(choose, on_response))
+        self._machine.post_to_quorum(lambda: self._machine.decide_in_quorum(choose, on_response))
 
     def tell_ends(self, ends: list[BrokerHeartbeatRequestTopic]) -> None:
-        self._machine.post(lambda: self._machine.membership.tell_ends(ends))
+        self._machine.post_to_quorum(lambda: self._machine.membership.tell_ends(ends))
 
     def retry(self) -> None:
         host = self._machine.host
-        self._machine.post(lambda: host.retry() if host is not None else None)
+        self._machine.post_to_quorum(lambda: host.retry() if host is not None else None)

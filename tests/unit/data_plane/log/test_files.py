@@ -270,6 +270,8 @@ def test_after_a_failed_sync_the_next_one_lies() -> None:
     files.fail("sync", errno.EIO)
     with pytest.raises(OSError, match="Input/output"):
         file.sync()
+    file.append([b"y"], 1)
     file.sync()
+    assert (file.read(0, 9), file.durable_prefix_bytes) == (b"xy", 0)
     files.crash()
-    assert files.open(root / "a").read(0, 9) == b""
+    assert files.open(root / "a").read(0, 9) == b"\0y", "a hole where pages were dropped"

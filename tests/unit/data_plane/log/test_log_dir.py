@@ -551,3 +551,44 @@ def test_partitions_are_opened_one_by_one_when_asked_for() -> None:
     assert not again.open_logs()
     assert again.open_partition(keys[123], CONFIG, now_ms=NOW_MS).log_end_offset == 0
     assert len(again.open_logs()) == 1
+
+
+@pytest.mark.parametrize("has_syncfs", [True, False])
+def test_what_a_failed_sync_has_dropped_is_written_anew(has_syncfs: bool) -> None:
+    """The page cache still shows it, and takes every later sync for a success (durability.md 2)."""
+    files = MemoryFiles()
+    files.has_syncfs = has_syncfs
+    log_dir = filled(files)
+    log = log_dir.open_partition(KEYS[3], CONFIG, now_ms=NOW_MS)
+    append(log, client_batch([b"y" * 200]))
+    files.fail("sync", errno.EIO)
+    with pytest.raises(LogFailure) as failed:
+        log.sync_ticket().run()
+    log_dir.mark_failure(failed.value)
+    files.kill()
+    again = start(files)
+    recover(again)
+    assert ends(again)[3] == 5
+    files.crash()
+    last = start(files)
+    recover(last)
+    assert ends(last) == [1, 2, 3, 5, 5, 6]
+
+
+def test_a_failed_sync_of_a_recovery_is_remembered_by_who_starts_it() -> None:
+    files = MemoryFiles()
+    log_dir = filled(files)
+    append(log_dir.open_partition(KEYS[0], CONFIG, now_ms=NOW_MS), client_batch())
+    files.kill()
+    again = start(files)
+    files.fail("sync", errno.EIO, ".log")
+    with pytest.raises(LogFailure) as failed:
+        recover(again)
+    again.abandon(failed.value)
+    last = start(files)
+    assert last.is_distrusted
+    recover(last)
+    files.crash()
+    final = start(files)
+    recover(final)
+    assert ends(final)[0] == 2

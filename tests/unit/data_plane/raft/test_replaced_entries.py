@@ -1,6 +1,7 @@
 """What a later leader makes of a follower's log, on disk: conflicts, votes, first directories."""
 
 import contextlib
+import errno
 import struct
 from pathlib import PurePath
 from random import Random
@@ -9,7 +10,7 @@ from uuid import UUID
 import pytest
 from crc32c import crc32c
 
-from data_plane.log.failures import DamagedLog
+from data_plane.log.failures import DamagedLog, LogFailure
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.raft.durable import STATE_NAME, RaftDisk
 from data_plane.raft.entries import EntryBatch, HardState, Ready
@@ -129,3 +130,18 @@ def test_power_fails_while_a_directory_is_made(changes_max: int) -> None:
     disk = opened(files)
     assert disk.snapshot is not None
     assert voters_in(disk.snapshot.entries) == VOTERS
+
+
+def test_what_a_failed_sync_has_dropped_is_written_anew() -> None:
+    """The page cache still shows the frame, and takes every later sync for a success."""
+    files = MemoryFiles()
+    disk = persisted(files, one(0, 1))
+    files.fail("sync", errno.EIO)
+    with pytest.raises(LogFailure):
+        disk.persist(Ready(batches=[one(1, 2)]))
+    files.kill()
+    again = RaftDisk(files, DIRECTORY)
+    assert again.load(is_distrusted=True)[1] == [one(0, 1), one(1, 2)]
+    again.persist(Ready(batches=[one(2, 2)]))
+    files.crash()
+    assert RaftDisk(files, DIRECTORY).load()[1] == [one(0, 1), one(1, 2), one(2, 2)]

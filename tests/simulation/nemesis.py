@@ -1,0 +1,292 @@
+"""The troubles of a cluster's world; each world has some kinds, and is quiet for a quarter of it.
+
+They stay inside the promise, or nothing could be judged: under `spread` nobody loses pages before
+everybody is back with everything; while a directory is lost nobody else is hurt.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import PurePath
+from random import Random
+from typing import Protocol
+from uuid import UUID
+
+from data_plane.metadata.image import TOPIC_RESOURCE
+from data_plane.metadata.records import PartitionRecord
+from data_plane.protocol.messages.incremental_alter_configs import (
+    SET,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsRequestConfig,
+    IncrementalAlterConfigsRequestResource,
+)
+from tests.simulation.clients import Client
+from tests.simulation.clock import Schedule
+from tests.simulation.cluster_invariants import ClusterInvariants
+from tests.simulation.machine import Machine
+from tests.simulation.network import SimulatedNetwork, Weather
+from tests.simulation.plan import MAIN, NEVER, Plan
+
+EIO = 5
+QUIET_SHARE = 0.25
+OTHER_FILE = PurePath("/other")  # of another tenant of the disk
+WRITES = ["append", "sync", "sync", "sync_directory", "rename"]
+
+
+class Troubled(Protocol):
+    """What the nemesis needs of its world."""
+
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def network(self) -> SimulatedNetwork[int]: ...
+    @property
+    def machines(self) -> Sequence[Machine]: ...
+    @property
+    def invariants(self) -> ClusterInvariants: ...
+    @property
+    def admin(self) -> Client: ...
+
+    def count(self, what: str) -> None: ...
+    def start(self, machine: Machine) -> None: ...
+    def is_everything_everywhere(self) -> bool: ...
+    def new_directory_id(self) -> UUID: ...
+
+
+class Nemesis:
+    """Draws what happens next; everything is random by its own generator."""
+
+    def __init__(self, world: Troubled, rng: Random) -> None:
+        self.is_over = False
+        self.is_mode_open = False  # flush.messages is changed now and then
+        self._world = world
+        self._rng = rng
+        self._schedule = world.schedule
+        self._network = world.network
+        # Until it is replaced nobody else is hurt: E may shrink to who has lost it, and then
+        # every disk of E is lost, which is outside the promise.
+        self._is_directory_lost = False
+        self._blows_until_ms = 0  # of what was begun
+        self._menu = self._chosen()
+
+    def _chosen(self) -> list[Callable[[], None]]:
+        kinds = list(self._kinds())
+        names = self._rng.sample(kinds, self._rng.randint(1, len(kinds)))
+        self.is_mode_open = "mode changed" in names
+        return [self._kinds()[name] for name in names]
+
+    def _kinds(self) -> Mapping[str, Callable[[], None]]:
+        return {
+            "process crash": self._crash,
+            "power loss": self._power_loss,
+            "cut": self._cut,
+            "pause": self._pause,
+            "bad weather": self._bad_weather,
+            "failed write": self._failed_write,
+            "slow disk": self._slow_disk,
+            "power loss of the site": self._site_power_loss,
+            "wall clock jump": self._wall_jump,
+            "one after another": self._one_after_another,
+            "lost directory": self._lost_directory,
+            "mode changed": self._flush_otherwise,
+            "clean stop": self._clean_stop,
+            "rolling restart": self._rolling_restart,
+            "full disk": self._full_disk,
+        }
+
+    def begin(self) -> None:
+        self._schedule.after(self._rng.randint(300, 4_000), self._again)
+
+    def _again(self) -> None:
+        if self.is_over:
+            return
+        if self._is_directory_lost and self._world.is_everything_everywhere():
+            self._is_directory_lost = False
+        if self._rng.random() > QUIET_SHARE and not self._is_directory_lost:
+            self._rng.choice(self._menu)()
+        self.begin()
+
+    # --- whom ----------------------------------------------------------------------------------
+
+    def _some_machine(self) -> Machine:
+        """Who leads a partition, half of the time."""
+        leaders = [row.leader for _, row in self._world.invariants.rows() if row.leader >= 0]
+        if leaders and self._rng.random() < 0.5:
+            return self._world.machines[self._rng.choice(leaders)]
+        return self._rng.choice(self._world.machines)
+
+    @property
+    def _rows(self) -> list[PartitionRecord]:
+        return [row for _, row in self._world.invariants.rows()]
+
+    @property
+    def _is_synced(self) -> bool:
+        """Everything that is committed is on disk."""
+        return self._world.plan.is_synced and not self.is_mode_open
+
+    def _may_lose_pages(self) -> bool:
+        """`spread` survives one node at a time: everybody must be back, with everything."""
+        if not self._rows:
+            return False
+        return self._is_synced or self._world.is_everything_everywhere()
+
+    # --- processes -----------------------------------------------------------------------------
+
+    def restart_later(self, machine: Machine) -> None:
+        life = machine.life
+
+        def restart() -> None:
+            if machine.host is None and machine.life == life:
+                self._world.start(machine)
+
+        self._schedule.after(self._rng.choice([20, 500, 3_000, 9_000]), restart)
+
+    def _crash(self) -> None:
+        self._world.count("process crash")
+        machine = self._some_machine()
+        machine.die(is_power_lost=False)
+        self.restart_later(machine)
+
+    def _power_loss(self) -> None:
+        if self._may_lose_pages():
+            self._world.count("power loss")
+            machine = self._some_machine()
+            machine.die(is_power_lost=True)
+            self.restart_later(machine)
+
+    def _site_power_loss(self) -> None:
+        if self._is_synced and self._may_lose_pages():
+            self._world.count("power loss of the site")
+            for machine in self._world.machines:
+                machine.die(is_power_lost=True)
+                self.restart_later(machine)
+
+    def _one_after_another(self) -> None:
+        """The leader loses power; before it has caught up the others' processes die."""
+        if not self._may_lose_pages():
+            return
+        self._world.count("one after another")
+        self._blows_until_ms = self._schedule.now_ms + 14_000
+        first = self._some_machine()
+        first.die(is_power_lost=True)
+        self._schedule.after(self._rng.choice([20, 2_000]), lambda: self._world.start(first))
+
+        def crash(machine: Machine) -> None:
+            machine.die(is_power_lost=False)
+            wait_ms = self._rng.choice([500, 9_000])
+            self._schedule.after(wait_ms, lambda: self._world.start(machine))
+
+        for other in self._world.machines:
+            if other is not first:
+                self._schedule.after(self._rng.randrange(4_000), partial(crash, other))
+
+    def _pause(self) -> None:
+        self._world.count("pause")
+        machine = self._some_machine()
+        machine.pause()
+        self._schedule.after(self._rng.choice([200, 3_000, 8_000]), machine.resume)
+
+    def _clean_stop(self) -> None:
+        self._world.count("clean stop")
+        self._some_machine().stop()
+
+    def _rolling_restart(self) -> None:
+        """As the agent does it: one at a time, each only while everybody is in sync."""
+        self._world.count("rolling restart")
+        self._roll(list(self._world.machines), self._schedule.now_ms + 20_000)
+
+    def _roll(self, rest: list[Machine], until_ms: int) -> None:
+        if self.is_over or self._schedule.now_ms > until_ms:
+            return
+        if rest and self._world.is_everything_everywhere():
+            rest.pop().stop()
+        if rest:
+            self._schedule.after(300, lambda: self._roll(rest, until_ms))
+
+    # --- disks ---------------------------------------------------------------------------------
+
+    def _lost_directory(self) -> None:
+        """One at a time: the next one only when all are voters and replicas again."""
+        machines = self._world.machines
+        voters = {(one.number, one.directory_id) for one in machines}
+        seen = [
+            {(key.id, key.directory_id) for key in one.host.controller.node.voters.keys}
+            for one in machines
+            if one.host is not None
+        ]
+        is_over = self._schedule.now_ms >= self._blows_until_ms
+        is_ready = is_over and self._world.is_everything_everywhere()
+        if is_ready and all(one == voters for one in seen):
+            self._world.count("lost directory")
+            self._is_directory_lost = True
+            for each in machines:
+                each.disk.files.faults.clear()
+            machine = self._some_machine()
+            machine.loses_directory(self._world.new_directory_id())
+            self.restart_later(machine)
+
+    def _failed_write(self) -> None:
+        """A sync or another write fails; what was not synced is lost at once, or later."""
+        if self._may_lose_pages():
+            operation = self._rng.choice(WRITES)
+            self._world.count(f"failed {operation}")
+            self._some_machine().disk.files.fail(operation, EIO)
+
+    def _slow_disk(self) -> None:
+        self._world.count("slow disk")
+        disk = self._some_machine().disk
+        usual = disk.sync_ms_mean
+        disk.sync_ms_mean = self._rng.choice([20.0, 200.0, 1_000.0])
+        self._schedule.after(4_000, lambda: setattr(disk, "sync_ms_mean", usual))
+
+    def _full_disk(self) -> None:
+        """Another tenant takes the room, at times the ballast's too, and gives it back."""
+        self._world.count("full disk")
+        disk = self._some_machine().disk
+        disk.fill(OTHER_FILE, self._rng.choice([0, 100, 10 << 20]))
+        if self._rng.random() < 0.5:
+            later = partial(disk.fill, OTHER_FILE, self._rng.randrange(500))
+            self._schedule.after(self._rng.randrange(1_500), later)
+        self._schedule.after(self._rng.choice([2_000, 7_000]), disk.has_room)
+
+    # --- networks and clocks -------------------------------------------------------------------
+
+    def _cut(self) -> None:
+        kind = self._rng.choice(["two ways", "one way", "bridge"])
+        self._world.count(f"cut {kind}")
+        numbers = [one.number for one in self._world.machines]
+        one = {self._some_machine().number}
+        others = set(numbers) - one
+        if kind == "two ways":
+            self._network.cut_both_ways(one, others)
+        elif kind == "one way":
+            self._network.cut_one_way(*self._rng.sample([one, others], 2))
+        else:
+            self._network.cut_to_bridge(numbers, min(one))
+        self._schedule.after(self._rng.choice([500, 4_000, 9_000]), self._network.cut.clear)
+
+    def _bad_weather(self) -> None:
+        self._world.count("bad weather")
+        draw = self._rng.random
+        self._network.weather = Weather(
+            draw() * 0.3, draw() * 0.2, self._rng.choice([1, 10, 80]), draw() * 0.05
+        )
+        self._schedule.after(4_000, lambda: setattr(self._network, "weather", Weather()))
+
+    def _wall_jump(self) -> None:
+        self._world.count("wall clock jump")
+        jump_ms = self._rng.choice([1_500, 60_000, -1_500, -60_000])
+        self._some_machine().clock.wall_offset_ms += jump_ms
+
+    # --- settings ------------------------------------------------------------------------------
+
+    def _flush_otherwise(self) -> None:
+        """Another flush.messages: the partitions go over to another commit mode."""
+        self._world.count("mode changed")
+        value = self._rng.choice(["1", NEVER])
+        config = IncrementalAlterConfigsRequestConfig("flush.messages", SET, value)
+        resource = IncrementalAlterConfigsRequestResource(TOPIC_RESOURCE, MAIN, [config])
+        request = IncrementalAlterConfigsRequest([resource])
+        admin = self._world.admin
+        admin.ask(admin.some_broker(), request, lambda _: None)

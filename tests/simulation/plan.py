@@ -1,0 +1,51 @@
+"""What one world is like: drawn once from its seed, so that each has only some of everything."""
+
+from dataclasses import dataclass
+from random import Random
+
+MAIN = "t"
+NEVER = str((1 << 63) - 1)
+SMALL_SEGMENTS = ["700", "3000", str(1 << 30), str(1 << 30)]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """is_synced: every topic commits by what is on disk, the coordinators' own too.
+
+    sync_ms_means: how slow each machine's disk is as a rule.
+    """
+
+    is_synced: bool
+    partitions: int
+    replication_factor: int
+    segment_bytes: str
+    flush_ms: str
+    sync_ms_means: tuple[float, ...]
+    metadata_log_bytes_max: int
+
+    @property
+    def static_configs(self) -> dict[str, str]:
+        """What the brokers are started with."""
+        configs = {
+            "replica.lag.time.max.ms": "3000",
+            "log.cleaner.backoff.ms": "1500",
+            "log.segment.bytes": self.segment_bytes,
+            "log.flush.interval.ms": self.flush_ms,
+        }
+        if self.is_synced:
+            configs["log.flush.interval.messages"] = "1"
+        return configs
+
+
+def drawn(seed: int, brokers: int) -> Plan:
+    rng = Random(f"{seed} plan")
+    slow = rng.choice([1.0, 1.0, 8.0, 40.0, 250.0])
+    return Plan(
+        is_synced=rng.random() < 0.5,
+        partitions=rng.choice([1, 1, 2, 4]),
+        replication_factor=rng.choice([3, 3, 3, 2]),
+        segment_bytes=rng.choice(SMALL_SEGMENTS),
+        flush_ms=rng.choice(["1000", "1000", "100"]),
+        sync_ms_means=tuple(rng.choice([1.0, slow]) for _ in range(brokers)),
+        metadata_log_bytes_max=rng.choice([3_000, 1 << 20]),
+    )
