@@ -1,9 +1,9 @@
 """Simulated clients: real frames over simulated connections, retries, and what was promised."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import ErrorCode
@@ -13,6 +13,7 @@ from data_plane.protocol.messages.fetch import (
     FetchRequestPartition,
     FetchRequestTopic,
 )
+from data_plane.protocol.messages.find_coordinator import FindCoordinatorRequest
 from data_plane.protocol.messages.init_producer_id import InitProducerIdRequest
 from data_plane.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from data_plane.protocol.messages.produce import (
@@ -27,12 +28,26 @@ from tests.simulation.machine import EPOCH_MS
 from tests.simulation.plan import MAIN
 from tests.simulation.streams import Connection, Streams
 
+T = TypeVar("T")
+
 BACKOFF_MS = 100
 PATIENCE_MS = 4_000
 NOBODY = -1
 VERSIONS = {0: 9, 1: 12, 3: 9, 19: 7, 22: 4, 44: 1}
 
 OnResponse = Callable[[Any], None]  # the response, or None: lost
+
+
+class Ask(NamedTuple):
+    """One request of a script; the response comes back, or None: lost."""
+
+    broker: int
+    request: object
+    version: int
+
+
+# What a client does, one thing after the other: it asks, or waits for so many milliseconds.
+Script = Generator[Ask | int, Any, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +126,54 @@ class Client:
             self._connections.pop(broker).hang_up()
             self._take(broker, None)
 
+    def play(self, script: Script[None]) -> None:
+        """Carry a script out, step by step."""
+
+        def go_on(answer: Any) -> None:
+            try:
+                step = script.send(answer)
+            except StopIteration:
+                return
+            if isinstance(step, Ask):
+                self.ask(step.broker, step.request, go_on, step.version)
+            else:
+                self.schedule.after(step, lambda: go_on(None))
+
+        go_on(None)
+
+    def leader(self, place: Place) -> Script[int]:
+        """Who leads a partition, as soon as anybody says so."""
+        while place not in self.leaders:
+            request = MetadataRequest(topics=[MetadataRequestTopic(name=place[0])])
+            response = yield Ask(self.some_broker(), request, VERSIONS[3])
+            self._take_leaders(place[0], response)
+            yield 1 if place in self.leaders else self.backoff_ms()
+        return self.leaders[place][0]
+
+    def coordinator(self, key: str, key_type: int) -> Script[int]:
+        """Who coordinates a group or a transactional id, as soon as anybody says so."""
+        while True:
+            request = FindCoordinatorRequest(key, key_type)
+            response = yield Ask(self.some_broker(), request, 3)
+            if response is not None and not response.error_code:
+                return int(response.node_id)
+            yield self.backoff_ms()
+
+    def backoff_ms(self) -> int:
+        return BACKOFF_MS + self.rng.randrange(20)
+
+    def _take_leaders(self, topic: str, response: Any) -> None:
+        for row in () if response is None else response.topics[0].partitions:
+            place = (topic, row.partition_index)
+            if row.leader_id != NOBODY and row.leader_epoch >= self._epochs.get(place, -1):
+                self._epochs[place] = row.leader_epoch
+                self.leaders[place] = (row.leader_id, row.leader_epoch)
+
     def find_leaders(self, then: Callable[[], None], topic: str = MAIN) -> None:
         """Ask any broker, until one knows; `then` looks at `leaders`."""
 
         def told(response: Any) -> None:
-            for row in () if response is None else response.topics[0].partitions:
-                place = (topic, row.partition_index)
-                if row.leader_id != NOBODY and row.leader_epoch >= self._epochs.get(place, -1):
-                    self._epochs[place] = row.leader_epoch
-                    self.leaders[place] = (row.leader_id, row.leader_epoch)
+            self._take_leaders(topic, response)
             self.later(then, 1)
 
         request = MetadataRequest(topics=[MetadataRequestTopic(name=topic)])
@@ -220,7 +274,7 @@ class Producer(Worker):
                 self.acknowledged += len(values)
                 self.done += 1
                 self.invariants.acknowledged(self.place, row.base_offset, values)
-                self.later(self._next, self.rng.choice([0, 50, 400]))
+                self.later(self._next, self.rng.choice([0, 100, 600]))
                 return
         self.retried += 1
         self.leaders.pop(self.place, None)
@@ -259,7 +313,7 @@ class Reader(Client):
                 self.read += 1
                 if self.rng.random() < 0.02:
                     self._offset = 0
-                self.later(self.start, 50)
+                self.later(self.start, 200)
                 return
         self.leaders.pop(self.place, None)
         self.later(self.start)

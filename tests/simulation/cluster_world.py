@@ -1,12 +1,15 @@
 """A whole cluster in one process: production brokers, simulated network, disks, clocks, clients."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
+from data_plane.broker import internal_topics
 from data_plane.broker.config import InitialVoter
 from data_plane.metadata.leadership import eligible
 from data_plane.metadata.records import CommitMode, PartitionRecord
@@ -22,11 +25,17 @@ from tests.simulation.nemesis import Nemesis
 from tests.simulation.network import SimulatedNetwork
 from tests.simulation.plan import MAIN, drawn
 from tests.simulation.streams import Streams
+from tests.simulation.transactions import (
+    CommittedReader,
+    TransactionalProducer,
+    judge_transactions,
+)
 
 QUIET_MS = 4_000  # in which the cluster comes up
 FAULTS_MS = 30_000
 HEALING_MS = 60_000
 BROKERS = 3
+INTERNAL_PARTITIONS = 2
 
 
 @dataclass(slots=True)
@@ -78,6 +87,16 @@ class ClusterWorld:
         self.readers = [
             Reader(self._who(20 + at), place=(MAIN, at)) for at in range(self.plan.partitions)
         ]
+        self.transactional = [
+            TransactionalProducer(
+                self._who(40 + at), self.plan.partitions, is_v2=bool(seed + at & 1)
+            )
+            for at in range(self.plan.transactional)
+        ]
+        self.committed_readers = [
+            CommittedReader(self._who(60 + at), place=(MAIN, at))
+            for at in range(self.plan.partitions if self.transactional else 0)
+        ]
         self.admin = Client(self._who(0))
         self.nemesis = Nemesis(self, Random(f"{seed} nemesis"))
 
@@ -91,7 +110,7 @@ class ClusterWorld:
     @property
     def workers(self) -> list[Worker]:
         """Clients that must come forward once everything is healed."""
-        return [*self.producers]
+        return [*self.producers, *self.transactional]
 
     # --- machines ------------------------------------------------------------------------------
 
@@ -130,6 +149,10 @@ class ClusterWorld:
 
     def run(self) -> ClusterTally:
         """Raises Violation, or what a process raised; both name the seed."""
+        with small_internal_topics(self.plan.segment_bytes):
+            return self._run()
+
+    def _run(self) -> ClusterTally:
         try:
             for machine in self.machines:
                 machine.start()
@@ -164,7 +187,7 @@ class ClusterWorld:
                 return
             for worker in self.workers:
                 worker.start()
-            for reader in self.readers:
+            for reader in (*self.readers, *self.committed_readers):
                 reader.start()
 
         request = CreateTopicsRequest(topics=[topic], timeout_ms=3_000)
@@ -219,6 +242,8 @@ class ClusterWorld:
     def _is_still(self) -> bool:
         if not all(one.is_idle for one in self.workers) or not self._is_whole():
             return False
+        if any(one.open for one in self.invariants.oracles.values()):
+            return False
         offsets = {one.host.image.offset for one in self.machines if one.host is not None}
         return len(offsets) == 1 and all(
             self.holds_all(self.machines[number], name, row, is_exact=True)
@@ -253,6 +278,7 @@ class ClusterWorld:
 
     def _judge(self) -> None:
         self.invariants.judge(self.machines)
+        judge_transactions(self.transactional, self.invariants.oracles)
         images = {
             hashlib.blake2b(repr(one.host.image).encode()).digest()
             for one in self.machines
@@ -260,6 +286,20 @@ class ClusterWorld:
         }
         if len(images) != 1:
             raise Violation("the images of the metadata differ")
+
+
+@contextmanager
+def small_internal_topics(segment_bytes: str) -> Iterator[None]:
+    """Fifty partitions of a hundred megabytes would be three brokers' whole work."""
+    configs = {
+        name: own | {"segment.bytes": segment_bytes}
+        for name, own in internal_topics.CONFIGS.items()
+    }
+    with (
+        patch.object(internal_topics, "PARTITIONS_OTHERWISE", INTERNAL_PARTITIONS),
+        patch.object(internal_topics, "CONFIGS", configs),
+    ):
+        yield
 
 
 def nothing() -> None:

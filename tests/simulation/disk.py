@@ -5,6 +5,7 @@ The bytes are those of data_plane/log/memory_files.py; here is when work on them
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import PurePath
 from random import Random
 
@@ -38,10 +39,15 @@ class SimulatedDisk:
         """As `submit`, for one of several threads of the process."""
         self._in_flight.append(work)
         delay_ms = int(self._rng.expovariate(1 / self.sync_ms_mean))
-        life = self._life
-        self._schedule.after(delay_ms, lambda: self._carry_out(life, run_on, work, done))
+        done_ms = int(delay_ms * self._rng.random())
+        self._schedule.after(
+            done_ms, partial(self._carry_out, self._life, run_on, work, done, delay_ms - done_ms)
+        )
 
-    def _carry_out(self, life: int, run_on: RunOn, work: Sequence[Work], done: Done) -> None:
+    def _carry_out(
+        self, life: int, run_on: RunOn, work: Sequence[Work], done: Done, told_ms: int
+    ) -> None:
+        """It is done at some time before it is told: what is written between is not covered."""
         if life != self._life:
             return
         self._in_flight.remove(work)
@@ -51,7 +57,15 @@ class SimulatedDisk:
                 one()
             except Exception as error:
                 failure = failure or error
-        run_on(lambda: done(failure) if life == self._life else None)
+
+        def tell() -> None:
+            if life == self._life:
+                run_on(lambda: done(failure) if life == self._life else None)
+
+        if told_ms:
+            self._schedule.after(told_ms, tell)
+        else:
+            tell()
 
     def finishes(self) -> None:
         """The process ends in order: what is under way is done first, and nobody hears of it."""

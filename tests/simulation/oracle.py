@@ -4,7 +4,8 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from data_plane.log.partition_log import PartitionLog
-from data_plane.protocol.records.batch import BATCH_HEADER_BYTES, iter_batches
+from data_plane.protocol.records.batch import BATCH_HEADER_BYTES, BatchHeader, iter_batches
+from data_plane.protocol.records.control import MarkerType, decode_marker
 from data_plane.protocol.records.record import decode_records
 from tests.simulation.invariants import Violation
 
@@ -26,13 +27,21 @@ class Batch(NamedTuple):
     is_control: bool
     content: bytes
 
+    @property
+    def marker(self) -> MarkerType | None:
+        """Which end of a transaction a control batch is."""
+        found = decode_marker(decode_records(*self._split())[0])
+        return None if found is None else found.type
+
+    def _split(self) -> tuple[BatchHeader, memoryview]:
+        ((_, header),) = iter_batches(self.content)
+        return header, memoryview(self.content)[BATCH_HEADER_BYTES:]
+
     def records(self) -> dict[int, tuple[bytes | None, bytes | None]]:
         """Offset -> key and value."""
-        ((_, header),) = iter_batches(self.content)
-        body = memoryview(self.content)[BATCH_HEADER_BYTES:]
         return {
-            header.base_offset + one.offset_delta: (one.key, one.value)
-            for one in decode_records(header, body)
+            self.base_offset + one.offset_delta: (one.key, one.value)
+            for one in decode_records(*self._split())
         }
 
     @property
@@ -53,6 +62,9 @@ class Oracle:
         self.ends: list[int] = [0]
         self.leaders: dict[int, int] = {}  # leader epoch: who led in it
         self.deleted_to = 0  # the most that anybody has asked to delete
+        # Transactions: producer -> bases of its batches without a marker; bases of aborted ones.
+        self.open: dict[int, list[int]] = {}
+        self.aborted: set[int] = set()
         self._next_sequence: dict[int, tuple[int, int]] = {}  # producer: (epoch, next sequence)
 
     @property
@@ -70,6 +82,21 @@ class Oracle:
             self._check_sequence(batch, who)
             self.batches.append(batch)
             self.ends.append(batch.next_offset)
+            if batch.is_transactional:
+                self._note_transaction(batch)
+
+    @property
+    def stable_end(self) -> int:
+        """Below it every transaction is decided by a committed marker."""
+        return min((bases[0] for bases in self.open.values()), default=self.end)
+
+    def _note_transaction(self, batch: Batch) -> None:
+        if not batch.is_control:
+            self.open.setdefault(batch.producer_id, []).append(batch.base_offset)
+            return
+        bases = self.open.pop(batch.producer_id, [])
+        if batch.marker is MarkerType.ABORT:
+            self.aborted.update(bases)
 
     def check(self, batch: Batch, who: str) -> None:
         """The batch must be one of those committed."""

@@ -22,6 +22,7 @@ class Plan:
     flush_ms: str
     sync_ms_means: tuple[float, ...]
     metadata_log_bytes_max: int
+    transactional: int  # producers with a transactional id
 
     @property
     def static_configs(self) -> dict[str, str]:
@@ -48,4 +49,5 @@ def drawn(seed: int, brokers: int) -> Plan:
         flush_ms=rng.choice(["1000", "1000", "100"]),
         sync_ms_means=tuple(rng.choice([1.0, slow]) for _ in range(brokers)),
         metadata_log_bytes_max=rng.choice([3_000, 1 << 20]),
+        transactional=rng.choice([0, 0, 1, 1, 2]),
     )
