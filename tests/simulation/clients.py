@@ -281,6 +281,35 @@ class Producer(Worker):
         self.later(lambda: self._send(batch, values))
 
 
+class CarelessProducer(Worker):
+    """acks=1, nothing is tried again: what it writes may be lost, and no replica may disagree."""
+
+    def __init__(self, who: Who, place: Place) -> None:
+        super().__init__(who)
+        self.place = place
+
+    def start(self) -> None:
+        self.play(self._live())
+
+    def _live(self) -> Script[None]:
+        while not self.is_stopping:
+            leader = yield from self.leader(self.place)
+            batch = encode_batch([Record(0, 0, b"k", b"v")], base_timestamp_ms=self.now_ms)
+            rows = [ProduceRequestPartition(self.place[1], batch)]
+            request = ProduceRequest(
+                acks=1,
+                timeout_ms=2_000,
+                topic_data=[ProduceRequestTopic(self.place[0], partition_data=rows)],
+            )
+            response = yield Ask(leader, request, VERSIONS[0])
+            if response and not response.responses[0].partition_responses[0].error_code:
+                self.done += 1
+            else:
+                self.leaders.pop(self.place, None)
+            yield self.rng.choice([30, 100, 500])
+        self.is_idle = True
+
+
 class Reader(Client):
     """Reads a partition to its end again and again; whatever it sees must be what is committed."""
 

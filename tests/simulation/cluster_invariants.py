@@ -331,21 +331,23 @@ def log_of(broker: Broker, row: PartitionRecord) -> PartitionLog | None:
 def check_durable(machine: Machine, kept: Kept) -> None:
     """What a log calls synced a power loss must leave: the disk itself is looked at.
 
-    Old segments are looked at once, the last two whenever `synced_offset` has moved.
+    From the segment on in which it was synced before.
     """
     log, files = kept.log, machine.disk.files
-    is_first = kept.synced_offset < 0
-    kept.synced_offset = log.synced_offset
-    if log.config.is_compacted:
-        return  # A swap of compaction may be under way, which has its own tests.
-    for segment in log.segments if is_first else log.segments[-2:]:
+    before, kept.synced_offset = kept.synced_offset, log.synced_offset
+    who = f"broker {machine.number}: {kept.place} counts as synced to {log.synced_offset}"
+    if log.synced_offset > log.log_end_offset:
+        raise Violation(f"{who} and ends at {log.log_end_offset}")
+    # Of a compacted log the older segments may be in the middle of a swap, which has its own tests.
+    for segment in log.segments[-1:] if log.config.is_compacted else reversed(log.segments):
         needed = bytes_below(files, segment, log.synced_offset)
         durable = files.durable_bytes(segment.log_path)
         if durable < needed:
             raise Violation(
-                f"broker {machine.number}: {kept.place} counts as synced to {log.synced_offset}, "
-                f"but of {segment.log_path.name} only {durable} bytes of {needed} are durable"
+                f"{who}, of {segment.log_path.name} only {durable} bytes of {needed} are durable"
             )
+        if segment.base_offset <= before:
+            return
 
 
 def bytes_below(files: MemoryFiles, segment: Segment, offset: int) -> int:

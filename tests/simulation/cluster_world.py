@@ -17,7 +17,14 @@ from data_plane.protocol.messages.create_topics import (
     CreateTopicsRequest,
     CreateTopicsRequestTopic,
 )
-from tests.simulation.clients import Client, Producer, Reader, Who, Worker
+from tests.simulation.clients import (
+    CarelessProducer,
+    Client,
+    Producer,
+    Reader,
+    Who,
+    Worker,
+)
 from tests.simulation.clock import Schedule
 from tests.simulation.cluster_invariants import ClusterInvariants, Violation, log_of
 from tests.simulation.machine import CLIENTS_FROM, REFUSED_TWICE_MS, Machine, Site
@@ -97,6 +104,10 @@ class ClusterWorld:
             CommittedReader(self._who(60 + at), place=(MAIN, at))
             for at in range(self.plan.partitions if self.transactional else 0)
         ]
+        self.careless = [
+            CarelessProducer(self._who(10 + at), place=(MAIN, 0))
+            for at in range(self.plan.careless)
+        ]
         self.admin = Client(self._who(0))
         self.nemesis = Nemesis(self, Random(f"{seed} nemesis"))
 
@@ -110,7 +121,7 @@ class ClusterWorld:
     @property
     def workers(self) -> list[Worker]:
         """Clients that must come forward once everything is healed."""
-        return [*self.producers, *self.transactional]
+        return [*self.producers, *self.careless, *self.transactional]
 
     # --- machines ------------------------------------------------------------------------------
 
@@ -187,8 +198,10 @@ class ClusterWorld:
                 return
             for worker in self.workers:
                 worker.start()
-            for reader in (*self.readers, *self.committed_readers):
+            for reader in self.readers:
                 reader.start()
+            for committed in self.committed_readers:
+                committed.start()
 
         request = CreateTopicsRequest(topics=[topic], timeout_ms=3_000)
         self.admin.ask(self.admin.some_broker(), request, told)

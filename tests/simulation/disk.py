@@ -39,7 +39,7 @@ class SimulatedDisk:
         """As `submit`, for one of several threads of the process."""
         self._in_flight.append(work)
         delay_ms = int(self._rng.expovariate(1 / self.sync_ms_mean))
-        done_ms = int(delay_ms * self._rng.random())
+        done_ms = int(delay_ms * self._rng.choice([0.0, self._rng.random()]))
         self._schedule.after(
             done_ms, partial(self._carry_out, self._life, run_on, work, done, delay_ms - done_ms)
         )

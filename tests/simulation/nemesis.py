@@ -93,6 +93,7 @@ class Nemesis:
             "clean stop": self._clean_stop,
             "rolling restart": self._rolling_restart,
             "full disk": self._full_disk,
+            "leader lost ahead": self._leader_lost_ahead,
         }
 
     def begin(self) -> None:
@@ -181,6 +182,28 @@ class Nemesis:
             if other is not first:
                 self._schedule.after(self._rng.randrange(4_000), partial(crash, other))
 
+    def _leader_lost_ahead(self) -> None:
+        """One follower cannot follow, the other's disk is slow; then the leader's process dies.
+
+        If the one that is behind leads next, the other has to cut off what it had more.
+        """
+        led = [row for row in self._rows if row.leader >= 0 and len(row.isr) > 2]
+        if not led:
+            return
+        self._world.count("leader lost ahead")
+        leader = self._rng.choice(led).leader
+        behind, ahead = self._rng.sample([n for n in range(3) if n != leader], 2)
+        self._network.cut_both_ways({leader}, {behind})
+        self._slow_down(self._world.machines[ahead], self._rng.choice([300.0, 1_500.0]))
+
+        def lose() -> None:
+            self._network.cut.clear()
+            machine = self._world.machines[leader]
+            machine.die(is_power_lost=False)
+            self.restart_later(machine)
+
+        self._schedule.after(self._rng.choice([200, 1_000, 2_500]), lose)
+
     def _pause(self) -> None:
         self._world.count("pause")
         machine = self._some_machine()
@@ -235,10 +258,13 @@ class Nemesis:
 
     def _slow_disk(self) -> None:
         self._world.count("slow disk")
-        disk = self._some_machine().disk
-        usual = disk.sync_ms_mean
-        disk.sync_ms_mean = self._rng.choice([20.0, 200.0, 1_000.0])
-        self._schedule.after(4_000, lambda: setattr(disk, "sync_ms_mean", usual))
+        self._slow_down(self._some_machine(), self._rng.choice([20.0, 200.0, 1_000.0]))
+
+    def _slow_down(self, machine: Machine, sync_ms_mean: float) -> None:
+        usual = self._world.plan.sync_ms_means[machine.number]
+        machine.disk.sync_ms_mean = sync_ms_mean
+        later = partial(setattr, machine.disk, "sync_ms_mean", usual)
+        self._schedule.after(4_000, later)
 
     def _full_disk(self) -> None:
         """Another tenant takes the room, at times the ballast's too, and gives it back."""

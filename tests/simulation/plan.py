@@ -23,6 +23,7 @@ class Plan:
     sync_ms_means: tuple[float, ...]
     metadata_log_bytes_max: int
     transactional: int  # producers with a transactional id
+    careless: int  # producers that wait for the leader alone
 
     @property
     def static_configs(self) -> dict[str, str]:
@@ -50,4 +51,5 @@ def drawn(seed: int, brokers: int) -> Plan:
         sync_ms_means=tuple(rng.choice([1.0, slow]) for _ in range(brokers)),
         metadata_log_bytes_max=rng.choice([3_000, 1 << 20]),
         transactional=rng.choice([0, 0, 1, 1, 2]),
+        careless=rng.choice([0, 1]),
     )
