@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from data_plane.agent.admin_state import AdminFailed, AdminOutcome, apply
+from data_plane.agent.admin_state import AdminFailed, AdminOutcome, apply, roll_view
 from data_plane.agent.kafka_admin import AdminAccess
 from data_plane.agent.node import ClosableAdmin, Node
 from data_plane.agent.ports import LOOPBACK
 from data_plane.agent.storage import ClusterStorage, write_atomically
+from data_plane.contract.rolling import RollView
 from data_plane.contract.spec import ClusterSpec
 
 Answer = TypeVar("Answer")
@@ -29,6 +30,8 @@ class AdminSession:
         spec: ClusterSpec,
         admin_ports: Sequence[int],
         brokers_answer: Callable[[], Awaitable[bool]],
+        *,
+        may_finalize: bool,
     ) -> AdminOutcome:
         """Apply topics and ACLs; a broken connection is made anew, a few times.
 
@@ -40,25 +43,30 @@ class AdminSession:
         loop = asyncio.get_running_loop()
         for delay_s in (*RETRY_DELAYS_S, None):
             try:
-                return await loop.run_in_executor(self._node.threads, self._apply, access, spec)
+                return await loop.run_in_executor(
+                    self._node.threads, self._apply, access, spec, may_finalize
+                )
             except AdminFailed:
                 if delay_s is None or not await brokers_answer():
                     raise
                 await asyncio.sleep(delay_s)
         raise AssertionError("the last attempt returns or raises")
 
-    async def is_in_sync(self, spec: ClusterSpec, admin_ports: Sequence[int]) -> bool:
-        """Whether every partition has all its replicas in sync. Raises as `apply` does."""
+    async def roll_view(self, spec: ClusterSpec, admin_ports: Sequence[int]) -> RollView:
+        """The cluster as a roll must see it; brokers that are down are the caller's affair.
+
+        Raises as `apply` does.
+        """
         access = self._written_access(spec, admin_ports)
 
-        def count(admin: ClosableAdmin) -> int:
-            return admin.out_of_sync_count()
+        def look(admin: ClosableAdmin) -> RollView:
+            return roll_view(admin)
 
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._node.threads, self._ask, access, count) == 0
+        return await loop.run_in_executor(self._node.threads, self._ask, access, look)
 
-    def _apply(self, access: AdminAccess, spec: ClusterSpec) -> AdminOutcome:
-        return self._ask(access, lambda admin: apply(admin, spec))
+    def _apply(self, access: AdminAccess, spec: ClusterSpec, may_finalize: bool) -> AdminOutcome:
+        return self._ask(access, lambda admin: apply(admin, spec, may_finalize=may_finalize))
 
     def _ask(self, access: AdminAccess, ask: Callable[[ClosableAdmin], Answer]) -> Answer:
         """In a thread of the pool; one at a time, as the worker awaits it."""

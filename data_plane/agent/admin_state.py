@@ -10,6 +10,7 @@ that it has. Before anything is changed the cluster itself is told by which gene
 one older than it has seen. So an agent that was cut off never deletes what it has not heard of.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -17,11 +18,17 @@ from typing import Protocol
 
 from data_plane.agent.replica_moves import PartitionId, PartitionSeen, moves, under_way
 from data_plane.contract.report import TopicStatus
+from data_plane.contract.rolling import RollView
 from data_plane.contract.spec import AclSpec, ClusterSpec, PrincipalSpec, TopicSpec
 
 MIN_INSYNC = "min.insync.replicas"
 IN_SYNC_ENOUGH = 2  # replicas that must be in sync before two are asked for
 VOTERS_MAX = 3
+
+
+OTTLA_VERSION = "ottla.version"  # gates record formats and peer RPCs (durability.md 9)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,20 @@ Errors = Mapping[str, str]  # topic name -> why it was refused, in words
 Quotas = Mapping[str, Mapping[str, float]]  # principal -> quota, by Kafka's name -> per second
 
 
+@dataclass(frozen=True, slots=True)
+class QuorumSeen:
+    controller_id: int | None
+    voters_behind_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSeen:
+    """The finalized level, and the highest one of the broker that was asked."""
+
+    finalized: int
+    supported_max: int
+
+
 class AdminPort(Protocol):
     """What is asked of the Kafka admin protocol. Calls block; each raises AdminFailed."""
 
@@ -68,6 +89,15 @@ class AdminPort(Protocol):
     def move_replicas(self, targets: Mapping[PartitionId, Sequence[int]]) -> Errors: ...
     def voters(self) -> Sequence[int]:
         """The brokers that vote in the metadata quorum."""
+
+    def quorum(self) -> QuorumSeen:
+        """Who leads the metadata quorum, and how many voters lack something committed."""
+
+    def feature(self, name: str) -> FeatureSeen | None:
+        """None: the brokers have no such feature."""
+
+    def finalize(self, name: str, level: int) -> str:
+        """Raise a feature; returns why that was refused, in words, or an empty text."""
 
     def claim(self, generation: int) -> None:
         """Have the cluster note by which generation it is changed. Raises SpecOutdated."""
@@ -121,6 +151,9 @@ class AdminOutcome:
     voters: Sequence[int] | None = None  # None: not asked, as one broker is the whole cluster
     out_of_sync_count: int | None = None
     voters_wanted: int = 1
+    feature_level: int | None = None  # finalized, of `ottla.version`
+    controller_id: int | None = None
+    voters_behind_count: int | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -246,13 +279,25 @@ def quota_changes(desired: Quotas, observed: Quotas) -> dict[str, dict[str, floa
     return changes
 
 
-def apply(port: AdminPort, spec: ClusterSpec) -> AdminOutcome:
+def roll_view(port: AdminPort) -> RollView:
+    """What the admin protocol tells of a cluster that is to be rolled. Raises AdminFailed."""
+    quorum = port.quorum()
+    return RollView(
+        out_of_sync_count=port.out_of_sync_count(),
+        voters_behind_count=quorum.voters_behind_count,
+        controller_id=quorum.controller_id,
+    )
+
+
+def apply(port: AdminPort, spec: ClusterSpec, *, may_finalize: bool = False) -> AdminOutcome:
     """Bring topics, ACLs and quotas to what `spec` says, and describe what is there then.
 
     Order: rights are taken before anything else and given last, behind the limits that go with
     them, so that a failure on the way leaves too few rights rather than too many. Everything is
     read before the generation is claimed, and nothing is done before: what was read then is of
-    this generation or an older one. Raises AdminFailed, SpecOutdated; a repetition goes on.
+    this generation or an older one. may_finalize: the brokers here run what they shall, so that
+    `ottla.version` may be raised, as far as the cluster's other brokers know it, too.
+    Raises AdminFailed, SpecOutdated; a repetition goes on.
     """
     is_several = bool(spec.members)
     held, wanted = port.acls(), bindings_of(spec.principals)
@@ -285,8 +330,28 @@ def apply(port: AdminPort, spec: ClusterSpec) -> AdminOutcome:
         topics=_statuses(spec.topics, observed, errors),
         changes=changes + topic_changes_made,
         acl_errors=acl_errors,
+        feature_level=_feature_level(port, may_finalize=may_finalize),
     )
     return _with_replication(port, spec, outcome) if is_several else outcome
+
+
+def _feature_level(port: AdminPort, *, may_finalize: bool) -> int | None:
+    """The finalized level of `ottla.version`, raised if that may be.
+
+    It is refused while a broker anywhere does not know the new one: the last of them is rolled
+    yet, and whoever looks after it asks again.
+    """
+    seen = port.feature(OTTLA_VERSION)
+    if seen is None:
+        return None
+    if not may_finalize or seen.finalized >= seen.supported_max:
+        return seen.finalized
+    refused = port.finalize(OTTLA_VERSION, seen.supported_max)
+    if refused:
+        logger.info("%s %d is not finalized yet: %s", OTTLA_VERSION, seen.supported_max, refused)
+        return seen.finalized
+    logger.info("%s %d is finalized", OTTLA_VERSION, seen.supported_max)
+    return seen.supported_max
 
 
 def _waiting(spec: ClusterSpec, partitions: Sequence[PartitionSeen]) -> AbstractSet[str]:
@@ -343,6 +408,7 @@ def _with_replication(port: AdminPort, spec: ClusterSpec, outcome: AdminOutcome)
     partitions = port.partitions()
     wanted = {topic.name: topic.replication_factor for topic in spec.topics}
     left = under_way(wanted, partitions)
+    quorum = port.quorum()
     topics = [
         topic.model_copy(update={"pending": _words(*left[topic.name])})
         if topic.name in left
@@ -355,6 +421,8 @@ def _with_replication(port: AdminPort, spec: ClusterSpec, outcome: AdminOutcome)
         voters=sorted(port.voters()),
         voters_wanted=min(VOTERS_MAX, len(spec.members)) if len(spec.members) > 2 else 1,
         out_of_sync_count=sum(not one.is_in_sync for one in partitions),
+        controller_id=quorum.controller_id,
+        voters_behind_count=quorum.voters_behind_count,
     )
 
 

@@ -28,6 +28,7 @@ class ClusterFacts:
     outcome: AdminOutcome | None
     problem: Exception | None
     sizes: Mapping[str, int]
+    software_version: str = ""  # of what is started here
 
 
 def status_from_facts(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> ClusterStatus:
@@ -46,6 +47,9 @@ def status_from_facts(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> 
         if facts.outcome and facts.outcome.voters is not None
         else None,
         out_of_sync_count=facts.outcome.out_of_sync_count if facts.outcome else None,
+        voters_behind_count=facts.outcome.voters_behind_count if facts.outcome else None,
+        controller_id=facts.outcome.controller_id if facts.outcome else None,
+        feature_level=facts.outcome.feature_level if facts.outcome else None,
     )
 
 
@@ -75,6 +79,8 @@ def _note_conditions(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> N
     book.note(_ready(facts, problems), now_ms)
     for truth in _admin_truths(facts):
         book.note(truth, now_ms)
+    if any(broker.version for broker in facts.brokers):
+        book.note(_upgraded(facts), now_ms)
 
 
 def _problems(facts: ClusterFacts) -> Iterator[Truth]:
@@ -105,6 +111,26 @@ def _ready(facts: ClusterFacts, problems: Sequence[Truth]) -> Truth:
     if deaths:
         return Truth(conditions.READY, False, "Restarting", "; ".join(deaths))
     return Truth(conditions.READY, False, "Starting", "brokers are being started")
+
+
+def _upgraded(facts: ClusterFacts) -> Truth:
+    """Whether every broker here runs what it shall; else how far the roll is, or what stops it."""
+    own = facts.software_version
+    wanted = facts.spec.software_version or own
+    others = sorted({broker.version for broker in facts.brokers} - {wanted, ""})
+    running = sum(broker.is_ready and broker.version == wanted for broker in facts.brokers)
+    if running == len(facts.brokers):
+        return Truth(conditions.UPGRADED, True)
+    if wanted != own and others:
+        message = f"brokers run {', '.join(others)}; this node has {own} and not {wanted}"
+        return Truth(conditions.UPGRADED, False, "NotHere", message)
+    message = f"{running} of {len(facts.brokers)} brokers run {wanted}"
+    down = [broker for broker in facts.brokers if not broker.is_ready and broker.death]
+    if down:
+        message += f"; nothing more is restarted before broker {down[0].broker_id} serves. "
+        message += down[0].death
+        return Truth(conditions.UPGRADED, False, "Stopped", message)
+    return Truth(conditions.UPGRADED, False, "Rolling", message)
 
 
 def _is_stepped_aside(problem: Truth, facts: ClusterFacts) -> bool:

@@ -20,6 +20,7 @@ from data_plane.agent.reconcile import ClusterSeen, Step
 from data_plane.agent.secrets import SecretUnopened
 from data_plane.agent.storage import read_json, write_json
 from data_plane.contract.report import ClusterStatus
+from data_plane.contract.rolling import RollView
 from data_plane.contract.spec import ClusterSpec
 
 logger = logging.getLogger(__name__)
@@ -130,14 +131,16 @@ class ClusterWorker:
             is_admin_due=_loop_time() >= self._admin_due_s,
         )
         self._is_rolling = reconcile.wants_roll(self._spec, seen)
-        return replace(seen, is_in_sync=await self._is_in_sync()) if self._is_rolling else seen
+        return replace(seen, roll=await self._roll_view()) if self._is_rolling else seen
 
-    async def _is_in_sync(self) -> bool:
+    async def _roll_view(self) -> RollView:
+        """Those here serve, or nobody would want to roll; of others the partitions tell."""
         try:
-            return await self._session.is_in_sync(self._spec, self._admin_ports())
+            view = await self._session.roll_view(self._spec, self._admin_ports())
         except AdminFailed as problem:
             logger.info("cluster %s: no restart yet: %s", self._spec.cluster_id, problem)
-            return False
+            return RollView()
+        return replace(view, down_count=0)
 
     def _broker(self, broker_id: int) -> ManagedBroker:
         if broker_id not in self._brokers:
@@ -179,7 +182,7 @@ class ClusterWorker:
         spec = self._spec
         try:
             self._outcome = await self._session.apply(
-                spec, self._admin_ports(), self._brokers_answer
+                spec, self._admin_ports(), self._brokers_answer, may_finalize=self._may_finalize()
             )
         except (AdminFailed, SecretUnopened):
             self._admin_later()
@@ -197,6 +200,13 @@ class ClusterWorker:
         if self._applied != spec.generation:
             self._applied = spec.generation
             write_json(self._storage.root / "applied.json", {"generation": spec.generation})
+
+    def _may_finalize(self) -> bool:
+        """The brokers here run what they shall; those elsewhere the controller knows of."""
+        wanted = self._engine.software_version
+        is_ours = self._spec.software_version in ("", wanted)
+        run = {broker.version for broker in self._brokers.values()}
+        return self._spec.finalizes and is_ours and run == {wanted}
 
     def _admin_ports(self) -> list[int]:
         candidates = candidates_of(self._spec)
@@ -308,6 +318,7 @@ class ClusterWorker:
             outcome=self._outcome,
             problem=self._problem,
             sizes=self._sizes,
+            software_version=self._engine.software_version,
         )
         return status_from_facts(facts, self._conditions, self._node.now_ms())
 

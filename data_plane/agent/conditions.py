@@ -11,6 +11,7 @@ PORT_TAKEN = "PortTaken"
 CRASH_LOOP = "CrashLoop"
 SECRET_UNOPENED = "SecretUnopened"  # noqa: S105 - a reason's name, not a secret
 SPEC_REFUSED = "SpecRefused"
+UPGRADED = "Upgraded"
 
 
 @dataclass(frozen=True, slots=True)

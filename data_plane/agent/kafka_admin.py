@@ -19,7 +19,9 @@ from data_plane.agent.admin_state import (
     AclBinding,
     AdminFailed,
     Errors,
+    FeatureSeen,
     ObservedTopic,
+    QuorumSeen,
     Quotas,
     SpecOutdated,
 )
@@ -161,6 +163,27 @@ class KafkaAdmin:
         (topic,) = self._call("describe_metadata_quorum")["topics"]
         (partition,) = topic["partitions"]
         return [voter["replica_id"] for voter in partition["current_voters"]]
+
+    def quorum(self) -> QuorumSeen:
+        (topic,) = self._call("describe_metadata_quorum")["topics"]
+        (partition,) = topic["partitions"]
+        committed = partition["high_watermark"]
+        behind = [one for one in partition["current_voters"] if one["log_end_offset"] < committed]
+        leader_id = partition["leader_id"]
+        return QuorumSeen(leader_id if leader_id >= 0 else None, len(behind))
+
+    def feature(self, name: str) -> FeatureSeen | None:
+        found = self._call("describe_features").get(name, {})
+        if "supported" not in found:
+            return None
+        return FeatureSeen(found.get("finalized", (0, 0))[1], found["supported"][1])
+
+    def finalize(self, name: str, level: int) -> str:
+        try:
+            self._call("update_features", {name: level})
+        except AdminFailed as refused:
+            return str(refused)
+        return ""
 
     def claim(self, generation: int) -> None:
         from kafka.protocol.admin import IncrementalAlterConfigsRequest

@@ -70,6 +70,8 @@ class ManagedBroker:
         self.is_ready = False
         self.has_served = False  # this process, once: now silent, it hangs and does not start
         self.is_draining = False
+        self.version = ""  # of the software, as the process said
+        self._is_adopted = self.process is not None  # and so may run other software than ours
         self.starting_since_ms = node.now_ms()
         self.port_note = ""  # a taken port that was stepped aside from
         self.port_problem = ""  # a taken port that keeps the broker from starting
@@ -102,6 +104,7 @@ class ManagedBroker:
             is_ready=self.is_ready,
             has_served=self.has_served or self._is_adopted_server,
             is_hung=self._liveness.is_hung,
+            is_outdated=self._is_outdated(cluster),
             may_start=self.policy.may_start(self._node.now_ms())
             and self._node.now_ms() >= self._blocked_until_ms,
             has_ports=self.ports is not None
@@ -110,6 +113,15 @@ class ManagedBroker:
             on_disk=self._digests_on_disk(cluster) if is_known and check_files else wanted,
             wanted=wanted,
         )
+
+    def _is_outdated(self, cluster: ClusterSpec) -> bool:
+        """Its process was started by an agent of other software, and this one's is asked for.
+
+        What this agent has started it would start again the same.
+        """
+        own = self._engine.software_version
+        is_ours = cluster.software_version in ("", own)
+        return self._is_adopted and self.is_ready and is_ours and self.version != own
 
     async def _look(self) -> None:
         if self.process is not None and not self.process.is_alive():
@@ -131,6 +143,8 @@ class ManagedBroker:
             self._liveness.reset()
         else:
             self._liveness.failed(began_s, loop.time())
+        if probe.is_ready:
+            self.version = probe.version
         return probe.is_ready
 
     async def answers(self) -> bool:
@@ -255,7 +269,7 @@ class ManagedBroker:
             self._wanted_digests(cluster, spec),
             self._wake,
         )
-        self._is_adopted_server = False
+        self._is_adopted_server = self._is_adopted = False
         self._liveness.reset()
         self.policy.started()
         self.is_ready = False
@@ -326,6 +340,7 @@ class ManagedBroker:
             quorum_port=(self.ports.quorum or None) if self.ports else None,
             pid=self.process.pid if self.process else None,
             restarts=self.policy.restarts,
+            software_version=self.version if self.process else "",
         )
 
 

@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import logging
-from importlib.metadata import PackageNotFoundError, version
 
 from data_plane.agent import specs
 from data_plane.agent.cluster_worker import ClusterWorker
 from data_plane.agent.conditions import SPEC_REFUSED
 from data_plane.agent.node import Node
 from data_plane.agent.processes import boot_id
+from data_plane.agent.software import own_version
 from data_plane.agent.specs import AcceptedSpec
 from data_plane.contract.report import ClusterStatus, Condition, NodeReport
 from data_plane.contract.spec import ClusterSpec, NodeSpec
@@ -25,7 +25,7 @@ class NodeAgent:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, ClusterStatus] = {}
         self._boot_id = boot_id()
-        self._version = _own_version()
+        self._version = own_version()
         node.ports.load(node.storage.brokers())
 
     @property
@@ -114,10 +114,3 @@ def refused_status(cluster: ClusterSpec, why: str, now_ms: int) -> ClusterStatus
         phase="failed",
         conditions=[condition],
     )
-
-
-def _own_version() -> str:
-    try:
-        return version("ottla")
-    except PackageNotFoundError:
-        return "0"  # run from a checkout that was never installed

@@ -4,8 +4,10 @@ A running cluster is brought about in this order, each step only where it is nee
 
     stop and remove brokers that the spec no longer lists
     -> end brokers that served and hang                        (their policy starts them again)
-    -> stop brokers whose files changed (a restart: they start again below; of several that serve
-       one at a time, and only while every partition has all its replicas in sync)
+    -> stop brokers whose files changed, or that run other software than they shall (a restart:
+       they start again below; of several that serve one at a time, the active controller last, and
+       only while all serve, every partition has all its replicas in sync and every voter has
+       caught up)
     -> reserve ports that other nodes must know first
     -> prepare ports -> write files -> start        (each broker that is not running)
     -> write certificates anew and have them reloaded       (no restart: clients stay)
@@ -21,9 +23,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from data_plane.agent.storage import Digests
+from data_plane.contract.rolling import RollView, next_to_restart
 from data_plane.contract.spec import ClusterSpec
 
 UNKNOWN = Digests()
+UNSEEN = RollView()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class BrokerSeen:
     is_ready: bool = False
     has_served: bool = False  # this process, once: now silent, it is slow or hangs
     is_hung: bool = False  # too long without any answer
+    is_outdated: bool = False  # its process runs other software than it shall
     may_start: bool = True  # the restart policy's word
     has_ports: bool = True  # those for other nodes too, where it will need them
     has_read: Digests = UNKNOWN  # what its process has read, at its start or since
@@ -103,7 +108,7 @@ class ClusterSeen:
     has_directory: bool
     brokers: Mapping[int, BrokerSeen]
     is_admin_due: bool = True  # generation not applied yet, or the time to look for drift has come
-    is_in_sync: bool = False  # every partition, internal ones too, has all its replicas in sync
+    roll: RollView = UNSEEN  # looked at where a restart depends on it
 
 
 def steps(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[Step]:
@@ -161,11 +166,13 @@ def _changed_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
     changed = _changed(spec, seen)
     new = [broker_id for broker_id in changed if not _has_served(seen.brokers[broker_id])]
     if wants_roll(spec, seen):
-        now = changed[:1] if seen.is_in_sync else []
+        found = next_to_restart(changed, seen.roll)
+        now: Sequence[int] = [] if found is None else [found]
     else:
         now = changed if len(spec.brokers) == 1 else new
     for broker_id in now:
-        yield StopBroker(broker_id, "its files changed")
+        is_outdated = seen.brokers[broker_id].is_outdated
+        yield StopBroker(broker_id, "other software" if is_outdated else "its files changed")
         yield from _start(broker_id)
 
 
@@ -180,7 +187,7 @@ def _changed(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[int]:
         if broker.is_running
         and not broker.is_hung  # it is started anew in any case
         and broker.wanted.at_start
-        and broker.wanted.at_start != broker.has_read.at_start
+        and (broker.is_outdated or broker.wanted.at_start != broker.has_read.at_start)
     ]
 
 

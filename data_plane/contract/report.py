@@ -30,6 +30,7 @@ class BrokerStatus(ContractModel):
     wants_restart: bool = False  # its settings changed, and it waits for its turn
     pid: int | None = None
     restarts: int = 0
+    software_version: str = ""  # what its process runs, as it says itself
 
 
 class TopicStatus(ContractModel):
@@ -52,6 +53,9 @@ class ClusterStatus(ContractModel):
     topics: list[TopicStatus] = []
     turn_done: int = 0  # number of the last turn that was used or given back
     # As the brokers here see the whole cluster; None: not known yet.
+    feature_level: int | None = None  # finalized, of `ottla.version`
+    voters_behind_count: int | None = None  # voters that lack something committed
+    controller_id: int | None = None  # the active one
     voters: list[int] | None = None  # of the metadata quorum
     out_of_sync_count: int | None = None  # partitions, internal ones too, that lack a replica
 

@@ -104,6 +104,12 @@ class ClusterSpec(ContractModel):
     members: list[MemberSpec] = []
     # How the brokers talk to each other: socket files of one node, or mutual TLS between nodes.
     peers: Literal["sockets", "tls"] = "sockets"
+    # What the brokers shall run; "" is whatever software the node has. A node that has other
+    # software than is named here leaves brokers that run as they are, and says so.
+    software_version: str = ""
+    # Behind a roll to newer software `ottla.version` is raised, and there is no way back to the
+    # software before; False: it stays, until the way back is not needed any more.
+    finalizes: bool = True
     # Whose turn it is in a roll over several nodes; None: nobody's. On one node the agent takes
     # turns by itself.
     turn: TurnSpec | None = None

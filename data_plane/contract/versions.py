@@ -4,4 +4,5 @@
 # 2: quotas of principals.
 # 3: members: clusters of several brokers.
 # 4: clusters over several nodes: peer ports, whose turn it is in a roll, how far replicas are.
-CONTRACT_VERSION = 4
+# 5: upgrades: which software brokers shall run and do run, and the finalized level.
+CONTRACT_VERSION = 5

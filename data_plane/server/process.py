@@ -39,6 +39,7 @@ from data_plane.server.peer_network import PeerNetwork
 from data_plane.server.quorum_thread import QuorumThread
 from data_plane.server.sasl_secret import sasl_secret
 from data_plane.server.seams import Seams
+from data_plane.server.software import own_version
 from data_plane.server.ticker import Ticker
 from data_plane.server.tls import TlsRefused
 from data_plane.server.turns import Turns, nothing
@@ -340,7 +341,8 @@ class BrokerProcess:
             return 200, text
 
         def ready() -> tuple[int, str]:
-            return (200, "ready\n") if self._is_ready else (503, "not ready\n")
+            said = f"ready {self._seams.software_version or own_version()}\n"
+            return (200, said) if self._is_ready else (503, "not ready\n")
 
         return {"/metrics": metrics, "/ready": ready}
 

@@ -2,7 +2,8 @@
 
 A test-only start flag: a JSON file names a journal (see log/journal_files.py), a clock file (eight
 bytes, little-endian: milliseconds that the wall clock is off), the boot id that is reported, and
-the newest level of `ottla.version` that this broker knows, so that it plays an older one.
+the newest level of `ottla.version` that this broker knows and the version that it tells, so that it
+plays an older one.
 """
 
 import json
@@ -27,6 +28,7 @@ class Seams:
     clock: Clock = field(default_factory=Clock)
     boot_id: str | None = None  # None: the machine's
     ottla_version_max: int | None = None  # None: the newest
+    software_version: str = ""  # told to the agent; empty: its own
 
 
 def read_seams(path: Path) -> Seams:
@@ -40,7 +42,13 @@ def read_seams(path: Path) -> Seams:
         files = JournalFiles(Journal(Path(named["journal"])))
     if "clock" in named:
         clock = Clock(shifted_wall(Path(named["clock"])))
-    return Seams(files, clock, named.get("boot_id"), named.get("ottla_version_max"))
+    return Seams(
+        files,
+        clock,
+        named.get("boot_id"),
+        named.get("ottla_version_max"),
+        named.get("software_version", ""),
+    )
 
 
 def shifted_wall(path: Path) -> Callable[[], float]:

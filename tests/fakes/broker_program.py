@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from data_plane.server.software import own_version
+
 METRICS = """ottla_topics 1
 ottla_bytes_in_total{topic="flights"} 7
 ottla_log_size_bytes{topic="flights"} 42
@@ -50,7 +52,7 @@ def _answer(metrics: socket.socket) -> None:
     connection, _ = metrics.accept()
     with connection:
         asked = connection.recv(4096)
-        body = METRICS if b"/metrics" in asked else "ready"
+        body = METRICS if b"/metrics" in asked else f"ready {own_version()}"
         connection.sendall(f"HTTP/1.0 200 OK\r\n\r\n{body}".encode())
 
 

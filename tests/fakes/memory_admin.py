@@ -8,7 +8,9 @@ from data_plane.agent.admin_state import (
     AclBinding,
     AdminFailed,
     Errors,
+    FeatureSeen,
     ObservedTopic,
+    QuorumSeen,
     Quotas,
     SpecOutdated,
 )
@@ -31,6 +33,9 @@ class MemoryAdmin:
         self.seen: dict[PartitionId, PartitionSeen] = {}  # partitions that are being moved
         self.voting = [0]
         self.generation = 0
+        self.controller = 0
+        self.voters_behind = 0
+        self.finalized, self.supported = 1, 1  # of ottla.version
 
     def close(self) -> None:
         return
@@ -49,6 +54,21 @@ class MemoryAdmin:
         if self.is_gone:
             raise AdminFailed("cannot connect: refused")
         return self.out_of_sync
+
+    def quorum(self) -> QuorumSeen:
+        if self.is_gone:
+            raise AdminFailed("cannot connect: refused")
+        return QuorumSeen(self.controller, self.voters_behind)
+
+    def feature(self, name: str) -> FeatureSeen | None:
+        if self.is_gone:
+            raise AdminFailed("cannot connect: refused")
+        return FeatureSeen(self.finalized, self.supported) if name == "ottla.version" else None
+
+    def finalize(self, name: str, level: int) -> str:
+        self._called("finalize")
+        self.finalized = level
+        return ""
 
     def partitions(self) -> Sequence[PartitionSeen]:
         if self.is_gone:

@@ -55,6 +55,10 @@ class Engine(Protocol):
     def reloaded(self) -> frozenset[PurePath]:
         """The files that a running process reads anew at SIGHUP; the others need a restart."""
 
+    @property
+    def software_version(self) -> str:
+        """What a process that is started now runs."""
+
     def files(
         self, cluster: ClusterSpec, broker: BrokerSpec, key_pem: bytes, place: BrokerPlace
     ) -> Mapping[PurePath, bytes]:

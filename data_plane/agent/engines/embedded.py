@@ -11,6 +11,7 @@ from data_plane.agent.engines.base import SILENCE, BrokerPlace, PeerPlace, Probe
 from data_plane.agent.engines.prometheus import readings_from_text
 from data_plane.agent.loopback_http import Declined, Unanswered, get
 from data_plane.agent.ports import LOOPBACK
+from data_plane.agent.software import own_version
 from data_plane.agent.storage import BrokerStorage, read_json
 from data_plane.contract.spec import BrokerSpec, ClusterSpec, MemberSpec
 
@@ -25,6 +26,10 @@ class EmbeddedEngine:
     """Runs `data_plane.server.main run --config FILE`; asks it over loopback HTTP."""
 
     reloaded = frozenset({CERTIFICATE, KEY, CLIENT_CA})
+
+    @property
+    def software_version(self) -> str:
+        return own_version()
 
     def files(
         self, cluster: ClusterSpec, broker: BrokerSpec, key_pem: bytes, place: BrokerPlace
@@ -95,12 +100,13 @@ class EmbeddedEngine:
 
     async def probe(self, place: BrokerPlace) -> Probe:
         try:
-            await get(place.ports.metrics, "/ready")
+            said = await get(place.ports.metrics, "/ready")
         except Declined:
             return Probe(has_answered=True)
         except Unanswered:
             return SILENCE
-        return Probe(has_answered=True, is_ready=True)
+        _, _, version = said.strip().partition(" ")
+        return Probe(has_answered=True, is_ready=True, version=version)
 
     async def readings(self, place: BrokerPlace, pid: int) -> Sequence[Reading]:
         try:

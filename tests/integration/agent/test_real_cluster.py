@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -147,6 +148,12 @@ def test_a_changed_setting_restarts_one_broker_at_a_time(three: ThreeBrokers) ->
     three.run(scenario)
 
 
+# kafka-python 3.0.12 leaves a socket that failed to connect, or to shake hands, to the garbage
+# collector (kafka/net/inet.py, sock_connect); here a broker dies under the agent's own connection.
+@pytest.mark.filterwarnings(
+    r"ignore:Exception ignored in. <(ssl\.SSLSocket|socket\.socket) fd:"
+    "pytest.PytestUnraisableExceptionWarning"
+)
 def test_a_broker_that_hangs_is_restarted_and_follows_again(three: ThreeBrokers) -> None:
     """SIGSTOP, which no SIGTERM gets through; what was acknowledged meanwhile is all there."""
     three.limits = replace(three.limits, hung_probes_max=3, hung_s_max=3.0, hung_stop_s_max=0.5)
@@ -174,6 +181,7 @@ def test_a_broker_that_hangs_is_restarted_and_follows_again(three: ThreeBrokers)
         assert sorted(read) == sorted(values)
 
     three.run(scenario)
+    gc.collect()  # what that client left behind is to be found within this test
 
 
 async def lose_directory(agent: NodeAgent, three: ThreeBrokers, broker_id: int) -> None:

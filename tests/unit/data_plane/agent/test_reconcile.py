@@ -19,9 +19,11 @@ from data_plane.agent.reconcile import (
     wants_roll,
 )
 from data_plane.agent.storage import Digests
+from data_plane.contract.rolling import RollView
 from data_plane.contract.spec import BrokerSpec, ClusterSpec, SealedSecret
 
 KEY = SealedSecret(ephemeral_public_key="", nonce="", ciphertext="")
+WHOLE = RollView(0, 0, 0, controller_id=1)
 FILES, OTHERS, REISSUED = Digests("d", "c"), Digests("e", "c"), Digests("d", "c2")
 
 
@@ -149,7 +151,7 @@ def test_of_several_that_serve_one_is_restarted_at_a_time() -> None:
     before = seen({0: changed, 1: changed, 2: changed})
     assert wants_roll(wished, before)
     assert steps(wished, before) == ()  # a partition lacks a replica, or nobody could tell
-    in_sync = replace(before, is_in_sync=True)
+    in_sync = replace(before, roll=WHOLE)
     assert steps(wished, in_sync) == (StopBroker(0, "its files changed"), *start(0))
     restarting = running(has_read=OTHERS, on_disk=OTHERS, wanted=OTHERS, is_ready=False)
     half = replace(in_sync, brokers={0: restarting, 1: changed, 2: changed})
@@ -157,7 +159,11 @@ def test_of_several_that_serve_one_is_restarted_at_a_time() -> None:
     assert steps(wished, half) == ()  # the first must serve again, whatever was in sync before
     done = running(has_read=OTHERS, on_disk=OTHERS, wanted=OTHERS)
     second = replace(in_sync, brokers={0: done, 1: changed, 2: changed})
-    assert steps(wished, second) == (StopBroker(1, "its files changed"), *start(1))
+    assert steps(wished, second) == (StopBroker(2, "its files changed"), *start(2))
+    third = replace(in_sync, brokers={0: done, 1: changed, 2: done})
+    assert steps(wished, third) == (StopBroker(1, "its files changed"), *start(1)), (
+        "controller last"
+    )
 
 
 def test_brokers_that_never_served_take_their_change_at_once() -> None:
@@ -174,7 +180,7 @@ def test_a_broker_that_only_fell_silent_waits_for_its_turn() -> None:
     """It may be slow under load; its replicas may still be what keeps others in sync."""
     slow = replace(running(wanted=OTHERS, is_ready=False), has_served=True)
     held = seen({0: slow, 1: running(wanted=OTHERS), 2: running(wanted=OTHERS)})
-    assert steps(spec(0, 1, 2), replace(held, is_in_sync=True)) == ()
+    assert steps(spec(0, 1, 2), replace(held, roll=WHOLE)) == ()
 
 
 def test_one_broker_alone_waits_for_nobody() -> None:
@@ -197,3 +203,12 @@ def test_a_hanging_broker_is_ended_and_started_when_its_policy_says_so() -> None
     waiting = BrokerSeen(wanted=OTHERS, may_start=False)
     assert steps(spec(0), seen({0: waiting})) == ()
     assert steps(spec(0), seen({0: replace(waiting, may_start=True)})) == start(0)
+
+
+def test_brokers_of_other_software_are_rolled_as_those_whose_files_changed() -> None:
+    outdated = replace(SERVING, is_outdated=True)
+    held = replace(seen({0: outdated, 1: outdated, 2: SERVING}), roll=WHOLE)
+    assert steps(spec(0, 1, 2), held) == (StopBroker(0, "other software"), *start(0))
+    dead = BrokerSeen(may_start=False, wanted=FILES)
+    stuck = replace(held, brokers={0: dead, 1: outdated, 2: SERVING})
+    assert steps(spec(0, 1, 2), stuck) == (), "who does not come up ends the roll"
