@@ -13,6 +13,7 @@ from data_plane.broker.client_quotas import BrokerQuotas
 from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
 from data_plane.broker.coordinators import Coordinators
+from data_plane.broker.dates import Dates
 from data_plane.broker.fetch_sessions import FetchSessions
 from data_plane.broker.forwarding import Forwarding, Remembered
 from data_plane.broker.group_access import CoordinatorNode
@@ -55,6 +56,7 @@ from data_plane.security.acls import AclAuthorizer, AclOperation, ResourceType
 R = TypeVar("R")
 
 DISK_INTERVAL_MS = 1_000
+TIME_MARK_MS = 3_600_000
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +111,8 @@ class Broker:
         self._dirty: dict[Partition, None] = {}
         self._woken: dict[Retryable, None] = {}
         self._disk_due_ms = now_ms
+        self.dates = Dates(now_ms, log_dir.last_used_ms)
+        self._time_mark_due_ms = now_ms + TIME_MARK_MS
         self.peers = peers or NoPeers(lambda act: executor.submit([], lambda _: act()))
         self.forwarding = None if peers is None else Forwarding(self, config.broker_id, rng)
         self.remembered = Remembered()
@@ -289,7 +293,10 @@ class Broker:
             answer_or_fail(parked, parked.expire)
         try:
             self._look_after_disk(now_ms)
-            self._upkeep.step(now_ms)  # Before anybody stages: it rolls segments.
+            self._mark_time(now_ms)
+            self._upkeep.step(
+                now_ms, self.dates.deletion_ms(now_ms)
+            )  # Before anybody stages: it rolls segments.
             self._partitions.step(now_ms)
         except LogFailure as error:
             self.fail(error)
@@ -320,6 +327,23 @@ class Broker:
     def fail(self, error: BaseException) -> None:
         """Storage broke its promise: the process ends, nothing more is acknowledged."""
         self._on_failure(error)
+
+    def look_at_wall(self, now_ms: int, wall_ms: int) -> None:
+        """Hear what the wall clock says; about once a second."""
+        self.dates.look(now_ms, wall_ms)
+        self.log_dir.set_wall_ahead(max(0, wall_ms - now_ms))
+
+    def _mark_time(self, now_ms: int) -> None:
+        if now_ms < self._time_mark_due_ms:
+            return
+        self._time_mark_due_ms = now_ms + TIME_MARK_MS
+        with suppress(OSError):  # No room for a note: an older one makes the next start doubt more.
+            job = self.log_dir.mark_time(self.dates.deletion_ms(now_ms))
+            self._executor.submit([job], self._time_marked)
+
+    def _time_marked(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.fail(error)  # A sync that failed may have dropped more than this file.
 
     def _look_after_disk(self, now_ms: int) -> None:
         if now_ms >= self._disk_due_ms:
@@ -430,6 +454,8 @@ class Broker:
         """A clean stop; `is_idle` should be true. Raises LogFailure."""
         self.coordinators.close()
         self._upkeep.close()
+        with suppress(OSError):
+            self.log_dir.mark_time(self.dates.deletion_ms(self.now_ms))()
         self.log_dir.close(is_clean=True)
 
     def open_partitions(self) -> Sequence[Partition]:

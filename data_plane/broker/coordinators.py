@@ -5,6 +5,7 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from data_plane.broker.admin_access import broker_number, broker_text
+from data_plane.broker.dates import Dates
 from data_plane.broker.group_access import CoordinatorNode
 from data_plane.broker.group_coordinators import GroupCoordinators
 from data_plane.broker.internal_topics import decide_internal_topic
@@ -48,6 +49,7 @@ class CoordinatingBroker(Protocol):
     """The part of the broker that its coordinators use."""
 
     now_ms: int
+    dates: Dates
     peers: Peers
 
     @property
@@ -302,7 +304,7 @@ class Coordinators:
         """Load a slice of what is loading, and do what is due."""
         for table in self._tables:
             table.step(now_ms)
-            table.expire(now_ms)
+            table.expire(now_ms, self._broker.dates.deletion_ms(now_ms))
 
     def next_due_ms(self) -> int | None:
         """0: at once."""

@@ -147,8 +147,8 @@ class ShardTable(Generic[S]):
     def _on_loaded(self, host: ShardHost[S]) -> None:
         """A shard serves from now on."""
 
-    def expire(self, now_ms: int) -> None:
-        """Do what is due in every shard."""
+    def expire(self, now_ms: int, date_ms: int) -> None:
+        """Do what is due in every shard; date_ms: as in `Shard.expire`."""
         due_ms = self.next_due_ms()
         if due_ms is None or due_ms > now_ms:
             return
@@ -156,7 +156,7 @@ class ShardTable(Generic[S]):
         for host in list(self._hosts.values()):
             due_ms = host.shard.next_due_ms
             if host.shard.is_loaded and due_ms is not None and due_ms <= now_ms:
-                self._commit(host, host.shard.expire(now_ms))
+                self._commit(host, host.shard.expire(now_ms, date_ms))
 
     def next_due_ms(self) -> int | None:
         """Worked out anew only after something happened in a shard: it is asked every turn."""

@@ -198,8 +198,8 @@ class TransactionCoordinators(ShardTable[TransactionsShard]):
         self._lost.add(host.partition.index)
         self._retry_later()
 
-    def expire(self, now_ms: int) -> None:
-        super().expire(now_ms)
+    def expire(self, now_ms: int, date_ms: int) -> None:
+        super().expire(now_ms, date_ms)
         if self._retry_due_ms is None or self._retry_due_ms > now_ms:
             return
         self._retry_due_ms = None

@@ -62,7 +62,7 @@ class Upkeep:
         now_ms: int,
     ) -> None:
         self._kept, self._executor, self._cleaner = kept, executor, cleaner
-        self._now_ms = now_ms
+        self._now_ms = self._date_ms = now_ms
         self._retention = _Walk(kept, kept.keys_with_records, retention_interval_ms, now_ms)
         self._cleaning = _Walk(kept, kept.compacted_keys_with_records, cleaning_interval_ms, now_ms)
         self._most_urgent: tuple[float, Replica] | None = None
@@ -76,12 +76,16 @@ class Upkeep:
             return self._retention.next_due_ms
         return min(self._retention.next_due_ms, self._cleaning.next_due_ms)
 
-    def step(self, now_ms: int) -> None:
-        """Look after a few partitions. Between turns: nothing may be staged. Raises LogFailure."""
-        self._now_ms = now_ms
+    def step(self, now_ms: int, date_ms: int) -> None:
+        """Look after a few partitions. Between turns: nothing may be staged. Raises LogFailure.
+
+        date_ms: by which ages are counted (dates.py).
+        """
+        self._now_ms, self._date_ms = now_ms, date_ms
         for partition in self._retention.partitions(now_ms):
             with suppress(StorageError):  # No room to roll now: tried again the next time.
-                if partition.log.apply_retention(now_ms, partition.high_watermark):
+                watermark = partition.high_watermark
+                if partition.log.apply_retention(now_ms, watermark, date_ms=date_ms):
                     self._kept.mark_unsynced(partition)
         if self._retention.has_just_ended:
             self._kept.unlink_garbage()
@@ -114,7 +118,7 @@ class Upkeep:
             return
         if kept.roll_if_due(self._now_ms):
             self._kept.mark_unsynced(partition)
-        urgency = kept.compaction.urgency(self._now_ms, partition.last_stable_offset)
+        urgency = kept.compaction.urgency(self._date_ms, partition.last_stable_offset)
         if urgency and (self._most_urgent is None or urgency > self._most_urgent[0]):
             self._most_urgent = (urgency, partition)
 
@@ -126,7 +130,7 @@ class Upkeep:
         partition = chosen[1]
         if partition.is_gone:
             return
-        job = partition.log.compaction.plan(self._now_ms, partition.last_stable_offset)
+        job = partition.log.compaction.plan(self._date_ms, partition.last_stable_offset)
         if job is not None:
             self._is_cleaning = True
             run = _Run(partition, job)

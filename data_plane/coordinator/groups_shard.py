@@ -83,7 +83,7 @@ class GroupsShard(GroupMembers):
         due_ms = self._table.timers.next_due_ms
         return self._offsets_check_ms if due_ms is None else min(due_ms, self._offsets_check_ms)
 
-    def expire(self, now_ms: int) -> Decision[None]:
+    def expire(self, now_ms: int, date_ms: int | None = None) -> Decision[None]:
         """Drop silent members, end gatherings, forget what nobody came back for."""
         out = Outcome()
         for group_id in self._table.timers.pop_due(now_ms):
@@ -95,7 +95,8 @@ class GroupsShard(GroupMembers):
                 self._take_out(consumer_group, due, now_ms, out)
                 self._watch(group_id)
         if self._offsets_check_ms <= now_ms:
-            is_all = group_offsets.expire(self._table, now_ms, out)
+            date_ms = now_ms if date_ms is None else date_ms
+            is_all = group_offsets.expire(self._table, date_ms, out)
             interval_ms = self.config.offsets_check_interval_ms
             self._offsets_check_ms = now_ms + interval_ms if is_all else now_ms
         return Decision(None, out.records, out.replies)

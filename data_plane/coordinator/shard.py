@@ -77,8 +77,11 @@ class Shard(Protocol):
     def finish_load(self, now_ms: int) -> None:
         """The log's end is reached: start timers, serve from now on."""
 
-    def expire(self, now_ms: int) -> Decision[None]:
-        """Do what is due at `now_ms`."""
+    def expire(self, now_ms: int, date_ms: int | None = None) -> Decision[None]:
+        """Do what is due at `now_ms`.
+
+        date_ms: by which the age of what is to be forgotten is counted, if it is not `now_ms`.
+        """
 
     def close(self) -> Replies:
         """Answers for every request still parked here; the shard is not used afterwards."""

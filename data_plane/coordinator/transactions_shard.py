@@ -36,6 +36,7 @@ class TransactionsShard:
         self.transactions: dict[str, Transaction] = {}
         self._timers = Timers()  # by transactional id
         self._is_loaded = False
+        self._loaded_ms: dict[str, int] = {}  # id -> from when one that was loaded counts
 
     # --- producers ---------------------------------------------------------------------------
 
@@ -184,14 +185,15 @@ class TransactionsShard:
     def next_due_ms(self) -> int | None:
         return self._timers.next_due_ms if self._is_loaded else None
 
-    def expire(self, now_ms: int) -> Decision[None]:
+    def expire(self, now_ms: int, date_ms: int | None = None) -> Decision[None]:
         """Abort transactions whose time is up; forget ids nobody has used for long."""
+        held_ms = 0 if date_ms is None else now_ms - date_ms
         records: list[TransactionRecord] = []
         for transactional_id in self._timers.pop_due(now_ms):
             known = self.transactions.get(transactional_id)
             if known is None:
                 continue
-            due_ms = self._due_ms(known)
+            due_ms = self._due_ms(known, held_ms)
             if due_ms is None or due_ms > now_ms or len(records) >= self.config.expired_max:
                 self._timers.watch(transactional_id, due_ms)
             elif known.state is TransactionState.ONGOING:
@@ -200,11 +202,17 @@ class TransactionsShard:
                 records.append(TransactionRemoved(transactional_id))
         return Decision(None, records)
 
-    def _due_ms(self, known: Transaction) -> int | None:
+    def _due_ms(self, known: Transaction, held_ms: int = 0) -> int | None:
+        """When its time is up; held_ms: how far the date lags behind the clock (Shard.expire).
+
+        What cannot have begun when another coordinator's clock says counts from the load on: a
+        clock that is an hour off must end no transaction early, nor keep one open for an hour.
+        """
         if known.state is TransactionState.ONGOING:
-            return known.start_ms + known.timeout_ms
+            begun_ms = self._loaded_ms.get(known.transactional_id, known.start_ms)
+            return begun_ms + known.timeout_ms
         if known.state in IDLE:
-            return known.update_ms + self.config.id_expiration_ms
+            return known.update_ms + self.config.id_expiration_ms + held_ms
         return None
 
     # --- the journal -------------------------------------------------------------------------
@@ -217,6 +225,8 @@ class TransactionsShard:
         match record:
             case Transaction():
                 self.transactions[record.transactional_id] = record
+                if record.state is not TransactionState.ONGOING:
+                    self._loaded_ms.pop(record.transactional_id, None)
                 if self._is_loaded:
                     self._timers.watch(record.transactional_id, self._due_ms(record))
             case TransactionRemoved():
@@ -243,6 +253,9 @@ class TransactionsShard:
     def finish_load(self, now_ms: int) -> None:
         self._is_loaded = True
         for transactional_id, known in self.transactions.items():
+            if known.state is TransactionState.ONGOING:
+                is_credible = 0 <= now_ms - known.start_ms < known.timeout_ms
+                self._loaded_ms[transactional_id] = known.start_ms if is_credible else now_ms
             due_ms = self._due_ms(known)
             overdue_ms = None if due_ms is None else max(due_ms, now_ms)
             self._timers.watch(transactional_id, overdue_ms)

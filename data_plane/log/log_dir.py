@@ -1,7 +1,7 @@
 """One data directory: a locked root with an identity and a directory per partition.
 
     meta.json  meta.copy.json  lock  running  clean-shutdown  io-failure  ballast
-    partitions.manifest
+    partitions.manifest  time-mark
     <topic id>-<partition>/          00000000000000000000.log .index .timeindex ...
     <topic id>-<partition>.deleted/  renamed away, unlinked off the loop
 
@@ -29,6 +29,7 @@ from data_plane.log.recovery_syncs import RecoverySyncs
 from data_plane.log.restart import RestartKind
 from data_plane.log.segment import DELETED, FULL, LOG
 from data_plane.log.sync import FDATASYNC_FILES_MAX
+from data_plane.log.time_mark import read_time_mark, write_time_mark
 from data_plane.protocol.errors import UnknownTopicOrPartition
 
 LOCK_NAME = "lock"
@@ -63,6 +64,8 @@ class LogDir:
         self.root = root
         self.identity = identity
         self.restart_kind = kind
+        self.last_used_ms = read_time_mark(files, root)  # Unix ms; None: nothing tells
+        self._wall_ahead_ms = 0
         self._lock = lock
         self._boot_id = boot_id
         self._was_clean = kind in (RestartKind.CLEAN, RestartKind.NEW_DIRECTORY)
@@ -230,6 +233,7 @@ class LogDir:
             self.quarantine(key, str(error))
             raise
         self._logs[key] = log
+        log.wall_ahead_ms = self._wall_ahead_ms
         self._closed_bytes.pop(key, None)
         return log
 
@@ -305,6 +309,18 @@ class LogDir:
                 self.files.remove_tree(tree)
 
         return unlink
+
+    # Time.
+
+    def set_wall_ahead(self, ahead_ms: int) -> None:
+        """How much later than the broker's clock records may be stamped, for the wall clock is."""
+        self._wall_ahead_ms = ahead_ms
+        for log in self._logs.values():
+            log.wall_ahead_ms = ahead_ms
+
+    def mark_time(self, time_ms: int) -> Callable[[], None]:
+        """Note when this directory was in use; run what is returned. Raises OSError."""
+        return write_time_mark(self.files, self.root, time_ms)
 
     # The disk.
 

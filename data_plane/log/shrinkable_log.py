@@ -138,17 +138,21 @@ class ShrinkableLog(AppendableLog):
         gone = bisect_right([segment.next_offset for segment in self._segments[:-1]], offset)
         self._remove_first(gone)
 
-    def apply_retention(self, now_ms: int, offset_limit: int | None = None) -> int:
+    def apply_retention(
+        self, now_ms: int, offset_limit: int | None = None, *, date_ms: int | None = None
+    ) -> int:
         """Drop expired segments and producers; return how many segments went.
 
-        offset_limit: the high watermark; what it has not passed stays. Raises DiskFull, LogFailure.
+        offset_limit: the high watermark; what it has not passed stays. date_ms: by which ages are
+        counted, if it is not `now_ms`. Raises DiskFull, LogFailure.
         """
         assert not self._staged, "retention belongs between turns"
         self._now_ms = now_ms
-        self._producers.remove_expired(now_ms, self.config.producer_id_expiration_ms)
+        date_ms = now_ms if date_ms is None else date_ms
+        self._producers.remove_expired(date_ms, self.config.producer_id_expiration_ms)
         limit = self.log_end_offset if offset_limit is None else offset_limit
         gone = retention.expired_count(
-            self._segments, self.config, now_ms=now_ms, offset_limit=limit
+            self._segments, self.config, now_ms=date_ms, offset_limit=limit
         )
         if gone == len(self._segments):
             self._roll()  # The active segment may only go once another one takes its place.

@@ -52,6 +52,7 @@ class StagingLog(ReadableLog):
         self._staged_epoch = self._epochs.latest
         self._undo: list[tuple[int, int, Producer | None]] = []  # base offset, producer id, before
         self._has_marker = False  # among what is staged
+        self.wall_ahead_ms = 0  # so much later records may be stamped than the broker's clock says
 
     def stage(
         self,
@@ -79,7 +80,7 @@ class StagingLog(ReadableLog):
         self._now_ms = now_ms
         if not is_client:
             return self._stage_internal(batches, leader_epoch, now_ms)
-        header = check_whole_client_batch(batches, self.config, now_ms)
+        header = check_whole_client_batch(batches, self.config, now_ms, self.wall_ahead_ms)
         if header.producer_id >= 0:
             earlier = self._producers.check(header)
             if earlier is not None:

@@ -52,8 +52,12 @@ class RefusedTimestamps(InvalidTimestamp):
         self.record_indexes = tuple(record_indexes)
 
 
-def check_whole_client_batch(view: memoryview, config: LogConfig, now_ms: int) -> BatchHeader:
+def check_whole_client_batch(
+    view: memoryview, config: LogConfig, now_ms: int, ahead_ms: int = 0
+) -> BatchHeader:
     """Return the header of the one batch in `view`, if a client may append it; else raise.
+
+    ahead_ms: by how much a record may be stamped later, the wall clock being so far ahead.
 
     The batch that nothing is wrong with is judged in one step; any other goes through the rules
     one by one, which say what is wrong.
@@ -75,7 +79,7 @@ def check_whole_client_batch(view: memoryview, config: LogConfig, now_ms: int) -
         ):
             return header_from_fields(fields)
     header = header_of_client_batch(view)
-    check_client_batch(view, header, config, now_ms)
+    check_client_batch(view, header, config, now_ms, ahead_ms)
     return header
 
 
@@ -104,7 +108,7 @@ def header_of_client_batch(view: memoryview) -> BatchHeader:
 
 
 def check_client_batch(
-    view: memoryview, header: BatchHeader, config: LogConfig, now_ms: int
+    view: memoryview, header: BatchHeader, config: LogConfig, now_ms: int, ahead_ms: int = 0
 ) -> None:
     """Raise a KafkaError unless a client may append this batch to a log of this config."""
     if header.size_bytes > config.message_bytes_max:
@@ -116,7 +120,7 @@ def check_client_batch(
         raise InvalidRecord("clients may not write control batches")
     _check_producer(header)
     if not config.is_log_append_time:
-        _check_timestamps(view, header, config, now_ms)
+        _check_timestamps(view, header, config, now_ms, ahead_ms)
     if config.is_compacted:
         _check_keys(view, header)
 
@@ -148,12 +152,12 @@ def _check_producer(header: BatchHeader) -> None:
 
 
 def _check_timestamps(
-    view: memoryview, header: BatchHeader, config: LogConfig, now_ms: int
+    view: memoryview, header: BatchHeader, config: LogConfig, now_ms: int, ahead_ms: int
 ) -> None:
     """Hold a CreateTime batch to the topic's bounds; only a lower bound needs the records."""
     if header.timestamp_type:
         raise InvalidTimestamp("a producer may not set the timestamp type to LogAppendTime")
-    newest_ms = now_ms + config.timestamp_after_max_ms
+    newest_ms = now_ms + ahead_ms + config.timestamp_after_max_ms
     if header.max_timestamp > newest_ms:
         raise RefusedTimestamps(
             f"timestamp {header.max_timestamp} is more than {config.timestamp_after_max_ms} ms"

@@ -1,31 +1,58 @@
-"""The one clock of a broker process: Unix milliseconds that never run backwards."""
+"""The one clock of a broker process: Unix milliseconds that never run backwards and never jump.
+
+It begins with the wall clock and runs with the machine's own, one hundredth faster or slower while
+the wall clock is elsewhere. So whoever sets the wall clock, or lets it drift, ends no session, no
+transaction and no connection early: a timeout is off by a hundredth at most. Time in which the
+machine slept counts where the machine can tell (CLOCK_BOOTTIME). A wall clock that was set by much
+is taken over by a restart; what may be deleted by its age until then, broker/dates.py decides.
+"""
 
 import time
 from collections.abc import Callable
+from typing import Final
 
-JUMP_MS = 1_000  # A wall clock further ahead than this was set, or the machine slept.
+SLEW: Final = 0.01
+SLACK_S: Final = 0.1  # A smaller difference is left alone.
+
+
+def elapsed_s() -> float:
+    """Seconds since the machine was started, its sleep included if possible."""
+    return time.clock_gettime(_ELAPSED)
+
+
+_ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock:
-    """Wall time at the start plus monotonic time since; moved forward where the wall is ahead.
-
-    A wall clock set back would stretch every deadline and reorder timestamps, so it is ignored.
-    """
+    """Wall time at the start plus time elapsed since, drawn slowly to the wall clock."""
 
     def __init__(
         self,
         wall: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        elapsed: Callable[[], float] = elapsed_s,
     ) -> None:
+        """Both in seconds."""
         self._wall = wall
-        self._monotonic = monotonic
-        self._offset_s = wall() - monotonic()
+        self._elapsed = elapsed
+        self._begun_s = wall()  # what this clock showed when the rate was last set
+        self._begun_at_s = elapsed()
+        self._rate = 1.0
 
     def now_ms(self) -> int:
-        return int((self._offset_s + self._monotonic()) * 1000)
+        return int(self._now_s(self._elapsed()) * 1000)
+
+    def wall_ms(self) -> int:
+        """What the wall clock says; it may jump."""
+        return int(self._wall() * 1000)
 
     def follow_wall(self) -> None:
-        """Catch up with a wall clock that is ahead; called now and then, not for each reading."""
-        ahead_s = self._wall() - self._monotonic() - self._offset_s
-        if ahead_s * 1000 > JUMP_MS:
-            self._offset_s += ahead_s
+        """Look where the wall clock is; called about once a second, not for each reading."""
+        at_s = self._elapsed()
+        self._begun_s, self._begun_at_s = self._now_s(at_s), at_s
+        ahead_s = self._wall() - self._begun_s
+        self._rate = 1.0
+        if abs(ahead_s) > SLACK_S:
+            self._rate += SLEW if ahead_s > 0 else -SLEW
+
+    def _now_s(self, at_s: float) -> float:
+        return self._begun_s + (at_s - self._begun_at_s) * self._rate

@@ -56,9 +56,12 @@ class Ticker:
 
     def _fire(self) -> None:
         self._handle = None
-        self._turns.clock.follow_wall()
+        clock = self._turns.clock
+        clock.follow_wall()
+        now_ms = clock.now_ms()
         try:
-            self._turns.broker.tick(self._turns.clock.now_ms())
+            self._turns.broker.look_at_wall(now_ms, clock.wall_ms())
+            self._turns.broker.tick(now_ms)
         except Exception:
             log.exception("a tick failed")  # The next one must come all the same.
         self._turns.end()
