@@ -25,6 +25,7 @@ from data_plane.coordinator.transaction_records import TransactionRecord, Transa
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import ErrorCode
 
+HELD_LOOK_MS = 3_600_000
 Initialised = ProducerIdAndEpoch | ErrorCode
 
 
@@ -195,7 +196,9 @@ class TransactionsShard:
                 continue
             due_ms = self._due_ms(known, held_ms)
             if due_ms is None or due_ms > now_ms or len(records) >= self.config.expired_max:
-                self._timers.watch(transactional_id, due_ms)
+                is_held = held_ms and due_ms is not None  # The date may catch up at any time.
+                look_ms = min(due_ms or 0, now_ms + HELD_LOOK_MS) if is_held else due_ms
+                self._timers.watch(transactional_id, look_ms)
             elif known.state is TransactionState.ONGOING:
                 records.append(transaction.fenced(known, now_ms))
             else:

@@ -46,7 +46,8 @@ KINDS = [RestartKind.CLEAN, RestartKind.PROCESS_CRASH, RestartKind.POWER_LOSS]  
 NAMES = {
     "meta.json", "meta.copy.json", "running", "clean-shutdown", "io-failure", "partitions.manifest",
     "quorum-state", "entries.log", "snapshot", "checkpoint", "compaction", "quarantine",
-    "time-mark", "leader-epoch-checkpoint", ".log", ".index", ".timeindex", ".txnindex", ".snapshot",
+    "time-mark", "leader-epoch-checkpoint", ".log", ".index", ".timeindex", ".txnindex",
+    ".snapshot",
 }  # fmt: skip
 
 
