@@ -94,8 +94,14 @@ class ShardHost(Generic[S]):
         """Append and replay; the response and the replies leave once all of it is committed.
 
         until_ms: where too few replicas are in sync that may be never, so the asker is told
-        CoordinatorNotAvailable then, and may ask again; what was appended stays.
+        CoordinatorNotAvailable then, and may ask again; what was appended stays. If they are too
+        few already, nothing is appended and the asker is told so at once, as Kafka does for
+        NOT_ENOUGH_REPLICAS.
         """
+        if until_ms is not None and self.is_refused(decision):
+            refused = Parked()
+            refused.complete(CoordinatorNotAvailable())
+            return refused
         for record in decision.records:
             self._pending.append(self._entry(record))
             self.shard.replay(record)
@@ -113,6 +119,14 @@ class ShardHost(Generic[S]):
             end, lambda is_kept: complete(parked, response if is_kept else NotCoordinator())
         )
         return parked
+
+    def is_refused(self, decision: Decision[R]) -> bool:
+        """Too few replicas are in sync for what somebody waits for.
+
+        Joins and syncs have answers for others as well, or none yet: those wait for their time.
+        """
+        is_simple = not decision.replies and not isinstance(decision.response, Parked | None)
+        return bool(decision.records and is_simple and not self.partition.has_enough_replicas)
 
     def _entry(self, record: object) -> Entry:
         match record:

@@ -104,6 +104,8 @@ class TransactionCoordinators(ShardTable[TransactionsShard]):
         return True
 
     def _commit(self, host: Host, decision: Decision[R]) -> R | Parked:
+        if host.is_refused(decision):  # What was not decided must not be carried out.
+            return super()._commit(host, decision)
         answer = super()._commit(host, decision)
         for record in decision.records:
             if isinstance(record, Transaction):

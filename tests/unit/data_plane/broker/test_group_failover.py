@@ -27,9 +27,9 @@ OFFSETS_ID = UUID(int=0xFACE)
 EVERYONE = (0, 1, 2)
 
 
-def cluster() -> ClusterWorld:
+def cluster(**static: str) -> ClusterWorld:
     """Broker 0 leads the one partition of the offsets topic, which all three have."""
-    world = ClusterWorld(group_initial_rebalance_delay_ms="0")
+    world = ClusterWorld(group_initial_rebalance_delay_ms="0", **static)
     world.create_topic(2)
     row = PartitionRecord(OFFSETS_ID, 0, EVERYONE, EVERYONE, 0, 0, 0, commit_mode=CommitMode.SPREAD)
     feature = FeatureLevelRecord(GROUP_VERSION, 1)
@@ -156,3 +156,22 @@ def test_a_kip_848_group_goes_on_where_its_killed_coordinator_was() -> None:
     assert beat(leader, "a", 1, [0]).member_epoch == 2
     (given,) = beat(leader, "b", 2).assignment.topic_partitions
     assert list(given.partitions) == [1]
+
+
+def test_a_commit_below_min_isr_is_refused_at_once_and_taken_when_it_is_reached_again() -> None:
+    """Kafka tells COORDINATOR_NOT_AVAILABLE for NOT_ENOUGH_REPLICAS; clients ask again."""
+    world = cluster(min_insync_replicas="2")
+    (row,) = world.image.topics[OFFSETS_TOPIC].partitions
+    alone = replace(row, isr=(0,), partition_epoch=row.partition_epoch + 1)
+    world.tell([alone], only=[0])
+    log_end = world.nodes[0].up.partition(OFFSETS_TOPIC, 0).log.log_end_offset
+    sent = commit(world, 0, 7)
+    assert code_of(sent) == ErrorCode.COORDINATOR_NOT_AVAILABLE, "before anything else happens"
+    assert world.nodes[0].up.partition(OFFSETS_TOPIC, 0).log.log_end_offset == log_end
+    world.tell([replace(alone, isr=EVERYONE, partition_epoch=alone.partition_epoch + 1)])
+    settle(world)
+    assert committed(world, 0) == -1
+    again = commit(world, 0, 7)
+    settle(world)
+    assert code_of(again) == ErrorCode.NONE
+    assert committed(world, 0) == 7

@@ -118,6 +118,26 @@ def test_an_answer_does_not_wait_for_replicas_that_may_never_come() -> None:
     assert world.committed() == {0: 5}  # What was appended stays.
 
 
+def test_what_too_few_replicas_would_keep_is_refused_at_once_and_not_written() -> None:
+    world = World()
+    world.partition.has_enough_replicas = False
+    record = OffsetCommitted("g", "t", 0, 5, -1, "", NOW_MS)
+    request = OffsetsCommit("g", "", None, -1, 8, [record])
+    decision = world.host.shard.decide_offset_commit(request, now_ms=NOW_MS)
+    commit = world.host.commit(decision, NOW_MS + 5_000)
+    assert isinstance(commit, Parked)
+    assert isinstance(commit.response, CoordinatorNotAvailable)
+    world.end_turn()
+    assert (world.partition.log.log_end_offset, world.committed()) == (0, {})
+    read = world.host.commit(Decision("what it knows"), NOW_MS + 5_000)
+    assert read == "what it knows", "nothing is written for it"
+    world.partition.has_enough_replicas = True
+    assert isinstance(world.host.commit(decision, NOW_MS + 5_000), Parked)
+    world.end_turn()
+    world.sync()
+    assert world.committed() == {0: 5}
+
+
 def test_an_answer_that_rests_on_nothing_new_leaves_at_once() -> None:
     assert World().join().is_done
 

@@ -107,6 +107,26 @@ def test_no_marker_is_written_before_the_decision_is_committed(world: World) -> 
     assert state(world) == "CompleteCommit"
 
 
+@pytest.mark.parametrize("is_commit", [True, False])
+def test_an_end_that_too_few_replicas_would_keep_is_refused_and_not_carried_out(
+    world: World, is_commit: bool
+) -> None:
+    one = writing(world)
+    end = end_offset(world, 0)
+    topic = world.broker.image.topics["__transaction_state"]
+    shards = [world.broker.partition(topic.name, at) for at in range(len(topic.partitions))]
+    for shard in shards:
+        shard.has_enough_replicas = False
+    assert one.end(is_commit=is_commit) is E.COORDINATOR_NOT_AVAILABLE
+    world.settle()
+    assert (state(world), end_offset(world, 0)) == ("Ongoing", end), "no marker was written"
+    for shard in shards:
+        shard.has_enough_replicas = True
+    assert one.end(is_commit=is_commit) is E.NONE
+    world.settle()
+    assert state(world) == ("CompleteCommit" if is_commit else "CompleteAbort")
+
+
 def test_the_answer_to_a_commit_does_not_wait_for_the_markers(world: World) -> None:
     one = writing(world)
     world.files.fail("append", errno.ENOSPC, topic_directory(world), times=1_000)
