@@ -27,9 +27,9 @@ OFFSETS_ID = UUID(int=0xFACE)
 EVERYONE = (0, 1, 2)
 
 
-def cluster(**static: str) -> ClusterWorld:
+def cluster(min_isr: str = "1") -> ClusterWorld:
     """Broker 0 leads the one partition of the offsets topic, which all three have."""
-    world = ClusterWorld(group_initial_rebalance_delay_ms="0", **static)
+    world = ClusterWorld(group_initial_rebalance_delay_ms="0", min_insync_replicas=min_isr)
     world.create_topic(2)
     row = PartitionRecord(OFFSETS_ID, 0, EVERYONE, EVERYONE, 0, 0, 0, commit_mode=CommitMode.SPREAD)
     feature = FeatureLevelRecord(GROUP_VERSION, 1)
@@ -160,7 +160,7 @@ def test_a_kip_848_group_goes_on_where_its_killed_coordinator_was() -> None:
 
 def test_a_commit_below_min_isr_is_refused_at_once_and_taken_when_it_is_reached_again() -> None:
     """Kafka tells COORDINATOR_NOT_AVAILABLE for NOT_ENOUGH_REPLICAS; clients ask again."""
-    world = cluster(min_insync_replicas="2")
+    world = cluster(min_isr="2")
     (row,) = world.image.topics[OFFSETS_TOPIC].partitions
     alone = replace(row, isr=(0,), partition_epoch=row.partition_epoch + 1)
     world.tell([alone], only=[0])
