@@ -32,6 +32,9 @@ from data_plane.protocol.errors import ErrorCode, InvalidRequest, KafkaError, Un
 MIN_INSYNC = "min.insync.replicas"
 MIN_INSYNC_OF_TWO_NODES = "2"
 
+# One decision holds the quorum's loop for 5 ms or so (durability.md 5), and is one image elsewhere.
+ROWS_MAX = 250
+
 Change = Callable[[PartitionRecord, Judge], PartitionRecord]
 
 
@@ -81,21 +84,37 @@ def decide_register_broker(
 
 
 def decide_fence(scope: ConfigScope, broker_ids: Collection[int]) -> Decision[None]:
-    """These are silent or gone: out of every ISR, and others lead. All of them at once."""
+    """These are silent or gone: out of the ISRs, and others lead.
+
+    Of more partitions than one decision takes the rest follows by `decide_leave`.
+    """
     brokers = [scope.image.brokers[each] for each in sorted(broker_ids)]
     fenced = [each for each in brokers if not each.is_fenced]
     if not fenced:
         return Decision(None)
     records: list[MetadataRecord] = [_change(each, is_fenced=True) for each in fenced]
     gone = {each.broker_id for each in fenced}
-    judges = Judges(scope, inactive=gone)
-    records += changed_rows(
+    return Decision(None, [*records, *_left_rows(scope, gone)])
+
+
+def decide_leave(scope: ConfigScope) -> Decision[None]:
+    """Take fenced brokers out of more ISRs, as many as one decision takes; no records: of all.
+
+    Until then a partition is led by who is gone, or waits for it, as before it was fenced.
+    """
+    gone = {each.broker_id for each in scope.image.brokers.values() if each.is_fenced}
+    return Decision(None, _left_rows(scope, gone) if gone else [])
+
+
+def _left_rows(scope: ConfigScope, gone: Collection[int]) -> list[PartitionRecord]:
+    return changed_rows(
         scope.image,
-        judges,
+        Judges(scope, inactive=gone),
         lambda row, judge: without(row, judge, lost=gone),
         concerned=gone,
+        is_in_sync=True,
+        rows_max=ROWS_MAX,
     )
-    return Decision(None, records)
 
 
 def decide_unfence(scope: ConfigScope, broker: RegisterBrokerRecord) -> Decision[None]:
@@ -115,16 +134,23 @@ def decide_begin_shutdown(scope: ConfigScope, broker: RegisterBrokerRecord) -> D
 
 
 def handed_over_rows(scope: ConfigScope, broker: RegisterBrokerRecord) -> list[PartitionRecord]:
-    """What a broker that shuts down leads or follows, and others can do without it by now."""
+    """What a broker that shuts down leads or follows, and others can do without it by now.
+
+    As many rows as one decision takes; it asks again until there are none.
+    """
     gone = {broker.broker_id}
     judges = Judges(scope, inactive=gone)
 
     def handed_over(row: PartitionRecord, judge: Judge) -> PartitionRecord:
+        if gone.issuperset(row.isr) and gone.issuperset(row.elr):
+            return row  # Nobody else may lead.
         after = without(row, judge, lost=gone)
         is_unclean = after.is_recovering and not row.is_recovering
         return row if after.leader == NO_LEADER or is_unclean else after
 
-    return changed_rows(scope.image, judges, handed_over, concerned=gone)
+    return changed_rows(
+        scope.image, judges, handed_over, concerned=gone, is_in_sync=True, rows_max=ROWS_MAX
+    )
 
 
 def decide_unregister(scope: ConfigScope, broker_id: int) -> Decision[None]:
@@ -160,23 +186,32 @@ def checked_broker(image: MetadataImage, broker_id: int, broker_epoch: int) -> R
 
 
 def changed_rows(
-    image: MetadataImage, judges: Judges, change: Change, *, concerned: Collection[int]
+    image: MetadataImage,
+    judges: Judges,
+    change: Change,
+    *,
+    concerned: Collection[int],
+    is_in_sync: bool = False,
+    rows_max: int | None = None,
 ) -> list[PartitionRecord]:
     """Apply a change to every partition with a replica on one of `concerned`; return what differs.
 
-    One pass over all partitions: 2 ms for 10,000 of them.
+    is_in_sync: only where one of them is in the ISR. rows_max: stop at so many.
+    One pass over all partitions: 2 ms for 10,000 of them, and 10 us for each that changes.
     """
     wanted = set(concerned)
     rows = []
     for topic in image.topics.values():
         judge = None
         for row in topic.partitions:
-            if wanted.isdisjoint(row.replicas):
+            if wanted.isdisjoint(row.isr if is_in_sync else row.replicas):
                 continue
             judge = judge or judges.of(topic.name)
             after = change(row, judge)
             if after is not row:
                 rows.append(after)
+                if len(rows) == rows_max:
+                    return rows
     return rows
 
 

@@ -5,6 +5,7 @@ has made safe, and is all that brokers and clients may see (durability.md 4). Bo
 same replay. Raft's Ready is handed through, so the driver may sync off the loop's thread.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from random import Random
@@ -50,6 +51,7 @@ class Controller:
         self._heard_in_term = -1
         self.image = MetadataImage()
         self.committed = MetadataImage()
+        self._proposed: deque[MetadataImage] = deque()  # not committed yet, in order
 
     @classmethod
     def open(
@@ -134,9 +136,18 @@ class Controller:
         return self._duties.due(self, now_ms)
 
     def is_urgent(self, now_ms: int) -> bool:
-        """A session is over: `due` should be asked at once, else twice a second."""
+        """A session is over, or a duty unfinished: `due` should be asked at once, else twice a
+        second.
+        """
+        if self.is_unfinished:
+            return True
         due_ms = self._sessions.next_due_ms
         return due_ms is not None and now_ms >= due_ms
+
+    @property
+    def is_unfinished(self) -> bool:
+        """A duty has been done in part, so that other work is not kept waiting."""
+        return self.is_active and self._duties.is_unfinished
 
     def new_id(self) -> UUID:
         """Return a random id (version 4) for a topic or a binding, from the injected randomness."""
@@ -163,12 +174,12 @@ class Controller:
                 offset = self.node.propose(encode_batch(typed, level))
             except NotLeader:  # It leads, and is handing over.
                 raise NotController from None
-            self.image = _replayed(self.image, [typed], offset, self.node.term)
+            self._take(_replayed(self.image, [typed], offset, self.node.term))
         return self.image.offset
 
-    def ready(self, *, may_persist: bool = True) -> Ready | None:
+    def ready(self, *, may_persist: bool = True, entries_max: int | None = None) -> Ready | None:
         """Return what is to be persisted (by `disk.persist`, off the loop), sent and applied."""
-        return self.node.ready(may_persist=may_persist)
+        return self.node.ready(may_persist=may_persist, entries_max=entries_max)
 
     def advance(self, ready: Ready) -> bool:
         """Apply a Ready that has been persisted; True if `committed` is a new image."""
@@ -176,6 +187,7 @@ class Controller:
         if ready.snapshot is not None:
             self.node.snapshot_bytes = self.disk.snapshot_bytes
             self.image = self.committed = image_of(ready.snapshot)
+            self._proposed.clear()
             return True
         is_new = self._apply(ready.committed)
         self.forget_unless_leader()
@@ -185,6 +197,7 @@ class Controller:
         """Who leads no more decides from the committed image again, should it lead once more."""
         if self.node.leads is None:
             self.image = self.committed
+            self._proposed.clear()
 
     def filled(self, message: Message) -> Message | None:
         """The message as it goes out; None if what it was to carry is not there any more."""
@@ -216,6 +229,7 @@ class Controller:
         """
         self.node.resign()
         self.image = self.committed
+        self._proposed.clear()
 
     def add_voter(self, voter: Voter) -> None:
         """Begin to let an observer vote. Raises NotLeader or ChangeRefused."""
@@ -236,7 +250,11 @@ class Controller:
 
     def _changed(self, offset: int) -> None:
         """The entry is the quorum's own; the image moves past it all the same."""
-        self.image = _replayed(self.image, [], offset, self.node.term)
+        self._take(_replayed(self.image, [], offset, self.node.term))
+
+    def _take(self, image: MetadataImage) -> None:
+        self.image = image
+        self._proposed.append(image)
 
     def wants_snapshot(self, log_bytes_max: int) -> bool:
         """True if the log is longer than that and than the last snapshot, so that the cost of
@@ -266,19 +284,35 @@ class Controller:
         """Take part again; an only voter is leader again once `drive` or `advance` has won it."""
         self.node.resume()
 
+    def _foreseen(self, last: EntryBatch) -> MetadataImage | None:
+        """The image that was made when this batch was proposed here: it need not be made twice.
+
+        Offset and term together name one batch, in whatever log (Raft's log matching).
+        """
+        found = None
+        while self._proposed and self._proposed[0].offset <= last.last_offset:
+            found = self._proposed.popleft()
+        if found is not None and (found.offset, found.term) == (last.last_offset, last.term):
+            return found
+        return None
+
     def _apply(self, batches: Sequence[EntryBatch]) -> bool:
         """Replay committed batches into one new image, whatever their number."""
         if not batches:
             return False
-        decoded = [
-            [decode_record(entry) for entry in batch.entries if not is_control(entry)]
-            for batch in batches
-        ]
         last = batches[-1]
-        self.committed = _replayed(self.committed, decoded, last.last_offset, last.term)
+        self.committed = self._foreseen(last) or _decoded(self.committed, batches)
         if self.committed.offset >= self.image.offset:
             self.image = self.committed
         return True
+
+
+def _decoded(image: MetadataImage, batches: Sequence[EntryBatch]) -> MetadataImage:
+    records = [
+        [decode_record(entry) for entry in batch.entries if not is_control(entry)]
+        for batch in batches
+    ]
+    return _replayed(image, records, batches[-1].last_offset, batches[-1].term)
 
 
 def _replayed(

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from data_plane.metadata.brokers import decide_fence
+from data_plane.metadata.brokers import decide_fence, decide_leave
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.elections import decide_balance
-from data_plane.metadata.image import INTERNAL_TOPICS
+from data_plane.metadata.image import INTERNAL_TOPICS, MetadataImage
 from data_plane.metadata.placement import internal_replication_factor
 from data_plane.metadata.reassignments import decide_raise_replicas
 
@@ -24,12 +24,17 @@ class Duties:
     def __init__(self) -> None:
         self._balance_due_ms = 0
         self._replicas_due_ms = 0
+        self.is_unfinished = False  # There is more to decide at once.
+        self._settled = MetadataImage()  # No fenced broker is in an ISR there.
 
     def due(self, controller: "Controller", now_ms: int) -> Iterator[Decision[None]]:
         hearing = controller.hearing(now_ms)
         expired = hearing.sessions.expired(controller.image, now_ms)
         if expired:
+            self.is_unfinished = True
             yield decide_fence(controller.scope, expired)
+        else:
+            yield from self._leave(controller)
         hearing.sessions.drop_fenced(controller.image)
         hearing.ends.forget_led(controller.image)
         if now_ms >= self._replicas_due_ms:
@@ -38,6 +43,19 @@ class Duties:
         if now_ms >= self._balance_due_ms:
             self._balance_due_ms = now_ms + BALANCE_INTERVAL_MS
             yield decide_balance(controller.scope)
+
+    def _leave(self, controller: "Controller") -> Iterator[Decision[None]]:
+        """One slice of what fenced brokers are in sync of, whoever has fenced them."""
+        image, known = controller.image, self._settled
+        self.is_unfinished = False
+        if image.topics is known.topics and image.brokers is known.brokers:
+            return
+        decision = decide_leave(controller.scope)
+        if decision.records:
+            self.is_unfinished = True
+            yield decision
+        else:
+            self._settled = image
 
     def _raise_internal(self, controller: "Controller") -> Iterator[Decision[None]]:
         """A larger plan has more brokers: coordinators' topics get more replicas (durability.md 9).

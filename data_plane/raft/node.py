@@ -91,15 +91,16 @@ class RaftNode(Leading):
 
     # --- the driver ----------------------------------------------------------------------------
 
-    def ready(self, *, may_persist: bool = True) -> Ready | None:
+    def ready(self, *, may_persist: bool = True, entries_max: int | None = None) -> Ready | None:
         """Return what is to be done now, or None. What needs no disk comes first.
 
         may_persist: False while the driver's disk is busy with something else.
+        entries_max: about so many are given out to be applied, in whole batches; None: all.
         """
         may_speak = self._hard_state == self._stored_hard_state
         if self._leads is not None and may_speak:
             self._fill_appends()
-        committed = self._take_committed()
+        committed = self._take_committed(entries_max)
         messages: Sequence[Message] = ()
         if self._outbox and may_speak:
             messages, self._outbox = self._outbox, []

@@ -227,10 +227,20 @@ class NodeState:
     def _commit(self, offset: int) -> None:
         self.committed_offset = max(self.committed_offset, offset)
 
-    def _take_committed(self) -> tuple[EntryBatch, ...]:
-        if self._applied_offset >= min(self.committed_offset, self.log.last.offset):
+    @property
+    def has_unapplied(self) -> bool:
+        """More is committed than was given out to be applied."""
+        return self._applied_offset < min(self.committed_offset, self.log.last.offset)
+
+    def _take_committed(self, entries_max: int | None = None) -> tuple[EntryBatch, ...]:
+        if not self.has_unapplied:
             return ()
-        batches = self.log.between(self._applied_offset + 1, self.committed_offset + 1)
+        start, end = self._applied_offset + 1, self.committed_offset + 1
+        if entries_max is None or end - start <= entries_max:
+            batches = self.log.between(start, end)
+        else:
+            batches = self.log.between(start, start + entries_max)
+            batches = batches or self.log.between(start, end, bytes_max=0)  # One, however long.
         if batches:
             self._applied_offset = batches[-1].last_offset
         return tuple(batches)

@@ -206,6 +206,7 @@ class QuorumThread:
             log_bytes_max=self._config.limits.metadata_log_bytes_max,
             send=links.send,
             on_image=lambda _, after: self._post(self.front.take_image, after),
+            on_more=self._later,
         )
         self._membership = Membership(
             self._host, self._record, cluster_id=self._config.cluster_id, is_ready=False
@@ -308,6 +309,10 @@ class QuorumThread:
         """A broker's connection was reset and then refused."""
         self._host.lose(broker_id)
         self._turn_ends()
+
+    def _later(self) -> None:
+        """The rest of what is committed is applied behind what has come meanwhile."""
+        asyncio.get_running_loop().call_soon(self._turn_ends)
 
     def _reload(self) -> None:
         try:

@@ -50,6 +50,7 @@ class Member:
             on_failure=self.failures.append,
             log_bytes_max=1 << 20,
             send=lambda message: self._cluster.carry(self.broker_id, message),
+            on_more=self._cluster.on_more,
         )
         self.membership = Membership(self.host, self.record(kind), cluster_id="c1")
 
@@ -75,7 +76,10 @@ class Member:
 class Members:
     """Brokers 0, 1, 2 as voters of one cluster; `down` ones neither hear nor speak."""
 
-    def __init__(self, count: int = 3) -> None:
+    def __init__(self, count: int = 3, *, is_sliced: bool = False) -> None:
+        """is_sliced: one slice of what is committed is applied with each pump."""
+        self.slices_put_off = 0
+        self.on_more = self._put_off if is_sliced else None
         self.now_ms = 1_000
         self.down: set[int] = set()
         self.sent: list[tuple[int, bytes]] = []
@@ -87,6 +91,9 @@ class Members:
         self.members = {each: Member(self, each) for each in range(count)}
         for member in self.members.values():
             member.start()
+
+    def _put_off(self) -> None:
+        self.slices_put_off += 1
 
     def carry(self, source: int, message: Message) -> None:
         if source not in self.down:
