@@ -1,6 +1,6 @@
 """What the handlers of admin APIs share: the part of the broker they use, and who may do what."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 from data_plane.broker.client_quotas import BrokerQuotas
@@ -63,6 +63,9 @@ class AdminBroker(Protocol):
 
         Raises NotController, or the parked answer is that.
         """
+
+    def in_slices(self, steps: Iterator[object]) -> None:
+        """Have long work done a step at a time, with everything else in between."""
 
 
 class AuthorizationFailed(KafkaError):

@@ -1,6 +1,7 @@
 """One broker without sockets: logs, metadata, coordinators, and what waits for them."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from random import Random
@@ -113,6 +114,7 @@ class Broker:
         self._disk_due_ms = now_ms
         self.dates = Dates(now_ms, log_dir.last_used_ms)
         self._time_mark_due_ms = now_ms + TIME_MARK_MS
+        self._sliced: deque[Iterator[object]] = deque()
         self.peers = peers or NoPeers(lambda act: executor.submit([], lambda _: act()))
         self.forwarding = None if peers is None else Forwarding(self, config.broker_id, rng)
         self.remembered = Remembered()
@@ -266,6 +268,24 @@ class Broker:
         """The partition has something staged, or someone who waits for this turn's write."""
         self._dirty[partition] = None
 
+    def in_slices(self, steps: Iterator[object]) -> None:
+        """Have long work done a step per tick, each of 5 ms at most (durability.md 5)."""
+        self._sliced.append(steps)
+
+    def _do_slice(self) -> None:
+        """One step of one piece of work, then another's: none waits for all of another."""
+        if not self._sliced:
+            return
+        steps = self._sliced.popleft()
+        try:
+            next(steps)
+        except StopIteration:
+            return
+        except Exception:
+            log.exception("work in slices has failed")
+            return
+        self._sliced.append(steps)
+
     # --- turns and time ------------------------------------------------------------------------
 
     def end_turn(self, now_ms: int) -> None:
@@ -301,6 +321,7 @@ class Broker:
         except LogFailure as error:
             self.fail(error)
             raise
+        self._do_slice()
         self.metadata.tick(now_ms)
         self.coordinators.tick(now_ms)
         self._isr_changes.look_at(self._partitions, now_ms)
@@ -310,6 +331,8 @@ class Broker:
     @property
     def next_due_ms(self) -> int:
         """When `tick` has something to do, Unix milliseconds; 0: at once."""
+        if self._sliced:
+            return 0
         due = (
             self._deadlines.next_due_ms,
             self.coordinators.next_due_ms(),

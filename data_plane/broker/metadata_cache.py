@@ -73,11 +73,7 @@ class MetadataCache:
 
         key: everything besides image and authorizer that `rows` depends on.
         """
-        if self._brokers is not image.brokers:
-            self._look_at_brokers(image)
-        if self._topics is not image.topics or self._authorizer is not authorizer:
-            self._forget_lists()
-            self._topics, self._authorizer = image.topics, authorizer
+        self._look_at(image, authorizer)
         found = self._lists.get(key)
         if found is None:
             encoded = rows()
@@ -85,6 +81,18 @@ class MetadataCache:
             self._make_room(len(found.data))
             self._lists[key] = found
         return found
+
+    def has_all_rows(self, image: MetadataImage, authorizer: AclAuthorizer, key: Hashable) -> bool:
+        """`all_rows` would find its list remembered."""
+        self._look_at(image, authorizer)
+        return key in self._lists
+
+    def _look_at(self, image: MetadataImage, authorizer: AclAuthorizer) -> None:
+        if self._brokers is not image.brokers:
+            self._look_at_brokers(image)
+        if self._topics is not image.topics or self._authorizer is not authorizer:
+            self._forget_lists()
+            self._topics, self._authorizer = image.topics, authorizer
 
     def _look_at_brokers(self, image: MetadataImage) -> None:
         """Any row may name who came or went; where a broker is reached, rows do not tell."""

@@ -19,7 +19,12 @@ from data_plane.log.partition_log import PartitionLog
 from data_plane.metadata.commit_rules import Judges
 from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
 from data_plane.metadata.effective_configs import ConfigScope
-from data_plane.metadata.image import MetadataImage, TopicImage
+from data_plane.metadata.image import (
+    BROKER_RESOURCE,
+    TOPIC_RESOURCE,
+    MetadataImage,
+    TopicImage,
+)
 from data_plane.metadata.leadership import wanted_mode
 from data_plane.metadata.records import CommitMode, PartitionRecord
 from data_plane.protocol.errors import ErrorCode, NotLeaderOrFollower, UnknownTopicOrPartition
@@ -32,6 +37,7 @@ from data_plane.replication.follower import Follower
 from data_plane.replication.partition import Partition
 
 OPENED_PER_STEP = 16  # About 5 ms.
+LOOKED_AT_PER_STEP = 32  # the same
 RETRY_MS = 1_000  # after there was no room on the disk
 
 Key = tuple[str, int]
@@ -66,6 +72,7 @@ class ReplicaTable:
         self._followers: dict[Key, Follower] = {}
         self._unopened: dict[Key, None] = {}  # to be followed as soon as there is time
         self._retry_ms: int | None = None  # when to try again to make room
+        self._to_look_at: dict[Key, None] = {}  # brokers or settings changed, the row did not
         self._high_watermarks: dict[Key, int] = {}  # as known in the role before
         self._leaderless: set[Key] = set()  # of the replicas here
         self.has_news = True  # `ends` may say something else than before
@@ -85,10 +92,11 @@ class ReplicaTable:
     @property
     def next_due_ms(self) -> int | None:
         """When `step` has something to do, Unix ms; 0: at once."""
-        return 0 if self._unopened else self._retry_ms
+        return 0 if self._unopened or self._to_look_at else self._retry_ms
 
     def step(self, now_ms: int) -> None:
-        """Open a few of the replicas that are to be copied. Raises LogFailure."""
+        """Open and look at a few of the replicas for which that is due. Raises LogFailure."""
+        self._look_at_some(now_ms)
         if self._retry_ms is not None and now_ms >= self._retry_ms:
             self._retry_ms = None
             self._follow_all(self.image.topics.values())
@@ -177,12 +185,12 @@ class ReplicaTable:
             self._change_roles(before.topic_by_id(topic.topic_id), topic, now_ms)
         self._log_dir.delete_partitions([new.key for topic in gone for new in self._new_in(topic)])
         if before.brokers is not image.brokers:
-            for partition in self._open.values():
-                if partition.followers:
-                    self._apply_row(partition, now_ms)
+            # What a new incarnation may have lost is not counted on: if it was in the ISR its
+            # registration has changed the row, if not the controller knows its epoch (KIP-903).
+            self._to_look_at |= {key: None for key, one in self._open.items() if one.followers}
         if before.configs is not image.configs:
-            self._apply_configs()
-            self._apply_modes(now_ms)
+            self._note_configs(before, image)
+        self._look_at_some(now_ms)
 
     def ends(self) -> list[BrokerHeartbeatRequestTopic]:
         """What the controller must hear: how far replicas reach that nobody leads, which are lost.
@@ -401,32 +409,44 @@ class ReplicaTable:
         config = log_config_from_topic(values)
         return self._log_dir.open_partition(key, config, now_ms=now_ms), values
 
-    def _apply_configs(self) -> None:
+    def _note_configs(self, before: MetadataImage, image: MetadataImage) -> None:
+        """Have the replicas looked at whose settings may be others now; see `_mode_of`."""
+        keys = {*before.configs, *image.configs}
+        changed = {key for key in keys if before.configs.get(key) is not image.configs.get(key)}
+        if any(kind == BROKER_RESOURCE for kind, _ in changed):
+            self._to_look_at |= dict.fromkeys((*self._open, *self._followers))
+            return
+        topics = {name for kind, name in changed if kind == TOPIC_RESOURCE}
+        for key in (*self._open, *self._followers) if topics else ():
+            if key[0] in topics:
+                self._to_look_at[key] = None
+
+    def _look_at_some(self, now_ms: int) -> None:
+        """Apply what the image says of a few replicas whose rows did not change."""
         configs: dict[str, tuple[LogConfig, int]] = {}
+        for _ in range(min(LOOKED_AT_PER_STEP, len(self._to_look_at))):
+            key = next(iter(self._to_look_at))
+            del self._to_look_at[key]
+            if key in self._open or key in self._followers:
+                self._look_at(key, configs, now_ms)
 
-        def config_of(topic: str) -> tuple[LogConfig, int]:
-            found = configs.get(topic)
-            if found is None:
-                values = self._values(topic)
-                found = (log_config_from_topic(values), int(values["min.insync.replicas"]))
-                configs[topic] = found
-            return found
-
-        for partition in self._open.values():
-            partition.log.config, min_insync_replicas = config_of(partition.topic)
-            partition.set_min_insync_replicas(min_insync_replicas)
-        for follower in self._followers.values():
-            follower.log.config = config_of(follower.topic)[0]
-
-    def _apply_modes(self, now_ms: int) -> None:
-        """Settings have changed by which modes are chosen; see `_mode_of`."""
-        for partition in self._open.values():
+    def _look_at(self, key: Key, configs: dict[str, tuple[LogConfig, int]], now_ms: int) -> None:
+        found = configs.get(key[0])
+        if found is None:
+            values = self._values(key[0])
+            found = (log_config_from_topic(values), int(values["min.insync.replicas"]))
+            configs[key[0]] = found
+        partition, follower = self._open.get(key), self._followers.get(key)
+        if partition is not None:
+            partition.log.config = found[0]
+            partition.set_min_insync_replicas(found[1])
             if partition.followers:
                 self._apply_row(partition, now_ms)
-        for (topic, index), follower in self._followers.items():
-            row = self.image.partition(topic, index)
-            if row is not None and self._mode_of(topic, row) != follower.commit_mode:
-                self._follow((topic, index), row)
+        elif follower is not None:
+            follower.log.config = found[0]
+            row = self.image.partition(*key)
+            if row is not None and self._mode_of(key[0], row) != follower.commit_mode:
+                self._follow(key, row)
 
     def _values(self, topic: str) -> dict[str, str]:
         scope = ConfigScope(self.image, self._broker_id, self._static)

@@ -30,8 +30,8 @@ class WatchedController(Controller):
 
     watcher: QuorumInvariants
 
-    def ready(self, *, may_persist: bool = True) -> Ready | None:
-        ready = super().ready(may_persist=may_persist)
+    def ready(self, *, may_persist: bool = True, entries_max: int | None = None) -> Ready | None:
+        ready = super().ready(may_persist=may_persist, entries_max=entries_max)
         if ready is not None:
             self.watcher.persisting(self.node, ready)
         return ready

@@ -6,7 +6,7 @@ A topic that is unknown or not allowed is a row with an error; only a list of al
 that the asker may not describe (kafka-protocol.md items 80-82, 91, 92).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -45,6 +45,7 @@ from data_plane.security.acls import AclOperation, ResourceType
 API_KEY, VERSIONS = 3, range(14)
 
 FORWARD_MS_MAX = 5_000  # The client asks again; its connection waits for what is missing here.
+TOPICS_PER_SLICE = 500  # about 3 ms
 ALLOW_FLAG_FROM = 4
 IDS_FROM = 12
 
@@ -56,6 +57,8 @@ def handle(
     _check_ids(ctx, request)
     missing = _to_create(broker, ctx, request)
     if not missing:
+        if _takes_long(broker, ctx, request):
+            return _in_slices(broker, ctx, request)
         return _response(broker, ctx, request, broker.image, broker.metadata_cache, {})
 
     def choose(controller: Controller) -> Decision[MetadataResponse]:
@@ -71,6 +74,48 @@ def handle(
         return decision.answering(replace(response, throttle_time_ms=quota.throttle_ms))
 
     return broker.decide(choose)
+
+
+def _takes_long(broker: AdminBroker, ctx: RequestContext, request: MetadataRequest) -> bool:
+    """All of so many topics that telling them at once would keep everybody else waiting."""
+    if not _is_for_all(ctx, request) or len(broker.image.topics) <= TOPICS_PER_SLICE:
+        return False
+    key = _key_of_all(broker, ctx, request)
+    return not broker.metadata_cache.has_all_rows(broker.image, broker.authorizer, key)
+
+
+def _in_slices(broker: AdminBroker, ctx: RequestContext, request: MetadataRequest) -> Parked:
+    """Encode some topics at a time; the answer tells the image in which the last was done."""
+    parked = Parked()
+
+    def steps() -> Iterator[None]:
+        rows: list[bytes] = []
+        image, authorizer, cache = broker.image, broker.authorizer, broker.metadata_cache
+        for done, name in enumerate(sorted(image.topics), 1):
+            topic = broker.image.topic(name)  # As it is now: the cache has one set of brokers.
+            if topic is not None and allows_topic(broker, ctx, AclOperation.DESCRIBE, name):
+                operations = _operations(broker, ctx, request, name)
+                rows.append(cache.row(broker.image, ctx, topic, operations))
+            if done % TOPICS_PER_SLICE == 0:
+                yield
+                if parked.is_done:
+                    return  # Nobody is waiting any more.
+        now = broker.image
+        if now.topics is image.topics and now.brokers is image.brokers:
+            key = _key_of_all(broker, ctx, request)
+            if broker.authorizer is authorizer:
+                cache.all_rows(now, authorizer, key, lambda: rows)
+        parked.complete(_response(broker, ctx, request, now, cache, {}))
+
+    def guarded() -> Iterator[None]:
+        try:
+            yield from steps()
+        except Exception:  # A bug of ours: the asker must not wait for ever.
+            parked.complete(KafkaError())
+            raise
+
+    broker.in_slices(guarded())
+    return parked
 
 
 def undecided_response(
@@ -199,13 +244,19 @@ def _all_rows(
             if allows_topic(broker, ctx, AclOperation.DESCRIBE, name)
         ]
 
-    key = (
+    return cache.all_rows(image, authorizer, _key_of_all(broker, ctx, request), rows)
+
+
+def _key_of_all(
+    broker: AdminBroker, ctx: RequestContext, request: MetadataRequest
+) -> tuple[object, ...]:
+    """What a list of all topics depends on besides the image and the rules."""
+    return (
         ctx.listener,
         ctx.api_version,
-        authorizer.standing(ctx.principal, ctx.client_host),
+        broker.authorizer.standing(ctx.principal, ctx.client_host),
         request.include_topic_authorized_operations,
     )
-    return cache.all_rows(image, authorizer, key, rows)
 
 
 def _named_rows(

@@ -1,7 +1,7 @@
 """A stand-in for the broker under admin handlers: a real controller, commits at once."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 from random import Random
 from typing import Any, TypeVar, cast
@@ -88,6 +88,10 @@ class StandIn:
         self.controller.append(decision.records)
         self.controller.drive()
         return decision.response
+
+    def in_slices(self, steps: Iterator[object]) -> None:
+        for _ in steps:
+            pass
 
     def write(self, *records: object) -> None:
         self.decide(lambda _: Decision(None, records))
