@@ -318,6 +318,9 @@ class Broker:
                 now_ms, self.dates.deletion_ms(now_ms)
             )  # Before anybody stages: it rolls segments.
             self._partitions.step(now_ms)
+            if self._partitions.has_deleted:
+                self._partitions.has_deleted = False
+                self.unlink_garbage()
         except LogFailure as error:
             self.fail(error)
             raise

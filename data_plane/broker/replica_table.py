@@ -8,6 +8,7 @@ follows is opened in slices, a few in each step, because no callback may hold th
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from uuid import UUID
 
 from data_plane.broker.awaited_fetches import AwaitedFetches
@@ -38,6 +39,7 @@ from data_plane.replication.partition import Partition
 
 OPENED_PER_STEP = 16  # About 5 ms.
 LOOKED_AT_PER_STEP = 32  # the same
+MADE_PER_STEP = 32  # logs that are made, or deleted; beyond it the rest waits for the next step
 RETRY_MS = 1_000  # after there was no room on the disk
 
 Key = tuple[str, int]
@@ -72,6 +74,9 @@ class ReplicaTable:
         self._followers: dict[Key, Follower] = {}
         self._unopened: dict[Key, None] = {}  # to be followed as soon as there is time
         self._retry_ms: int | None = None  # when to try again to make room
+        self._to_make: dict[PartitionKey, NewPartition] = {}  # each also at its first use
+        self._to_delete: dict[PartitionKey, None] = {}  # a start deletes what is left of these
+        self.has_deleted = False  # something since `Broker` looked; its files are to be unlinked
         self._to_look_at: dict[Key, None] = {}  # brokers or settings changed, the row did not
         self._high_watermarks: dict[Key, int] = {}  # as known in the role before
         self._leaderless: set[Key] = set()  # of the replicas here
@@ -92,11 +97,16 @@ class ReplicaTable:
     @property
     def next_due_ms(self) -> int | None:
         """When `step` has something to do, Unix ms; 0: at once."""
-        return 0 if self._unopened or self._to_look_at else self._retry_ms
+        has_work = self._unopened or self._to_look_at or self._to_make or self._to_delete
+        return 0 if has_work else self._retry_ms
 
     def step(self, now_ms: int) -> None:
         """Open and look at a few of the replicas for which that is due. Raises LogFailure."""
         self._look_at_some(now_ms)
+        if self._to_make or self._to_delete:
+            self._make_some()
+            self._delete_some()
+            return  # One kind of work per step.
         if self._retry_ms is not None and now_ms >= self._retry_ms:
             self._retry_ms = None
             self._follow_all(self.image.topics.values())
@@ -173,7 +183,8 @@ class ReplicaTable:
         changed = [
             topic for name, topic in image.topics.items() if before.topics.get(name) is not topic
         ]
-        self._create([new for topic in changed for new in self._new_in(topic)])
+        self._to_make |= {new.key: new for topic in changed for new in self._missing_in(topic)}
+        self._make_some()
         gone = [
             topic
             for name, topic in before.topics.items()
@@ -183,7 +194,10 @@ class ReplicaTable:
             self._leave_topic(topic)
         for topic in changed:
             self._change_roles(before.topic_by_id(topic.topic_id), topic, now_ms)
-        self._log_dir.delete_partitions([new.key for topic in gone for new in self._new_in(topic)])
+        for new in (new for topic in gone for new in self._new_in(topic)):
+            self._to_make.pop(new.key, None)
+            self._to_delete[new.key] = None
+        self._delete_some()
         if before.brokers is not image.brokers:
             # What a new incarnation may have lost is not counted on: if it was in the ISR its
             # registration has changed the row, if not the controller knows its epoch (KIP-903).
@@ -263,7 +277,9 @@ class ReplicaTable:
             self._follow(key, row)
         elif was is not None and me in was.replicas:
             self._drop_follower(key)
-            self._log_dir.delete_partitions([PartitionKey(topic.topic_id, row.partition_index)])
+            gone = PartitionKey(topic.topic_id, row.partition_index)
+            self._to_make.pop(gone, None)
+            self._log_dir.delete_partitions([gone])
 
     def _await_followers(
         self, topic: TopicImage, was: PartitionRecord | None, row: PartitionRecord, now_ms: int
@@ -356,6 +372,24 @@ class ReplicaTable:
             for row in topic.partitions
             if self._broker_id in row.replicas
         ]
+
+    def _missing_in(self, topic: TopicImage) -> list[NewPartition]:
+        known = self._log_dir.manifest.topics
+        return [new for new in self._new_in(topic) if new.key not in known]
+
+    def _make_some(self) -> None:
+        some = dict(islice(self._to_make.items(), MADE_PER_STEP))
+        for key in some:
+            del self._to_make[key]
+        self._create(list(some.values()))
+
+    def _delete_some(self) -> None:
+        some = list(islice(self._to_delete, MADE_PER_STEP))
+        for key in some:
+            del self._to_delete[key]
+        if some:
+            self._log_dir.delete_partitions(some)
+            self.has_deleted = True
 
     def _create(self, new: Sequence[NewPartition]) -> None:
         """Without room now, each is made at its first use."""

@@ -35,6 +35,15 @@ RESTART_KINDS = {
 }
 
 
+class StartAbandoned(Exception):
+    """The process was told to stop while it recovered its logs; the next start begins anew."""
+
+
+def never() -> bool:
+    """Nobody stops this start."""
+    return False
+
+
 def open_broker(
     config: BrokerConfig,
     files: Files,
@@ -47,12 +56,13 @@ def open_broker(
     on_failure: Callable[[BaseException], None],
     cleaner: Cleaner | None = None,
     peers: Peers | None = None,
+    is_stopped: Callable[[], bool] = never,
 ) -> Broker:
     """Claim the directory, replay the metadata, register, recover; then the broker may serve.
 
     listeners: as advertised. cleaner: None compacts in place. peers: None: this
-    broker is alone. Blocks.
-    Raises DirectoryRefused, DamagedLog or LogFailure.
+    broker is alone. is_stopped: asked behind each log that is recovered. Blocks.
+    Raises DirectoryRefused, DamagedLog, LogFailure or StartAbandoned.
     """
     root = PurePath(config.data_dir)
     config, log_dir = open_log_dir(config, files, rng=rng, boot_id=boot_id)
@@ -91,6 +101,7 @@ def open_broker(
             on_failure=on_failure,
             cleaner=cleaner,
             peers=peers,
+            is_stopped=is_stopped,
         )
     except BaseException as error:
         log_dir.abandon(error)
@@ -108,11 +119,12 @@ def recovered(
     on_failure: Callable[[BaseException], None],
     cleaner: Cleaner | None,
     peers: Peers | None,
+    is_stopped: Callable[[], bool] = never,
 ) -> Broker:
     """A broker on what the metadata say now, its logs reopened. Blocks.
 
     The image must hold this incarnation's registration: partitions that it does not know are
-    deleted. Raises DamagedLog or LogFailure.
+    deleted. Raises DamagedLog, LogFailure or StartAbandoned.
     """
     broker = Broker(
         config,
@@ -126,7 +138,8 @@ def recovered(
         peers=peers,
     )
     for _ in broker.recover():
-        pass
+        if is_stopped():
+            raise StartAbandoned
     return broker
 
 

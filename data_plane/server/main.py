@@ -118,10 +118,10 @@ def run(
             default_partitions=default_partitions,
             static_configs=PEOPLE_CONFIGS,
         )
-    serve(config, fault_seams)
+    serve(config, fault_seams, advertise)
 
 
-def serve(config: BrokerConfig, fault_seams: Path | None = None) -> None:
+def serve(config: BrokerConfig, fault_seams: Path | None = None, advertise: str = "") -> None:
     """Run the process; a refusal ends it with one line on stderr and its own exit code."""
     from data_plane.log.failures import DamagedLog, DirectoryRefused, LogFailure
     from data_plane.peers.addresses import AddressRefused
@@ -133,7 +133,9 @@ def serve(config: BrokerConfig, fault_seams: Path | None = None) -> None:
 
     async def whole() -> None:
         seams = None if fault_seams is None else read_seams(fault_seams)
-        await BrokerProcess(config, seams).run(announce)
+        await BrokerProcess(config, seams).run(
+            lambda host, port: announce(host, port, advertise or host)
+        )
 
     try:
         run_loop(whole)
@@ -162,9 +164,16 @@ def run_loop(whole: Callable[[], Coroutine[Any, Any, None]]) -> None:
             runner.run(whole())
 
 
-def announce(host: str, port: int) -> None:
+def announce(host: str, port: int, told: str = "") -> None:
+    """told: the host that clients are told, which they must be able to reach."""
+    click.echo(f"ready {address(host, port)}")
+    if told not in ("", host):
+        click.echo(f"clients are told {address(told, port)}")
+
+
+def address(host: str, port: int) -> str:
     shown = f"[{host}]" if ":" in host else host  # RFC 3986: an IPv6 address stands in brackets
-    click.echo(f"ready {shown}:{port}")
+    return f"{shown}:{port}"
 
 
 def refuse(text: str, exit_code: int) -> NoReturn:

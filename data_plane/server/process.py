@@ -22,7 +22,13 @@ from data_plane.broker.config import BrokerConfig
 from data_plane.broker.gauges import metrics_text
 from data_plane.broker.loop_lag import LoopLag
 from data_plane.broker.membership import MembershipEnded
-from data_plane.broker.startup import cluster_id_of, open_broker, open_log_dir, recovered
+from data_plane.broker.startup import (
+    StartAbandoned,
+    cluster_id_of,
+    open_broker,
+    open_log_dir,
+    recovered,
+)
 from data_plane.log.failures import LogFailure
 from data_plane.log.log_dir import LogDir
 from data_plane.metadata.configs import BROKER_CONFIGS
@@ -71,6 +77,7 @@ class BrokerProcess:
         self._rng = SystemRandom()
         self._clock = self._seams.clock
         self._stop = asyncio.Event()
+        self._is_told_to_stop = False  # at once, where the loop is busy with the start
         self._listeners: list[Listener] = []
         self._network: PeerNetwork | None = None  # None: a broker alone
         self._quorum: QuorumThread | None = None  # None: the quorum is this broker alone
@@ -110,6 +117,8 @@ class BrokerProcess:
             if self._network is not None:
                 self._network.attach(turns)
             await self._serve(broker, turns, executor, listeners, announce)
+        except StartAbandoned:
+            log.info("told to stop before all logs were recovered")
         finally:
             for one in listeners:
                 one.close()
@@ -145,6 +154,7 @@ class BrokerProcess:
             boot_id=self._boot_id,
             on_failure=lambda error: self._fail(broker.log_dir, error),
             cleaner=cleaner,
+            is_stopped=lambda: self._is_told_to_stop,
         )
         return broker
 
@@ -182,8 +192,11 @@ class BrokerProcess:
                 on_failure=lambda error: self._fail(log_dir, error),
                 cleaner=cleaner,
                 peers=None if self._network is None else self._network.peers,
+                is_stopped=lambda: self._is_told_to_stop,
             )
         except BaseException as error:
+            if self._quorum is not None and self._is_told_to_stop:
+                self._quorum.stop()
             log_dir.abandon(error)
             raise
 
@@ -199,6 +212,7 @@ class BrokerProcess:
         """
 
         def stop(_number: int, _frame: FrameType | None) -> None:
+            self._is_told_to_stop = True
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._stop.set)
 
@@ -264,6 +278,8 @@ class BrokerProcess:
             ", ".join(f"{one.config.name}://{one.host}:{one.port}" for one in listeners),
             broker.log_dir.restart_kind.value,
         )
+        told = [one.advertised for one in listeners]
+        log.info("clients are told %s", ", ".join(f"{x.name}://{x.host}:{x.port}" for x in told))
         announce(listeners[0].host, listeners[0].port)
         sweeping = loop.create_task(self._sweep(broker))
         await self._stop.wait()

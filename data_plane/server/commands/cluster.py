@@ -103,6 +103,9 @@ def cluster(
         )
         return with_common(document, asked, member.broker_id)
 
+    if advertise not in ("", host):
+        click.echo(f"clients are told {advertise}:{base_port} to {base_port + brokers - 1}")
+
     async def whole() -> None:
         supervisor = Supervisor(
             plan,

@@ -3,7 +3,7 @@
 What is counted are rows, since tests measure no time: 250 take about 5 ms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from random import Random
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from data_plane.broker.metadata_host import ENTRIES_MAX
+from data_plane.broker.replica_table import MADE_PER_STEP
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.metadata.brokers import ROWS_MAX
 from data_plane.metadata.controller import Controller
@@ -19,9 +20,11 @@ from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.records import (
     BrokerRegistrationChangeRecord,
     PartitionRecord,
+    RemoveTopicRecord,
     TopicRecord,
 )
 from tests.unit.data_plane.broker.members import Member, Members
+from tests.unit.data_plane.broker.world import World
 
 PARTITIONS = 3 * ROWS_MAX
 SESSION_MS = 6_000
@@ -140,8 +143,12 @@ def test_what_many_decisions_wrote_is_applied_in_slices_where_the_driver_can_com
     members.run(3_000)
     watched = Watched(follower_of(members))
     size, count = 40, 30
+
+    def choice(number: int) -> Callable[[Controller], Decision[None]]:
+        return lambda _: Decision(None, topic_of(number, size))
+
     for number in range(count):
-        members.active.host.decide(lambda _, number=number: Decision(None, topic_of(number, size)))
+        members.active.host.decide(choice(number))
     members.run(3_000)
     images = [each.image for each in members.up()]
     assert all(len(rows_of(image)) == size * count for image in images)
@@ -197,3 +204,67 @@ def test_a_leader_that_could_not_write_foresees_nothing() -> None:
     controller.drive()
     assert set(controller.committed.topics) == {"topic-1"}
     assert controller.committed is controller.image
+
+
+def test_the_logs_of_a_large_topic_are_made_and_deleted_in_slices() -> None:
+    """Each tick makes or deletes a few; one that is used before its turn is made for that."""
+    world = World()
+    count = 3 * MADE_PER_STEP
+    replicas = (world.broker.broker_id,)
+    topic_id = UUID(int=4_321)
+    rows = [
+        PartitionRecord(topic_id, at, replicas, replicas, 0, leader_epoch=0, partition_epoch=0)
+        for at in range(count)
+    ]
+    known = world.broker.log_dir.manifest.topics
+
+    def ticks() -> list[int]:
+        """How many logs came or went in each."""
+        changes = []
+        while world.broker.next_due_ms == 0:
+            before = len(known)
+            world.broker.tick(world.now_ms)
+            changes.append(abs(len(known) - before))
+        return changes
+
+    world.broker.decide(lambda _: Decision(None, [TopicRecord("large", topic_id), *rows]))
+    world.broker.end_turn(world.now_ms)
+    assert len(known) == MADE_PER_STEP
+    assert world.broker.partition("large", count - 1).log.log_end_offset == 0
+    assert max(ticks()) <= MADE_PER_STEP
+    assert len(known) == count
+    world.broker.decide(lambda _: Decision(None, [RemoveTopicRecord(topic_id)]))
+    world.broker.end_turn(world.now_ms)
+    assert len(known) == count - MADE_PER_STEP
+    assert max(ticks()) <= MADE_PER_STEP
+    assert not known
+    world.settle()
+    names = world.files.list_names(world.broker.log_dir.root)
+    assert not [name for name in names if str(topic_id) in name or name.endswith(".deleted")]
+
+
+def test_a_crash_between_two_slices_leaves_no_partition_lost_and_none_behind() -> None:
+    world = World()
+    count = 3 * MADE_PER_STEP
+    topic_ids = [UUID(int=4_321), UUID(int=4_322)]
+
+    def decided(*records: object) -> None:
+        world.broker.decide(lambda _: Decision(None, records))
+        world.broker.end_turn(world.now_ms)
+
+    for name, topic_id in zip(("gone", "new"), topic_ids, strict=True):
+        rows = [
+            PartitionRecord(topic_id, at, (0,), (0,), 0, leader_epoch=0, partition_epoch=0)
+            for at in range(count)
+        ]
+        decided(TopicRecord(name, topic_id), *rows)
+        if name == "gone":
+            world.settle()
+            decided(RemoveTopicRecord(topic_id))
+    known = world.broker.log_dir.manifest.topics
+    assert 0 < sum(key.topic_id == topic_ids[0] for key in known) < count
+    assert 0 < sum(key.topic_id == topic_ids[1] for key in known) < count
+    world.restart(lambda one: one.files.crash())
+    known = world.broker.log_dir.manifest.topics
+    assert [key.topic_id for key in known] == [topic_ids[1]] * count
+    assert not world.broker.log_dir.quarantined

@@ -19,6 +19,18 @@ def test_the_ready_line_names_an_address_to_connect_to(
     assert capsys.readouterr().out.splitlines() == [line]
 
 
+def test_what_clients_are_told_is_said_where_it_differs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    announce("127.0.0.1", 9092, "kafka.test")
+    announce("127.0.0.1", 9092, "127.0.0.1")
+    assert capsys.readouterr().out.splitlines() == [
+        "ready 127.0.0.1:9092",
+        "clients are told kafka.test:9092",
+        "ready 127.0.0.1:9092",
+    ]
+
+
 def test_a_signal_while_modules_are_imported_ends_it_cleanly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
