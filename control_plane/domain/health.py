@@ -12,8 +12,9 @@ SILENCE = dt.timedelta(seconds=20)
 
 # Conditions that are well when true; any other names a fault, and is well when false.
 GOOD_WHEN_TRUE = frozenset({"Ready", "TopicsApplied", "AclsApplied"})
-# A broker that moved to another port runs well; one that could not is not `Ready`.
-NOTES = frozenset({"PortTaken"})
+# A broker that moved to another port runs well; one that could not is not `Ready`. A roll to other
+# software is no fault while it goes on; a broker that does not come up in it is not `Ready` either.
+NOTES = frozenset({"PortTaken", "Upgraded"})
 
 
 class Health(StrEnum):

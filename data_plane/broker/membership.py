@@ -98,6 +98,7 @@ class Membership:
         self.ended_details = ""
         self.replica_ends: Sequence[BrokerHeartbeatRequestTopic] = ()
         self._is_asking = False
+        self._told_offset = -1  # in the last heartbeat
         self._due_ms = 0
         self._now_ms = 0
         self._answered_ms = 0
@@ -118,6 +119,8 @@ class Membership:
     def tick(self, now_ms: int) -> None:
         """Ask, if nothing is under way and it is time."""
         self._now_ms = now_ms
+        if self._is_waited_for:
+            self._due_ms = 0
         if self.wants_shutdown and (self.is_last or now_ms - self._answered_ms >= ABANDONED_MS):
             self.may_stop = True  # There is nobody left to lead, or nobody left to ask.
         if self._is_asking or self.ended_by is not None or now_ms < self._due_ms:
@@ -148,6 +151,18 @@ class Membership:
         return not self._metadata.image.active_brokers() - {self._record.broker_id}
 
     @property
+    def _is_waited_for(self) -> bool:
+        """Another broker may stop once this one has told that it knows so (heartbeats.py)."""
+        image = self._metadata.image
+        if image.offset <= self._told_offset:
+            return False
+        me = self._record.broker_id
+        return any(
+            one.is_shutting_down and not one.is_fenced and one.broker_id != me
+            for one in image.brokers.values()
+        )
+
+    @property
     def next_due_ms(self) -> int:
         return self._due_ms
 
@@ -158,10 +173,11 @@ class Membership:
         return known if is_own else None
 
     def _heartbeat(self, known: RegisterBrokerRecord) -> BrokerHeartbeatRequest:
+        self._told_offset = self._metadata.image.offset
         return BrokerHeartbeatRequest(
             known.broker_id,
             known.broker_epoch,
-            current_metadata_offset=self._metadata.image.offset,
+            current_metadata_offset=self._told_offset,
             want_fence=not self.is_ready,
             want_shut_down=self.wants_shutdown,
             replica_ends=self.replica_ends,

@@ -35,5 +35,7 @@ def test_which_conditions_are_faults() -> None:
         condition("DiskPressure", status=True, reason="DiskFull"),
         condition("CrashLoop", status=False),
         condition("PortTaken", status=True, message="20001 instead of 20000"),
+        condition("Upgraded", status=True),
+        condition("Upgraded", status=False, message="1 of 3 brokers run 2"),
     ]
     assert faults(said) == ["Topic a: no.", "DiskFull"]

@@ -162,6 +162,22 @@ def test_a_shutdown_in_order_moves_the_leaders_before_the_broker_may_stop() -> N
     assert leaving not in row.isr
 
 
+def test_nobody_waits_for_the_next_heartbeat_of_others_to_stop() -> None:
+    """Five stops, of the world's time: each other broker would else tell twice a second only."""
+    taken_ms = []
+    for phase_ms in range(0, 500, 100):
+        members = gathered()
+        leaving = others(members)[0]
+        with_topic(members, leader=leaving)
+        members.run(phase_ms + 50)
+        began_ms = members.now_ms
+        members.members[leaving].membership.want_shutdown()
+        while not members.members[leaving].membership.may_stop:
+            members.run(50)
+        taken_ms.append(members.now_ms - began_ms)
+    assert max(taken_ms) <= 300, taken_ms
+
+
 def test_a_partition_of_one_replica_does_not_keep_its_broker_from_stopping() -> None:
     members = gathered()
     leaving = others(members)[0]
