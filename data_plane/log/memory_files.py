@@ -9,6 +9,7 @@ import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePath
 
 from data_plane.log.failures import DirectoryRefused
@@ -61,7 +62,7 @@ class MemoryFile:
         if fault is not None:
             self.content += joined[: fault.bytes_before]
             raise OSError(fault.error, os.strerror(fault.error))
-        fits = self._files.free_bytes()
+        fits = self._files.room_for(size_bytes)
         self.content += joined[:fits]
         if fits < size_bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -119,6 +120,12 @@ def torn(tail: bytes, rng: random.Random) -> bytes:
         hole = rng.randrange(len(kept))
         kept[hole : hole + 512] = bytes(len(kept[hole : hole + 512]))
     return bytes(kept)
+
+
+@lru_cache(maxsize=1 << 16)
+def folder_of(path: PurePath) -> str:
+    """The name of the directory that a path is in; asked of every path at every sync of one."""
+    return str(path.parent)
 
 
 class MemoryLock:
@@ -219,6 +226,11 @@ class MemoryFiles:
         used = sum(len(f.content) for f in self._files.values()) + sum(self._allocated.values())
         return max(0, self.capacity_bytes - used)
 
+    def room_for(self, size_bytes: int) -> int:
+        """How many of so many bytes fit; nobody counts what is on a disk that is never full."""
+        is_endless = self.capacity_bytes >= TIB
+        return size_bytes if is_endless else min(size_bytes, self.free_bytes())
+
     # Files.
 
     def open(self, path: PurePath, *, create: bool = False) -> MemoryFile:
@@ -239,7 +251,8 @@ class MemoryFiles:
         if directory not in self._directories:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(directory))
         known = (*self._files, *self._directories, *self._allocated)
-        return sorted(p.name for p in known if p.parent == directory and p != directory)
+        folder = str(directory)
+        return sorted(p.name for p in known if folder_of(p) == folder and p != directory)
 
     def make_directory(self, directory: PurePath) -> None:
         self._directories |= {directory, *directory.parents}
@@ -274,12 +287,13 @@ class MemoryFiles:
 
     def sync_directory(self, directory: PurePath) -> None:
         self.trip("sync_directory", directory)
-        kept = {p: f for p, f in self._durable_names.items() if p.parent != directory}
-        now = {p: f for p, f in self._files.items() if p.parent == directory}
+        folder = str(directory)
+        kept = {p: f for p, f in self._durable_names.items() if folder_of(p) != folder}
+        now = {p: f for p, f in self._files.items() if folder_of(p) == folder}
         self._durable_names = kept | now
-        others = {d for d in self._durable_directories if d.parent != directory}
+        others = {d for d in self._durable_directories if folder_of(d) != folder}
         self._durable_directories = others | {
-            d for d in self._directories if directory in (d.parent, d)
+            d for d in self._directories if folder in (folder_of(d), str(d))
         }
 
     def watch(self, directory: PurePath) -> None:
