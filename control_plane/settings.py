@@ -27,6 +27,7 @@ class Settings(DatabaseSettings):
     secret_key: SecretStr  # base64 of 32 bytes: seals secrets at rest
     signup: Literal["open", "closed"] = "closed"
     addon_slug: str = "ottla-kafka"
+    extended_plans: bool = False  # offer plans of eight brokers, on the embedded engine
     public_url: str = "http://127.0.0.1:8000"
     operation_wait_s_max: int = Field(120, gt=0)  # for nodes, before an operation is given up
     ready_file: Path | None = None  # touched once the process serves

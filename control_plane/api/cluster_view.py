@@ -48,6 +48,7 @@ def cluster_out(session: Session, cluster: Cluster, *, now: dt.datetime) -> Clus
     status = clusters.wait_status(session, cluster, now=now)
     rates = throughput.now_of_clusters(session, [cluster.id], now=now)[cluster.id]
     found = topics.of_cluster(session, cluster)
+    silent = clusters.silent_nodes(session, cluster, now=now)
     return ClusterOut(
         addon_id=str(cluster.addon_id),
         name=cluster.addon.name,
@@ -59,7 +60,11 @@ def cluster_out(session: Session, cluster: Cluster, *, now: dt.datetime) -> Clus
             is_healthy=status.is_healthy,
             status=cluster.state,
             degraded_topics=[each.name for each in found if each.state == TopicState.FAILED],
-            degraded_brokers=[each.broker_id for each in cluster.brokers if each.phase != "ready"],
+            degraded_brokers=[
+                each.broker_id
+                for each in cluster.brokers
+                if each.phase != "ready" or each.node in silent
+            ],
         ),
         plan=cluster.plan,
         engine=cluster.engine,

@@ -55,7 +55,7 @@ def cluster_view(session: Session, cluster: Cluster, *, now: dt.datetime) -> Clu
         bars=_bars(
             plan, found, throughput.gauge_now(session, cluster.id, "log_size_bytes", now=now)
         ),
-        brokers=_brokers(session, cluster),
+        brokers=_brokers(session, cluster, now),
         topics=_topics(session, cluster, found, now),
         operations=_operations(session, cluster, found, now),
         cost=figures.money(cost, CURRENCY),
@@ -119,14 +119,17 @@ def _bar(
     return Bar(label, used_text or f"{used:,}", shown_limit, percent, tone)
 
 
-def _brokers(session: Session, cluster: Cluster) -> list[BrokerView]:
+def _brokers(session: Session, cluster: Cluster, now: dt.datetime) -> list[BrokerView]:
+    silent = clusters.silent_nodes(session, cluster, now=now)
     return [
         BrokerView(
             id=broker.broker_id,
             address=f"{broker.node.advertised_host}:{broker.port or '…'}",
             note=f"on {broker.node.name}"
             + (f", restarted {broker.restarts} times" if broker.restarts else ""),
-            state=words.broker_phase(broker.phase),
+            state=words.NOT_REPORTING
+            if broker.node in silent
+            else words.broker_phase(broker.phase),
             seen_at=broker.node.last_report_at,
         )
         for broker in clusters.brokers(session, cluster)

@@ -37,9 +37,11 @@ _PHASE = {
     "failed": state("Failed", "bad"),
     "absent": state("Absent", "off"),
 }
+NOT_REPORTING = state("Not reporting", "warn")
 _TITLES = {
     "provision_cluster": "Provision the cluster",
     "deprovision_cluster": "Remove the cluster",
+    "change_plan": "Change the plan to",
     "create_topic": "Create topic",
     "alter_topic": "Change topic",
     "delete_topic": "Delete topic",
@@ -53,7 +55,7 @@ def cluster_state(addon: Addon, cluster: Cluster, health: Health) -> State:
     if cluster.state == ClusterState.AVAILABLE and health is Health.DEGRADED:
         return state("Degraded", "warn")
     if cluster.state == ClusterState.AVAILABLE and health is Health.UNKNOWN:
-        return state("Not reporting", "warn")
+        return NOT_REPORTING
     return _CLUSTER[ClusterState(cluster.state)]
 
 

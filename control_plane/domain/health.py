@@ -30,6 +30,12 @@ class Observed:
     phase: str  # a contract Phase
     observed_at: dt.datetime | None
     problems: Sequence[str] = ()  # what `faults` found in its conditions
+    node: str = ""  # its name
+    broker_ids: Sequence[int] = ()  # of the cluster's brokers, those on it
+    out_of_sync_count: int | None = None  # partitions of the whole cluster, as it sees them
+
+    def is_silent(self, now: dt.datetime) -> bool:
+        return self.observed_at is None or now - self.observed_at > SILENCE
 
 
 def faults(conditions: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -44,11 +50,27 @@ def faults(conditions: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def health_of(shares: Sequence[Observed], now: dt.datetime) -> tuple[Health, str]:
     """Judge a cluster by its shares; returns the health and a sentence."""
-    if not shares or any(s.observed_at is None or now - s.observed_at > SILENCE for s in shares):
+    silent = [share for share in shares if share.is_silent(now)]
+    if len(silent) == len(shares):
         return Health.UNKNOWN, "A node of this cluster has not reported lately."
-    problems = [problem for share in shares for problem in share.problems if problem]
+    lost = [_lost(share) for share in silent]
+    heard = [share for share in shares if share not in silent]
+    problems = [*lost, *(problem for share in heard for problem in share.problems if problem)]
     if problems:
         return Health.DEGRADED, " ".join(problems)
-    if any(share.phase != "ready" for share in shares):
+    if any(share.phase != "ready" for share in heard):
         return Health.DEGRADED, "Not every broker is ready."
+    behind = max((share.out_of_sync_count or 0 for share in heard), default=0)
+    if behind:
+        return Health.DEGRADED, f"{behind} partitions lack a replica that is in sync."
     return Health.HEALTHY, "All brokers are ready."
+
+
+def _lost(share: Observed) -> str:
+    """One node of several is silent; what the others serve goes on."""
+    ids = ", ".join(map(str, share.broker_ids))
+    brokers = f"broker {ids}" if len(share.broker_ids) == 1 else f"brokers {ids}"
+    return (
+        f"Node {share.node} has not reported lately, so {brokers} may be gone; the other brokers "
+        "serve on."
+    )

@@ -130,6 +130,14 @@ PLANS: dict[str, Plan] = {
 DEFAULT_PLAN = "mini-0"
 
 
+def is_offered(plan: Plan, *, offer_extended: bool = False) -> bool:
+    """Whether this version can provision it. Extended plans on the embedded engine are a choice of
+
+    whoever runs the service: eight brokers want machines to be on.
+    """
+    return plan.is_offered or (offer_extended and plan.name.startswith("extended-"))
+
+
 def plan_named(name: str, slug: str) -> Plan:
     """Find a plan by `mini-0`, `ottla-kafka:mini-0`, or the slug alone (the default plan).
 
@@ -167,9 +175,10 @@ def limit_error(sentence: str, *, field: str, larger: Plan | None) -> PlanLimit:
 
 
 def engine_of(plan: Plan, asked: str | None) -> Engine:
-    """Choose the engine: the plan's default, or the one asked for if the plan has it."""
+    """Choose the engine: the plan's first that this version runs, or the one asked for."""
     if asked is None:
-        return plan.engines[0]
+        can_run = [engine for engine in plan.engines if engine in ENGINES_OFFERED]
+        return (can_run or list(plan.engines))[0]
     for engine in plan.engines:
         if engine == asked:
             return engine

@@ -32,6 +32,10 @@ class TopicShape:
         configs = {"cleanup.policy": self.cleanup_policy, "retention.ms": str(retention)}
         if self.replication_factor >= MIN_INSYNC_FROM_REPLICATION:
             configs["min.insync.replicas"] = str(MIN_INSYNC_REPLICAS)
+        elif self.replication_factor == 1:
+            # Said, not left to the default of the cluster, which grows with its nodes: while such
+            # a topic gets more replicas, writes must not wait for them.
+            configs["min.insync.replicas"] = "1"
         return configs
 
 

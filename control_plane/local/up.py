@@ -23,7 +23,16 @@ from control_plane.local.valkey import EmbeddedValkey, ValkeyUnavailable
 API_PORT_DEFAULT = 8000
 # Of our environment, what our programs get; everything else stays with us.
 PASSED_ON = frozenset(
-    {"PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR", "SSL_CERT_FILE", "OPERATION_WAIT_S_MAX"}
+    {
+        "PATH",
+        "HOME",
+        "LANG",
+        "PYTHONPATH",
+        "TMPDIR",
+        "SSL_CERT_FILE",
+        "OPERATION_WAIT_S_MAX",
+        "EXTENDED_PLANS",
+    }
 )
 # Brokers and workers go first, then what they talk to; programs of one stage stop together.
 STOP_STAGES = (("agent", "worker", "beat"), ("api",), ("valkey", "postgres"))

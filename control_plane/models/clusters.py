@@ -25,6 +25,12 @@ class Cluster(Base):
     engine: Mapped[str]
     state: Mapped[str] = mapped_column(default=ClusterState.CREATING)
     spec_generation: Mapped[int] = mapped_column(BigInteger, default=0)  # only grows
+    peers: Mapped[str] = mapped_column(default="sockets")  # a domain.placement.Peers
+    # How many brokers formed it: three form the quorum together, into one the others grow.
+    formed_broker_count: Mapped[int]
+    # The last turn that was given in a roll over several nodes (services/turns.py).
+    turn_number: Mapped[int] = mapped_column(BigInteger, default=0)
+    turn_broker_id: Mapped[int | None]
     ca_certificate_pem: Mapped[str | None]  # minted by the provisioning
     ca_key_sealed: Mapped[bytes | None]
     created_at: Mapped[dt.datetime]
@@ -54,7 +60,11 @@ class ClusterBroker(Base):
     # The private key as only the node can open it (contract.spec.SealedSecret); kept, because
     # sealing anew gives other bytes and a spec must be the same bytes for the same rows.
     node_sealed_key: Mapped[dict[str, Any] | None]
-    port: Mapped[int | None]  # as the node reported it
+    is_member: Mapped[bool] = mapped_column(default=True)  # False: it only reserves its place yet
+    port: Mapped[int | None]  # as the node reported it, as the following
+    internal_port: Mapped[int | None]
+    quorum_port: Mapped[int | None]
+    wants_restart: Mapped[bool] = mapped_column(default=False)
     phase: Mapped[str] = mapped_column(default="pending")  # a contract Phase
     restarts: Mapped[int] = mapped_column(default=0)
 

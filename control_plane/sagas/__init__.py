@@ -1,5 +1,6 @@
 """Sagas: durable changes as idempotent steps; the table maps kinds to programs."""
 
+from control_plane.sagas.change_plan import CHANGE_PLAN
 from control_plane.sagas.change_topics import ALTER_TOPIC, CREATE_TOPIC, DELETE_TOPIC
 from control_plane.sagas.deprovision_cluster import DEPROVISION_CLUSTER
 from control_plane.sagas.engine import Saga
@@ -9,6 +10,7 @@ from control_plane.services import operations
 SAGAS: dict[str, Saga] = {
     operations.PROVISION: PROVISION_CLUSTER,
     operations.DEPROVISION: DEPROVISION_CLUSTER,
+    operations.CHANGE_PLAN: CHANGE_PLAN,
     operations.CREATE_TOPIC: CREATE_TOPIC,
     operations.ALTER_TOPIC: ALTER_TOPIC,
     operations.DELETE_TOPIC: DELETE_TOPIC,

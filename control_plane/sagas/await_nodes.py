@@ -15,6 +15,26 @@ def observed(context: StepContext, generation: int) -> None:
         raise NotYet(problems(shares) or "waiting for the nodes to apply the change")
 
 
+def applied(context: StepContext, generation: int) -> None:
+    """Wait until one node of the cluster has applied `generation`.
+
+    Enough for topics and rights: whoever applies them does so for the whole cluster, and the
+    cluster refuses what is older. So a node that is away holds up nothing.
+    """
+    shares = specs.shares_of(context.session, context.operation.cluster_id)
+    if all(share.observed_generation < generation for share in shares):
+        raise NotYet(problems(shares) or "waiting for the nodes to apply the change")
+
+
+def addressed(context: StepContext) -> None:
+    """Wait until the nodes have told the ports by which brokers of other nodes reach theirs."""
+    missing = clusters.unaddressed(context.session, context.cluster())
+    if missing:
+        shares = specs.shares_of(context.session, context.operation.cluster_id)
+        brokers = ", ".join(map(str, missing))
+        raise NotYet(problems(shares) or f"waiting for the ports of broker {brokers}")
+
+
 def ready(context: StepContext, generation: int) -> None:
     """Wait until `generation` is applied and every broker is ready at a known port."""
     shares = specs.shares_of(context.session, context.operation.cluster_id)
@@ -27,6 +47,37 @@ def ready(context: StepContext, generation: int) -> None:
         broker.phase != "ready" or broker.port is None for broker in brokers
     ):
         raise NotYet(problems(shares) or "waiting for the brokers to be ready")
+
+
+def serving(context: StepContext, generation: int) -> None:
+    """As `ready`, but never given up: what has begun to join cannot be taken back."""
+    observed(context, generation)
+    rows = clusters.brokers(context.session, context.cluster())
+    waiting = [row.broker_id for row in rows if row.phase != "ready" or row.port is None]
+    if waiting:
+        shares = specs.shares_of(context.session, context.operation.cluster_id)
+        brokers = ", ".join(map(str, waiting))
+        raise NotYet(problems(shares) or f"waiting for broker {brokers} to serve")
+
+
+def replicated(context: StepContext, generation: int) -> None:
+    """Wait until a node that has applied `generation` sees every replica in sync, none moving."""
+    shares = [
+        share
+        for share in specs.shares_of(context.session, context.operation.cluster_id)
+        if share.observed_generation >= generation
+    ]
+    moving = [
+        f"{topic['name']}: {topic['pending']}"
+        for share in shares
+        for topic in share.status.get("topics", [])
+        if topic.get("pending")
+    ]
+    if moving:
+        raise NotYet("; ".join(dict.fromkeys(moving)))
+    behind = min((share.status.get("out_of_sync_count") or 0 for share in shares), default=0)
+    if behind:
+        raise NotYet(f"{behind} partitions wait for a replica to be in sync")
 
 
 def absent(context: StepContext) -> None:

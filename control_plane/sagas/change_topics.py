@@ -10,6 +10,7 @@ from control_plane.sagas.engine import NotYet, Output, Saga, Step, StepContext
 from control_plane.services import events, specs
 
 AWAIT_MAX = dt.timedelta(seconds=45)
+MOVE_MAX = dt.timedelta(minutes=10)  # replicas are copied where the replication factor grows
 
 
 def publish_topic(context: StepContext) -> Output:
@@ -35,7 +36,7 @@ def await_topic(context: StepContext) -> Output:
         topic.partition_count,
         topic.replication_factor,
     ):
-        await_nodes.observed(context, context.output_of(publish_topic)["generation"])
+        await_nodes.applied(context, context.output_of(publish_topic)["generation"])
         if said is None:
             raise NotYet("the nodes applied the change but do not describe the topic")
     return None
@@ -72,8 +73,10 @@ def restore_settings(context: StepContext) -> None:
 
 
 def await_settings(context: StepContext) -> Output:
-    _raise_topic_error(context)
-    await_nodes.observed(context, context.output_of(publish_settings)["generation"])
+    said = _raise_topic_error(context)
+    await_nodes.applied(context, context.output_of(publish_settings)["generation"])
+    if said is not None and said.get("pending"):
+        raise NotYet(said["pending"])
     return None
 
 
@@ -88,7 +91,7 @@ def on_alter_failed(context: StepContext) -> None:
 
 def await_topic_gone(context: StepContext) -> Output:
     _raise_topic_error(context)
-    await_nodes.observed(context, context.output_of(publish_topic)["generation"])
+    await_nodes.applied(context, context.output_of(publish_topic)["generation"])
     return None
 
 
@@ -154,7 +157,7 @@ CREATE_TOPIC = Saga(
 ALTER_TOPIC = Saga(
     steps=(
         Step(publish_settings, undo=restore_settings),
-        Step(await_settings, wait_max=AWAIT_MAX),
+        Step(await_settings, wait_max=MOVE_MAX),
         Step(mark_topic_available),
     ),
     on_failed=on_alter_failed,

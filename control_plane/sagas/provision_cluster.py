@@ -18,7 +18,8 @@ from control_plane.services import (
 
 def reserve_nodes(context: StepContext) -> Output:
     cluster = context.cluster()
-    if not clusters.place(context.session, cluster, now=context.now, silence=SILENCE):
+    plan = clusters.plan_of(cluster)
+    if not clusters.place(context.session, cluster, plan, now=context.now, silence=SILENCE):
         raise NotYet("no node with room for another broker has reported lately")
     return None
 
@@ -59,8 +60,20 @@ def withdraw_spec(context: StepContext) -> None:
     await_nodes.absent(context)
 
 
+def await_addresses(context: StepContext) -> Output:
+    """Brokers of several nodes must know each other's ports, which their agents choose."""
+    await_nodes.addressed(context)
+    return None
+
+
+def publish_members(context: StepContext) -> Output:
+    cluster = context.cluster()
+    clusters.admit(context.session, cluster)
+    return {"generation": specs.publish(context.session, cluster.id, now=context.now)}
+
+
 def await_ready(context: StepContext) -> Output:
-    await_nodes.ready(context, context.output_of(publish_spec)["generation"])
+    await_nodes.ready(context, context.output_of(publish_members)["generation"])
     return None
 
 
@@ -123,6 +136,8 @@ PROVISION_CLUSTER = Saga(
         Step(mint_ca),
         Step(issue_credentials, undo=revoke_credentials),
         Step(publish_spec, undo=withdraw_spec),
+        Step(await_addresses),
+        Step(publish_members),
         Step(await_ready),
         Step(publish_config_vars, undo=withdraw_config_vars),
         Step(open_meter, undo=void_meter),

@@ -8,12 +8,12 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from control_plane.domain import cluster_states, names, plans
+from control_plane.domain import cluster_states, names, plan_changes, plans
 from control_plane.domain.cluster_states import ClusterState
 from control_plane.domain.errors import Conflict, Gone, Invalid, NotFound
-from control_plane.domain.states import AddonState
+from control_plane.domain.states import AddonState, TopicState
 from control_plane.models import Account, Addon, App, Cluster, Operation
-from control_plane.services import attachments, events, operations, usage
+from control_plane.services import attachments, events, operations, topics, usage
 from control_plane.services.lookup import uuid_from
 
 NAME_TRIES_MAX = 5
@@ -68,6 +68,7 @@ def create(
     name: str | None = None,
     attachment_name: str | None = None,
     options: dict[str, Any] | None = None,
+    offer_extended: bool = False,
     request_id: str = "",
 ) -> tuple[Addon, Operation]:
     """Buy an add-on: rows for it, its attachment and its cluster, and the operation to nudge.
@@ -77,27 +78,19 @@ def create(
     chosen = plans.plan_named(plan, slug)
     options = _checked_options(options or {})
     engine = plans.engine_of(chosen, options.get("engine"))
-    if not chosen.is_offered:
-        offered = ", ".join(
-            f"{slug}:{each.name}" for each in plans.PLANS.values() if each.is_offered
-        )
-        raise Invalid(
-            f"Plan {chosen.name} cannot be provisioned by this version of the service. "
-            f"Offered: {offered}.",
-            field="plan",
-        )
-    if engine not in plans.ENGINES_OFFERED:
-        raise Invalid(
-            f"Engine {engine} cannot be provisioned by this version of the service. "
-            f"Offered: {', '.join(plans.ENGINES_OFFERED)}.",
-            field="engine",
-        )
+    _check_offered(chosen, engine, slug=slug, offer_extended=offer_extended)
     session.refresh(app, with_for_update={"read": True})
     if app.deleted_at is not None:
         raise Gone("That app was destroyed.")
     addon = _insert(session, app, chosen, name=name, options=options, now=now, rng=rng)
     attachments.insert(session, addon, app, name=attachment_name, now=now, rng=rng)
-    cluster = Cluster(addon_id=addon.id, plan=chosen.name, engine=engine, created_at=now)
+    cluster = Cluster(
+        addon_id=addon.id,
+        plan=chosen.name,
+        engine=engine,
+        formed_broker_count=chosen.broker_count,
+        created_at=now,
+    )
     session.add(cluster)
     session.flush()
     events.emit(session, addon, "addon.created", now=now, plan=addon.plan)
@@ -110,6 +103,55 @@ def create(
         request_id=request_id,
     )
     return addon, operation
+
+
+def change_plan(
+    session: Session,
+    addon: Addon,
+    *,
+    plan: str,
+    slug: str,
+    now: dt.datetime,
+    used_bytes: int = 0,
+    offer_extended: bool = False,
+    request_id: str = "",
+) -> Operation | None:
+    """Order another plan; the cluster goes on serving while it is changed in the background.
+
+    used_bytes: what the cluster holds. Returns the operation to nudge, None: it has that plan.
+    Repeated: the same operation. Raises NotFound (plan), Invalid, PlanLimit (does not fit),
+    Conflict (not available, or another change under way), Gone.
+    """
+    cluster = cluster_of(session, addon, lock=True)
+    session.refresh(addon)
+    new, old = plans.plan_named(plan, slug), plans.PLANS[cluster.plan]
+    if addon.deleted_at is not None or addon.state == AddonState.DEPROVISIONING:
+        raise Gone("That add-on is being destroyed.")
+    live = operations.live_on(session, cluster.id)
+    for operation in live:
+        if operation.kind == operations.CHANGE_PLAN and operation.input["after"] == new.name:
+            return operation
+    if addon.state != AddonState.PROVISIONED or live:
+        what = f"is {addon.state}" if addon.state != AddonState.PROVISIONED else "is being changed"
+        raise Conflict(f"{addon.name} {what}: try again when that is done.")
+    if new.name == old.name:
+        return None
+    _check_offered(new, cluster.engine, slug=slug, offer_extended=offer_extended)
+    found = topics.of_cluster(session, cluster)
+    shapes = {each.name: each.shape for each in found if each.state != TopicState.FAILED}
+    plan_changes.check(old, new, engine=cluster.engine, topics=shapes, used_bytes=used_bytes)
+    cluster.state = cluster_states.advance(ClusterState(cluster.state), ClusterState.UPDATING)
+    addon.plan, addon.state_reason, addon.updated_at = new.name, "", now
+    events.emit(session, addon, "addon.plan_changing", now=now, plan=new.name, before=old.name)
+    return operations.enqueue(
+        session,
+        operations.CHANGE_PLAN,
+        addon_id=addon.id,
+        cluster_id=cluster.id,
+        now=now,
+        input={"before": old.name, "after": new.name, "name": new.name},
+        request_id=request_id,
+    )
 
 
 def destroy(
@@ -190,6 +232,27 @@ def _insert(
         else:
             return addon
     raise Conflict("No free name was found: choose one.", field="name")
+
+
+def _check_offered(plan: plans.Plan, engine: str, *, slug: str, offer_extended: bool) -> None:
+    """Raises Invalid, naming what can be had."""
+    if not plans.is_offered(plan, offer_extended=offer_extended):
+        offered = ", ".join(
+            f"{slug}:{each.name}"
+            for each in plans.PLANS.values()
+            if plans.is_offered(each, offer_extended=offer_extended)
+        )
+        raise Invalid(
+            f"Plan {plan.name} cannot be provisioned by this version of the service. "
+            f"Offered: {offered}.",
+            field="plan",
+        )
+    if engine not in plans.ENGINES_OFFERED:
+        raise Invalid(
+            f"Engine {engine} cannot be provisioned by this version of the service. "
+            f"Offered: {', '.join(plans.ENGINES_OFFERED)}.",
+            field="engine",
+        )
 
 
 def _checked_options(options: dict[str, Any]) -> dict[str, Any]:

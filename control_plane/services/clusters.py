@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from control_plane.domain import placement
 from control_plane.domain.cluster_states import ClusterState, advance
 from control_plane.domain.errors import Gone, NotFound
-from control_plane.domain.health import Health, Observed, faults, health_of
+from control_plane.domain.health import SILENCE, Health, Observed, faults, health_of
+from control_plane.domain.placement import PEER_PORTS, PORTS_PER_BROKER, Peers, Room
 from control_plane.domain.plans import PLANS, Plan
 from control_plane.domain.states import AddonState
 from control_plane.models import Account, Addon, App, Cluster, ClusterBroker, Node
 from control_plane.services import operations, specs
 from control_plane.services.lookup import uuid_from
-
-PORTS_PER_BROKER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,17 @@ def move(cluster: Cluster, to: ClusterState) -> None:
 
 def health(session: Session, cluster: Cluster, *, now: dt.datetime) -> tuple[Health, str]:
     """Judge the cluster by its nodes' last reports; returns the health and a sentence."""
+    on_node: dict[uuid.UUID, list[ClusterBroker]] = {}
+    for broker in brokers(session, cluster):
+        on_node.setdefault(broker.node_id, []).append(broker)
     observed = [
         Observed(
             phase=share.status.get("phase", "pending"),
             observed_at=share.observed_at,
             problems=faults(share.status.get("conditions", [])),
+            node=on_node[share.node_id][0].node.name if share.node_id in on_node else "",
+            broker_ids=[each.broker_id for each in on_node.get(share.node_id, [])],
+            out_of_sync_count=share.status.get("out_of_sync_count"),
         )
         for share in specs.shares_of(session, cluster.id)
     ]
@@ -94,14 +100,16 @@ def wait_status(session: Session, cluster: Cluster, *, now: dt.datetime) -> Wait
     return WaitStatus(False, False, judged is Health.HEALTHY, message)
 
 
-def place(session: Session, cluster: Cluster, *, now: dt.datetime, silence: dt.timedelta) -> bool:
-    """Reserve a node for all brokers; False: none that reports has room. A second run finds it.
+def place(
+    session: Session, cluster: Cluster, plan: Plan, *, now: dt.datetime, silence: dt.timedelta
+) -> bool:
+    """Reserve places for as many brokers as `plan` has; False: there is no room for all now.
 
-    Nodes are filled evenly, the one with fewest brokers first; a node's ports bound its brokers.
-    All brokers of a cluster are on one node: they talk through its socket files (decision 33).
+    Over racks and nodes as evenly as those that report allow. A second run finds them.
     """
-    wanted = plan_of(cluster).broker_count
-    if brokers(session, cluster):
+    rows = brokers(session, cluster)
+    missing = plan.broker_count - len(rows)
+    if missing <= 0:
         return True
     # One placement at a time, so that two do not both take a node's last place.
     nodes = session.scalars(
@@ -110,15 +118,60 @@ def place(session: Session, cluster: Cluster, *, now: dt.datetime, silence: dt.t
         .order_by(Node.id)
         .with_for_update(of=Node, key_share=True)
     ).all()
-    load = {node.id: _broker_count(session, node) for node in nodes}
-    free = [node for node in nodes if load[node.id] + wanted <= _broker_count_max(node)]
-    if not free:
+    placed = placement.place(
+        missing,
+        [_room(session, node) for node in nodes],
+        own=[row.node_id for row in rows],
+        peers=Peers(cluster.peers) if len(rows) > 1 else None,
+    )
+    if placed is None:
         return False
-    node = min(free, key=lambda each: (load[each.id], each.id))
-    for broker_id in range(wanted):
-        session.add(ClusterBroker(cluster_id=cluster.id, node_id=node.id, broker_id=broker_id))
+    cluster.peers = placed.peers
+    first_id = max((row.broker_id for row in rows), default=-1) + 1
+    for broker_id, node_id in enumerate(placed.nodes, first_id):
+        # Brokers that others must know first are members once their addresses are known.
+        is_member = not rows and placed.peers is Peers.SOCKETS
+        session.add(
+            ClusterBroker(
+                cluster_id=cluster.id, node_id=node_id, broker_id=broker_id, is_member=is_member
+            )
+        )
     session.flush()
+    session.expire(cluster, ["brokers"])
     return True
+
+
+def unaddressed(session: Session, cluster: Cluster) -> list[int]:
+    """Brokers whose ports for brokers of other nodes are not known yet, by id."""
+    if cluster.peers != Peers.TLS:
+        return []
+    rows = brokers(session, cluster)
+    return [row.broker_id for row in rows if not (row.internal_port and row.quorum_port)]
+
+
+def admit(session: Session, cluster: Cluster) -> None:
+    """Make every broker a member. One that was alone so far is the first to be restarted."""
+    rows = brokers(session, cluster)
+    if all(row.is_member for row in rows):
+        return
+    members = [row for row in rows if row.is_member]
+    if len(members) == 1 and cluster.peers == Peers.TLS:
+        cluster.turn_number += 1
+        cluster.turn_broker_id = members[0].broker_id
+    for row in rows:
+        row.is_member = True
+    session.flush()
+
+
+def silent_nodes(session: Session, cluster: Cluster, *, now: dt.datetime) -> list[Node]:
+    """Nodes of the cluster that have not reported lately, by name."""
+    nodes = {row.node_id: row.node for row in brokers(session, cluster)}
+    silent = [
+        node
+        for node in nodes.values()
+        if node.last_report_at is None or now - node.last_report_at > SILENCE
+    ]
+    return sorted(silent, key=lambda node: (node.name, node.id))
 
 
 def on_absent(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime) -> None:
@@ -149,11 +202,28 @@ def release(session: Session, cluster: Cluster) -> None:
     session.expire(cluster, ["brokers"])
 
 
-def _broker_count(session: Session, node: Node) -> int:
-    found = select(ClusterBroker.id).where(ClusterBroker.node_id == node.id)
-    return len(session.scalars(found).all())
+def release_candidates(session: Session, cluster: Cluster) -> None:
+    """Give back the places that were only reserved; members stay."""
+    session.execute(
+        delete(ClusterBroker).where(
+            ClusterBroker.cluster_id == cluster.id, ClusterBroker.is_member.is_(False)
+        )
+    )
+    session.expire(cluster, ["brokers"])
 
 
-def _broker_count_max(node: Node) -> int:
-    """How many brokers find ports on a node: each listens to clients, its agent and for metrics."""
-    return (node.port_last - node.port_first + 1) // PORTS_PER_BROKER
+def _room(session: Session, node: Node) -> Room:
+    """What a node has left: each broker on it takes ports, in a spread cluster more."""
+    found = (
+        select(Cluster.peers)
+        .join(ClusterBroker, ClusterBroker.cluster_id == Cluster.id)
+        .where(ClusterBroker.node_id == node.id)
+    )
+    kinds = session.scalars(found).all()
+    used = PORTS_PER_BROKER * len(kinds) + PEER_PORTS * sum(each == Peers.TLS for each in kinds)
+    return Room(
+        node_id=node.id,
+        rack=node.rack,
+        free_ports=node.port_last - node.port_first + 1 - used,
+        broker_count=len(kinds),
+    )

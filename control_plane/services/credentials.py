@@ -71,6 +71,15 @@ def revoke_all(session: Session, cluster: Cluster, *, now: dt.datetime) -> None:
     session.flush()
 
 
+def revoke_unplaced(session: Session, cluster: Cluster, *, now: dt.datetime) -> None:
+    """End the admin identities of nodes on which the cluster has no member."""
+    placed = {row.node_id for row in _brokers(session, cluster) if row.is_member}
+    for row in of_cluster(session, cluster.id):
+        if row.kind == "admin" and row.node_id not in placed:
+            row.revoked_at, row.node_sealed_key = now, None
+    session.flush()
+
+
 def of_cluster(session: Session, cluster_id: uuid.UUID) -> list[Credential]:
     """Return the cluster's living identities, oldest first."""
     found = select(Credential).where(

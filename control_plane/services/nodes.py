@@ -138,6 +138,9 @@ def _record_brokers(session: Session, share: ClusterSpecRow, status: ClusterStat
         if (broker := said.get(row.broker_id)) is not None:
             row.phase, row.restarts = broker.phase, broker.restarts
             row.port = broker.port or row.port
+            row.internal_port = broker.internal_port or row.internal_port
+            row.quorum_port = broker.quorum_port or row.quorum_port
+            row.wants_restart = broker.wants_restart
 
 
 def _record_topics(session: Session, share: ClusterSpecRow, status: ClusterStatus) -> None:

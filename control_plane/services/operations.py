@@ -19,6 +19,7 @@ from control_plane.models import Account, Addon, App, Operation
 
 PROVISION = "provision_cluster"
 DEPROVISION = "deprovision_cluster"
+CHANGE_PLAN = "change_plan"
 CREATE_TOPIC = "create_topic"
 ALTER_TOPIC = "alter_topic"
 DELETE_TOPIC = "delete_topic"

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from control_plane.domain.cluster_states import ClusterState
+from control_plane.domain.placement import Peers
 from control_plane.domain.plans import PLANS, Plan
 from control_plane.domain.states import TopicState
 from control_plane.models import Cluster, ClusterBroker, ClusterSpecRow, Node, NodeSpecRow, Topic
@@ -23,6 +24,7 @@ from data_plane.contract.spec import (
     PrincipalSpec,
     SealedSecret,
     TopicSpec,
+    TurnSpec,
 )
 
 # Topics in these states belong on the brokers.
@@ -174,7 +176,10 @@ def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, ClusterSpe
     by_node: dict[uuid.UUID, list[ClusterBroker]] = {}
     for broker in session.scalars(found.order_by(ClusterBroker.broker_id)):
         by_node.setdefault(broker.node_id, []).append(broker)
+    everybody = [broker for brokers in by_node.values() for broker in brokers]
+    members, disk_bytes_max = _members(cluster, everybody), _disk_bytes_max(cluster, everybody)
     topics, principals = _topics(session, cluster), _principals(session, cluster)
+    peers: Any = cluster.peers  # the contract's Literal checks it
     admins = {row.node_id: row for row in credentials.of_cluster(session, cluster.id)}
     return {
         node_id: ClusterSpec(
@@ -186,10 +191,12 @@ def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, ClusterSpe
             admin_key=SealedSecret.model_validate(admins[node_id].node_sealed_key),
             admin_principal=admins[node_id].principal,
             brokers=[_broker(broker) for broker in brokers],
-            members=_members(cluster),
+            members=members,
+            peers=peers,
+            turn=_turn(cluster),
             topics=topics,
             principals=principals,
-            disk_bytes_max=PLANS[cluster.plan].disk_bytes_per_broker,
+            disk_bytes_max=disk_bytes_max,
             broker_configs=BROKER_CONFIGS,
         )
         for node_id, brokers in by_node.items()
@@ -209,23 +216,46 @@ def _broker(broker: ClusterBroker) -> BrokerSpec:
         certificate_pem=broker.certificate_pem or "",
         key=SealedSecret.model_validate(broker.node_sealed_key),
         rack=broker.node.rack,
+        is_candidate=not broker.is_member,
     )
 
 
-def _members(cluster: Cluster) -> list[MemberSpec]:
-    """Every broker that the plan gives the cluster; none of one that is alone."""
-    count = PLANS[cluster.plan].broker_count
-    if count == 1:
+def _members(cluster: Cluster, brokers: Sequence[ClusterBroker]) -> list[MemberSpec]:
+    """Every broker that is one of several; none where one is the whole cluster."""
+    rows = sorted((row for row in brokers if row.is_member), key=lambda row: row.broker_id)
+    if len(rows) < 2:
         return []
-    return [
-        MemberSpec(
-            broker_id=broker_id,
-            # Of the cluster and the broker, so that a second publication says the same.
-            directory_id=str(uuid.uuid5(cluster.id, f"broker {broker_id}")),
-            is_first_voter=broker_id < FIRST_VOTERS <= count,
-        )
-        for broker_id in range(count)
-    ]
+    return [_member(cluster, row) for row in rows]
+
+
+def _member(cluster: Cluster, row: ClusterBroker) -> MemberSpec:
+    is_spread = cluster.peers == Peers.TLS
+    return MemberSpec(
+        broker_id=row.broker_id,
+        # Of the cluster and the broker, so that a second publication says the same.
+        directory_id=str(uuid.uuid5(cluster.id, f"broker {row.broker_id}")),
+        is_first_voter=row.broker_id < FIRST_VOTERS <= cluster.formed_broker_count,
+        host=row.node.advertised_host if is_spread else "",
+        internal_port=(row.internal_port or 0) if is_spread else 0,
+        quorum_port=(row.quorum_port or 0) if is_spread else 0,
+    )
+
+
+def _turn(cluster: Cluster) -> TurnSpec | None:
+    if cluster.turn_broker_id is None:
+        return None
+    return TurnSpec(number=cluster.turn_number, broker_id=cluster.turn_broker_id)
+
+
+def _disk_bytes_max(cluster: Cluster, brokers: Sequence[ClusterBroker]) -> int:
+    """Each broker's part; while the plan changes the larger one, and only with the new brokers.
+
+    So a broker that gets peers is restarted once, not twice.
+    """
+    has = PLANS[cluster.plan].disk_bytes_per_broker
+    if not all(row.is_member for row in brokers):
+        return has
+    return max(has, PLANS[cluster.addon.plan].disk_bytes_per_broker)
 
 
 def _topics(session: Session, cluster: Cluster) -> list[TopicSpec]:

@@ -93,6 +93,8 @@ def alter(
     retention_ms None: keep without limit. Raises Invalid, PlanLimit, Conflict (busy).
     """
     _lock_available(session, cluster)
+    if cluster.state == ClusterState.UPDATING:
+        raise Conflict("The cluster's plan is being changed: try again when that is done.")
     session.refresh(topic, with_for_update={"key_share": True})
     plan = PLANS[cluster.plan]
     new = topic_rules.changed(

@@ -44,6 +44,23 @@ def open_interval(session: Session, cluster: Cluster, *, at: dt.datetime) -> Pla
     return interval
 
 
+def switch_interval(session: Session, cluster: Cluster, plan: str, *, at: dt.datetime) -> None:
+    """Give the cluster another plan, and have it billed from where the old one ends.
+
+    A second run finds the new plan and changes nothing.
+    """
+    if cluster.plan == plan:
+        return
+    running = session.scalar(_open(cluster.id).with_for_update(key_share=True))
+    cluster.plan = plan
+    if running is None:
+        session.flush()
+        return
+    running.ended_at = max(at, running.started_at)
+    session.flush()
+    open_interval(session, cluster, at=running.ended_at)
+
+
 def close_interval(session: Session, cluster_id: uuid.UUID, *, at: dt.datetime) -> None:
     """Stop the meter; a second run finds nothing open. Never before its start: clocks may jump."""
     if (running := session.scalar(_open(cluster_id).with_for_update(key_share=True))) is not None:

@@ -8,5 +8,6 @@ from typing import Any
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep": {"task": "operations.sweep", "schedule": 1.0, "options": {"expires": 2.0}},
+    "turns": {"task": "turns.sweep", "schedule": 1.0, "options": {"expires": 2.0}},
     "expiry": {"task": "expiry.run", "schedule": 60.0, "options": {"expires": 60.0}},
 }
