@@ -23,7 +23,6 @@ from control_plane.sagas.provision_cluster import (
 from control_plane.services import clusters, credentials, events, specs, topics, usage
 
 VOTERS_MAX = 3
-TAKE_BACK_MAX = dt.timedelta(minutes=10)
 NEVER = dt.timedelta(days=3650)
 AGAIN_MAX = 1_000_000  # attempts; each failure is told in the operation's reason
 
@@ -70,8 +69,10 @@ def await_voters(context: StepContext) -> Output:
 
 
 def raise_replication(context: StepContext) -> Output:
-    """Ask for the replicas that the old plan could not have; internal topics go before by
-    themselves."""
+    """Ask for the replicas that the old plan could not have.
+
+    Internal topics go before: the brokers see to those by themselves, and agents wait for it.
+    """
     cluster = context.cluster()
     _widen(context, cluster)
     return {"generation": specs.publish(context.session, cluster.id, now=context.now)}
@@ -150,10 +151,10 @@ def _widen(context: StepContext, cluster: Cluster) -> None:
 
 CHANGE_PLAN = Saga(
     steps=(
-        Step(reserve_places, undo=release_places, wait_max=TAKE_BACK_MAX),
+        Step(reserve_places, undo=release_places),
         Step(issue_credentials, undo=revoke_unplaced),
         Step(publish_candidates, undo=release_places),
-        Step(await_addresses, wait_max=TAKE_BACK_MAX),
+        Step(await_addresses),
         Step(publish_members, attempts_max=AGAIN_MAX),
         Step(await_brokers, attempts_max=AGAIN_MAX, wait_max=NEVER),
         Step(await_voters, attempts_max=AGAIN_MAX, wait_max=NEVER),

@@ -9,7 +9,7 @@ from data_plane.agent.conditions import ConditionBook, Truth
 from data_plane.agent.managed_broker import ManagedBroker, candidates_of
 from data_plane.agent.ports import PortTaken
 from data_plane.agent.secrets import SecretUnopened
-from data_plane.contract.report import ClusterStatus, Phase, TopicStatus
+from data_plane.contract.report import BrokerStatus, ClusterStatus, Phase, TopicStatus
 from data_plane.contract.spec import ClusterSpec
 
 ERRORS_SHOWN_MAX = 5
@@ -29,6 +29,8 @@ class ClusterFacts:
     problem: Exception | None
     sizes: Mapping[str, int]
     software_version: str = ""  # of what is started here
+    turn_done: int = 0
+    wanting: frozenset[int] = frozenset()  # brokers that wait for their turn
 
 
 def status_from_facts(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> ClusterStatus:
@@ -39,7 +41,8 @@ def status_from_facts(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> 
         observed_generation=facts.spec.generation if is_absent else facts.applied_generation,
         phase=phase_of(facts),
         conditions=book.list(),
-        brokers=[broker.status() for broker in facts.brokers],
+        brokers=[_broker(broker, facts) for broker in facts.brokers],
+        turn_done=facts.turn_done,
         topics=[_sized(topic, facts.sizes) for topic in facts.outcome.topics]
         if facts.outcome
         else [],
@@ -51,6 +54,11 @@ def status_from_facts(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> 
         controller_id=facts.outcome.controller_id if facts.outcome else None,
         feature_level=facts.outcome.feature_level if facts.outcome else None,
     )
+
+
+def _broker(broker: ManagedBroker, facts: ClusterFacts) -> BrokerStatus:
+    wants_restart = broker.broker_id in facts.wanting
+    return broker.status().model_copy(update={"wants_restart": wants_restart})
 
 
 def phase_of(facts: ClusterFacts) -> Phase:

@@ -44,6 +44,8 @@ class ClusterWorker:
             for broker in self._storage.brokers()
         }
         self._applied = (read_json(self._storage.root / "applied.json") or {}).get("generation", 0)
+        self._turn_done = (read_json(self._storage.root / "turn.json") or {}).get("done", 0)
+        self._wanting: frozenset[int] = frozenset()  # brokers that wait for a turn
         self._outcome: AdminOutcome | None = None
         self._problem: Exception | None = None
         self._sizes: dict[str, int] = {}
@@ -129,9 +131,18 @@ class ClusterWorker:
             has_directory=self._storage.root.exists(),
             brokers=brokers,
             is_admin_due=_loop_time() >= self._admin_due_s,
+            turn_done=self._turn_done,
         )
+        self._wanting = reconcile.wanting(self._spec, seen)
+        if reconcile.is_turn_over(self._spec, seen):
+            self._end_turn()
         self._is_rolling = reconcile.wants_roll(self._spec, seen)
         return replace(seen, roll=await self._roll_view()) if self._is_rolling else seen
+
+    def _end_turn(self) -> None:
+        assert self._spec.turn is not None, "there is one to end"
+        self._turn_done = self._spec.turn.number
+        write_json(self._storage.root / "turn.json", {"done": self._turn_done})
 
     async def _roll_view(self) -> RollView:
         """Those here serve, or nobody would want to roll; of others the partitions tell."""
@@ -319,6 +330,8 @@ class ClusterWorker:
             problem=self._problem,
             sizes=self._sizes,
             software_version=self._engine.software_version,
+            turn_done=self._turn_done,
+            wanting=self._wanting,
         )
         return status_from_facts(facts, self._conditions, self._node.now_ms())
 

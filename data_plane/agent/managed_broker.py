@@ -105,6 +105,7 @@ class ManagedBroker:
             has_served=self.has_served or self._is_adopted_server,
             is_hung=self._liveness.is_hung,
             is_outdated=self._is_outdated(cluster),
+            has_ever_served=bool(self.ports and self.ports.has_served),
             may_start=self.policy.may_start(self._node.now_ms())
             and self._node.now_ms() >= self._blocked_until_ms,
             has_ports=self.ports is not None

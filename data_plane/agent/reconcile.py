@@ -7,7 +7,7 @@ A running cluster is brought about in this order, each step only where it is nee
     -> stop brokers whose files changed, or that run other software than they shall (a restart:
        they start again below; of several that serve one at a time, the active controller last, and
        only while all serve, every partition has all its replicas in sync and every voter has
-       caught up)
+       caught up; where they are on several nodes, only the one whose turn it is)
     -> reserve ports that other nodes must know first
     -> prepare ports -> write files -> start        (each broker that is not running)
     -> write certificates anew and have them reloaded       (no restart: clients stay)
@@ -96,6 +96,7 @@ class BrokerSeen:
     has_served: bool = False  # this process, once: now silent, it is slow or hangs
     is_hung: bool = False  # too long without any answer
     is_outdated: bool = False  # its process runs other software than it shall
+    has_ever_served: bool = False  # any process of this broker
     may_start: bool = True  # the restart policy's word
     has_ports: bool = True  # those for other nodes too, where it will need them
     has_read: Digests = UNKNOWN  # what its process has read, at its start or since
@@ -109,6 +110,7 @@ class ClusterSeen:
     brokers: Mapping[int, BrokerSeen]
     is_admin_due: bool = True  # generation not applied yet, or the time to look for drift has come
     roll: RollView = UNSEEN  # looked at where a restart depends on it
+    turn_done: int = 0  # number of the last turn that is over
 
 
 def steps(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[Step]:
@@ -155,25 +157,65 @@ def _hung_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
 
 def wants_roll(spec: ClusterSpec, seen: ClusterSeen) -> bool:
     """Whether the next restart may only be made while the partitions are in sync."""
-    if spec.desired == "absent" or len(spec.brokers) == 1:
+    changed = _changed(spec, seen)
+    if spec.desired == "absent" or not changed:
         return False
+    if spec.peers == "tls":
+        return _has_turn(spec, seen, changed)
     is_serving = all(broker.is_ready for _, broker in _listed(spec, seen))
-    return is_serving and bool(_changed(spec, seen))
+    return is_serving and len(spec.brokers) > 1
+
+
+def is_turn_over(spec: ClusterSpec, seen: ClusterSeen) -> bool:
+    """Whether the turn that a broker here has is used, or not needed: others may have theirs."""
+    if spec.turn is None or spec.turn.number <= seen.turn_done:
+        return False
+    broker = dict(_listed(spec, seen)).get(spec.turn.broker_id)
+    if broker is None or not broker.is_ready or broker.wanted != broker.has_read:
+        return False
+    return not broker.is_outdated
+
+
+def wanting(spec: ClusterSpec, seen: ClusterSeen) -> frozenset[int]:
+    """Brokers here that wait for a turn that somebody else gives."""
+    if spec.peers != "tls" or spec.desired == "absent":
+        return frozenset()
+    changed = _changed(spec, seen)
+    return frozenset(broker_id for broker_id in changed if _has_served(seen.brokers[broker_id]))
+
+
+def _has_turn(spec: ClusterSpec, seen: ClusterSeen, changed: Sequence[int]) -> bool:
+    turn = spec.turn
+    return turn is not None and turn.number > seen.turn_done and turn.broker_id in changed
 
 
 def _changed_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
     """Those that never served at once: they may be waiting for just that change."""
-    changed = _changed(spec, seen)
-    new = [broker_id for broker_id in changed if not _has_served(seen.brokers[broker_id])]
-    if wants_roll(spec, seen):
-        found = next_to_restart(changed, seen.roll)
-        now: Sequence[int] = [] if found is None else [found]
-    else:
-        now = changed if len(spec.brokers) == 1 else new
-    for broker_id in now:
+    for broker_id in _to_restart(spec, seen, _changed(spec, seen)):
         is_outdated = seen.brokers[broker_id].is_outdated
         yield StopBroker(broker_id, "other software" if is_outdated else "its files changed")
         yield from _start(broker_id)
+
+
+def _to_restart(spec: ClusterSpec, seen: ClusterSeen, changed: Sequence[int]) -> Sequence[int]:
+    new = [broker_id for broker_id in changed if not _has_served(seen.brokers[broker_id])]
+    if wants_roll(spec, seen):
+        # Over several nodes the control plane has chosen; where the controller is, it has seen.
+        turn = [spec.turn.broker_id] if spec.peers == "tls" and spec.turn else changed
+        found = next_to_restart(turn, seen.roll)
+        return [] if found is None else [found]
+    if spec.peers == "tls":
+        return new
+    if len(spec.brokers) == 1 or _is_first(spec, seen, changed):
+        return changed
+    return new
+
+
+def _is_first(spec: ClusterSpec, seen: ClusterSeen, changed: Sequence[int]) -> bool:
+    """Whether the broker was alone until now: the others cannot serve before it knows of them."""
+    return len(changed) == 1 and not any(
+        broker.has_ever_served for key, broker in _listed(spec, seen) if key not in changed
+    )
 
 
 def _has_served(broker: BrokerSeen) -> bool:

@@ -37,6 +37,7 @@ class World:
     agent: ScriptedAgent = field(default_factory=ScriptedAgent)
     seam: Callable[[str], None] = lambda _: None
     is_agent_silent: bool = False
+    others: list[ScriptedAgent] = field(default_factory=list)  # more nodes
 
     @classmethod
     def on(cls, database_url: str) -> "World":
@@ -66,6 +67,22 @@ class World:
             self.agent.node_id = str(node.id)
         self.report()
         return node
+
+    def add_node(self, name: str, *, rack: str | None = None) -> Node:
+        """One more node, with an agent of its own."""
+        agent = ScriptedAgent(name=name, rack=rack, port_first=21_000, port_last=21_099)
+        with self.sessions.begin() as session:
+            token = nodes.invite(session, now=self.now)
+            node = nodes.register(session, agent.registration(), token=token, now=self.now)
+            agent.node_id = str(node.id)
+        self.others.append(agent)
+        self.report()
+        return node
+
+    def change_plan(self, addon_id: uuid.UUID, plan: str, **options: Any) -> Operation | None:
+        with self.sessions.begin() as session:
+            addon = session.get_one(Addon, addon_id)
+            return addons.change_plan(session, addon, plan=plan, slug=SLUG, now=self.now, **options)
 
     def add_account(self, email: str = "grete@example.com") -> Account:
         with self.sessions.begin() as session:
@@ -108,15 +125,18 @@ class World:
             return topics.create(session, cluster, name=name, now=self.now, **shape)
 
     def report(self) -> list[uuid.UUID]:
-        """Let the agent fetch its spec, apply it and report; returns the operations it woke."""
-        if self.is_agent_silent or not self.agent.node_id:
-            return []
-        node_id = uuid.UUID(self.agent.node_id)
+        """Let the agents fetch their specs, apply them and report; returns the operations woken."""
+        agents = ([] if self.is_agent_silent else [self.agent]) + self.others
+        woken = [each for agent in agents if agent.node_id for each in self._report(agent)]
+        return list(dict.fromkeys(woken))
+
+    def _report(self, agent: ScriptedAgent) -> list[uuid.UUID]:
+        node_id = uuid.UUID(agent.node_id)
         with self.sessions.begin() as session:
-            known = self.agent.spec.generation if self.agent.spec else 0
-            self.agent.accept(specs.after(session, node_id, known))
+            known = agent.spec.generation if agent.spec else 0
+            agent.accept(specs.after(session, node_id, known))
             node = session.get_one(Node, node_id)
-            return nodes.record_report(session, node, self.agent.report(), now=self.now)
+            return nodes.record_report(session, node, agent.report(), now=self.now)
 
     def run(self, operation_id: uuid.UUID) -> None:
         run(self.runtime, operation_id)

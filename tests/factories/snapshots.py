@@ -29,13 +29,19 @@ def snapshot(world: World) -> dict[str, Any]:
 
 def _rows(session: Session) -> dict[str, Any]:
     return {
-        "addons": sorted((row.state, row.deleted_at is None) for row in session.query(Addon)),
+        "addons": sorted(
+            (row.plan, row.state, row.deleted_at is None) for row in session.query(Addon)
+        ),
         "clusters": sorted(
-            (row.state, row.ca_key_sealed is None, row.deleted_at is None, row.spec_generation)
+            (
+                *(row.plan, row.state, row.peers, row.turn_number),
+                *(row.ca_key_sealed is None, row.deleted_at is None, row.spec_generation),
+            )
             for row in session.query(Cluster)
         ),
         "brokers": sorted(
-            (row.broker_id, row.port, row.phase) for row in session.query(ClusterBroker)
+            (row.broker_id, row.port, row.phase, row.is_member, row.internal_port)
+            for row in session.query(ClusterBroker)
         ),
         "credentials": sorted(
             (row.kind, row.revoked_at is None, row.key_sealed is None)
@@ -43,7 +49,10 @@ def _rows(session: Session) -> dict[str, Any]:
         ),
         "attachments": sorted(row.name for row in session.query(Attachment)),
         "config_vars": sorted(row.name for row in session.query(ConfigVar)),
-        "topics": sorted((row.name, row.state, row.retention_ms) for row in session.query(Topic)),
+        "topics": sorted(
+            (row.name, row.state, row.retention_ms, row.replication_factor)
+            for row in session.query(Topic)
+        ),
         "intervals": sorted(
             (row.plan, row.ended_at is None, row.started_at == row.ended_at)
             for row in session.query(PlanInterval)

@@ -15,7 +15,7 @@ from data_plane.contract.report import (
     NodeReport,
     TopicStatus,
 )
-from data_plane.contract.spec import ClusterSpec, NodeSpec
+from data_plane.contract.spec import BrokerSpec, ClusterSpec, NodeSpec
 
 
 @dataclass
@@ -26,10 +26,13 @@ class ScriptedAgent:
     host: str = "127.0.0.1"
     port_first: int = 20_000
     port_last: int = 20_099
+    rack: str | None = None
     node_id: str = ""
     spec: NodeSpec | None = None
     topic_error: str = ""  # said of every topic, none of which is then made
     broker_problem: str = ""  # brokers never become ready, for this reason
+    has_no_ports: bool = False  # none is left for brokers of other nodes
+    wanting: set[int] = field(default_factory=set)  # brokers that wait for a turn
     has_given_up: bool = False  # with a broker problem: nothing is tried any more
     signing: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     sealing: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
@@ -43,6 +46,7 @@ class ScriptedAgent:
             advertised_host=self.host,
             port_first=self.port_first,
             port_last=self.port_last,
+            rack=self.rack,
         )
 
     def accept(self, spec: NodeSpec | None) -> None:
@@ -65,6 +69,13 @@ class ScriptedAgent:
                 cluster_id=spec.cluster_id, observed_generation=spec.generation, phase="absent"
             )
         is_stuck = bool(self.broker_problem)
+        if spec.brokers and all(broker.is_candidate for broker in spec.brokers):
+            return ClusterStatus(
+                cluster_id=spec.cluster_id,
+                observed_generation=0,
+                phase="pending",
+                brokers=[self._broker(spec, broker) for broker in spec.brokers],
+            )
         return ClusterStatus(
             cluster_id=spec.cluster_id,
             observed_generation=0 if is_stuck or self.topic_error else spec.generation,
@@ -78,14 +89,10 @@ class ScriptedAgent:
                     since_ms=0,
                 )
             ],
-            brokers=[
-                BrokerStatus(
-                    broker_id=broker.broker_id,
-                    phase="starting" if is_stuck else "ready",
-                    port=None if is_stuck else self.port_first + broker.broker_id,
-                )
-                for broker in spec.brokers
-            ],
+            brokers=[self._broker(spec, broker) for broker in spec.brokers],
+            voters=[member.broker_id for member in spec.members][:3] if spec.members else None,
+            out_of_sync_count=0 if spec.members else None,
+            turn_done=spec.turn.number if spec.turn else 0,
             topics=[
                 TopicStatus(
                     name=topic.name,
@@ -95,6 +102,20 @@ class ScriptedAgent:
                 )
                 for topic in spec.topics
             ],
+        )
+
+    def _broker(self, spec: ClusterSpec, broker: BrokerSpec) -> BrokerStatus:
+        """Ports for peers are known as soon as a candidate is."""
+        is_stuck = bool(self.broker_problem) or broker.is_candidate
+        is_spread = spec.peers == "tls" and not self.has_no_ports
+        peer_port = self.port_last - 2 * broker.broker_id
+        return BrokerStatus(
+            broker_id=broker.broker_id,
+            phase="starting" if is_stuck else "ready",
+            port=None if is_stuck else self.port_first + broker.broker_id,
+            internal_port=peer_port if is_spread else None,
+            quorum_port=peer_port - 1 if is_spread else None,
+            wants_restart=broker.broker_id in self.wanting,
         )
 
 

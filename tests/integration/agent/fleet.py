@@ -39,7 +39,7 @@ class FleetNode(RealCluster):
             try:
                 yield agent
             finally:
-                await agent.stop(True)
+                await agent.stop(True)  # the brokers' turn, where `Fleet` has ended the workers
 
 
 @dataclass
@@ -78,7 +78,11 @@ class Fleet:
     async def _run(self, scenario: Callable[["Fleet"], Awaitable[None]]) -> None:
         async with contextlib.AsyncExitStack() as stack:
             self.agents = [await stack.enter_async_context(node.started()) for node in self.nodes]
-            await scenario(self)
+            try:
+                await scenario(self)
+            finally:  # first all agents, so that none looks for brokers that are stopped
+                for agent in self.agents:
+                    await agent.stop(False)
 
     def close(self) -> None:
         for node in self.nodes:
@@ -169,6 +173,14 @@ class Fleet:
             for agent in self.agents
             for cluster in agent.report().clusters
         )
+
+    def wanting(self) -> list[int]:
+        """Brokers that wait for their turn."""
+        return sorted(key for key, row in self.brokers().items() if row.wants_restart)
+
+    def has_used(self, turn: TurnSpec) -> bool:
+        agent = self.agents[self.places[turn.broker_id]]
+        return only_cluster(agent).turn_done == turn.number
 
     def voters(self) -> list[int] | None:
         return only_cluster(self.agents[0]).voters

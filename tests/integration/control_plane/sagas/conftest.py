@@ -15,7 +15,7 @@ from tests.integration.control_plane.sagas.scenarios import Scenario
 def expected(postgres: EmbeddedPostgres, migrated_template: str) -> dict[Scenario, object]:
     """Each scenario's snapshot after a run in which nothing went wrong."""
     found: dict[Scenario, object] = {}
-    for scenario in (*scenarios.ALL, scenarios.FAILED_PROVISION):
+    for scenario in (*scenarios.ALL, *scenarios.FAILED):
         name = "expected_" + scenario.name.replace(" ", "_")
         with psycopg.connect(postgres.url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")

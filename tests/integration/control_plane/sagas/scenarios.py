@@ -70,10 +70,51 @@ def _with_topic(world: World) -> uuid.UUID:
     return cluster.id
 
 
+def provision_over_nodes(world: World) -> uuid.UUID:
+    world.register_node()
+    world.add_node("node-2")
+    world.add_node("node-3")
+    _, operation = world.add_addon(world.add_app(world.add_account()), plan="standard-0")
+    return operation.id
+
+
+def grow(world: World) -> uuid.UUID:
+    """A topic of one replica, then from one broker to three on three nodes."""
+    addon = world.provisioned()
+    cluster = world.cluster(addon.id)
+    world.settle(world.add_topic(cluster.id, "departures")[1].id)
+    world.add_node("node-2")
+    world.add_node("node-3")
+    world.wait(60)
+    world.report()
+    operation = world.change_plan(addon.id, "standard-0")
+    assert operation is not None
+    return operation.id
+
+
+def failed_growth(world: World) -> uuid.UUID:
+    started = grow(world)
+    for agent in world.others:
+        agent.has_no_ports = True
+    return started
+
+
 PROVISION = Scenario("provision", operations.PROVISION, provision)
 FAILED_PROVISION = Scenario("failed provision", operations.PROVISION, failed_provision)
 DEPROVISION = Scenario("deprovision", operations.DEPROVISION, deprovision)
 CREATE_TOPIC = Scenario("create topic", operations.CREATE_TOPIC, create_topic)
 ALTER_TOPIC = Scenario("alter topic", operations.ALTER_TOPIC, alter_topic)
 DELETE_TOPIC = Scenario("delete topic", operations.DELETE_TOPIC, delete_topic)
-ALL = (PROVISION, DEPROVISION, CREATE_TOPIC, ALTER_TOPIC, DELETE_TOPIC)
+PROVISION_OVER_NODES = Scenario("provision over nodes", operations.PROVISION, provision_over_nodes)
+GROW = Scenario("grow", operations.CHANGE_PLAN, grow)
+FAILED_GROWTH = Scenario("failed growth", operations.CHANGE_PLAN, failed_growth)
+ALL = (
+    PROVISION,
+    PROVISION_OVER_NODES,
+    DEPROVISION,
+    CREATE_TOPIC,
+    ALTER_TOPIC,
+    DELETE_TOPIC,
+    GROW,
+)
+FAILED = (FAILED_PROVISION, FAILED_GROWTH)

@@ -11,7 +11,6 @@ import pytest
 
 from control_plane.domain.states import OperationState
 from control_plane.sagas import SAGAS
-from control_plane.services import operations
 from tests.factories.control_plane import World
 from tests.factories.snapshots import snapshot
 from tests.integration.control_plane.sagas import scenarios
@@ -44,8 +43,9 @@ def points() -> list[tuple[Scenario, str]]:
         for moment in MOMENTS
     ]
     undone = [
-        (scenarios.FAILED_PROVISION, f"undo {step.name}: {moment}")
-        for step in SAGAS[operations.PROVISION].steps[:5]
+        (scenario, f"undo {step.name}: {moment}")
+        for scenario, count in ((scenarios.FAILED_PROVISION, 7), (scenarios.FAILED_GROWTH, 4))
+        for step in SAGAS[scenario.kind].steps[:count]
         for moment in MOMENTS
     ]
     return done + undone

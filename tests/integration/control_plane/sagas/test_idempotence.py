@@ -49,7 +49,7 @@ def doubled(saga: Saga) -> Saga:
 
 
 @pytest.mark.parametrize(
-    "scenario", [*scenarios.ALL, scenarios.FAILED_PROVISION], ids=lambda each: each.name
+    "scenario", [*scenarios.ALL, *scenarios.FAILED], ids=lambda each: each.name
 )
 def test_twice_is_once(scenario: Scenario, world: World, expected: dict[Scenario, object]) -> None:
     world.sagas = {kind: doubled(saga) for kind, saga in SAGAS.items()}

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from sqlalchemy.orm import Session
 
 from control_plane.domain.errors import Gone, NotFound
 from control_plane.domain.health import SILENCE, Health
@@ -75,8 +76,8 @@ def test_brokers_are_spread_and_full_nodes_left_alone(world: World) -> None:
         addon, _ = world.add_addon(app)
         with world.sessions.begin() as session:
             cluster = session.get_one(Cluster, world.cluster(addon.id).id)
-            has_room = clusters.place(session, cluster, now=world.now, silence=SILENCE)
-            again = clusters.place(session, cluster, now=world.now, silence=SILENCE)
+            has_room = place(session, cluster, world)
+            again = place(session, cluster, world)
             assert again == has_room
             placed.append(has_room)
     assert placed == [True, True, True, True, False]
@@ -85,21 +86,53 @@ def test_brokers_are_spread_and_full_nodes_left_alone(world: World) -> None:
     assert sorted(Counter(brokers).values()) == [2, 2]
 
 
-def test_a_cluster_of_three_needs_a_node_with_room_for_all(world: World) -> None:
-    """Brokers of one cluster talk through socket files, so two half-full nodes will not do."""
+@pytest.mark.parametrize(
+    ("ports", "expected", "peers"),
+    [
+        ([7, 7, 9], [0, 1, 2], "tls"),  # one on each: five ports do for a broker
+        ([30, 4, 10], [0, 0, 2], "tls"),  # as even as there is room
+        ([4, 9, 4], [1, 1, 1], "sockets"),  # one node has room for all, the others for none
+        ([14], [0, 0, 0], "sockets"),
+    ],
+)
+def test_a_cluster_of_three_is_spread_as_evenly_as_there_is_room(
+    ports: list[int], expected: list[int], peers: str, world: World
+) -> None:
     app = world.add_app(world.add_account())
-    for name, port_last in (("small-1", 106), ("small-2", 106), ("large", 108)):
-        agent = ScriptedAgent(name=name, port_first=100, port_last=port_last)
+    node_ids = []
+    for index, count in enumerate(ports):
+        agent = ScriptedAgent(name=f"node-{index}", port_first=100, port_last=99 + count)
         with world.sessions.begin() as session:
             token = nodes.invite(session, now=world.now)
             node = nodes.register(session, agent.registration(), token=token, now=world.now)
             node.last_report_at = world.now
-            large_id = node.id
-    for has_room in (True, False):
-        addon, _ = world.add_addon(app, plan="standard-0")
-        with world.sessions.begin() as session:
-            cluster = session.get_one(Cluster, world.cluster(addon.id).id)
-            assert clusters.place(session, cluster, now=world.now, silence=SILENCE) == has_room
+            node_ids.append(node.id)
+    addon, _ = world.add_addon(app, plan="standard-0")
+    with world.sessions.begin() as session:
+        cluster = session.get_one(Cluster, world.cluster(addon.id).id)
+        assert place(session, cluster, world)
     with world.sessions() as session:
-        placed = session.query(ClusterBroker.broker_id, ClusterBroker.node_id).all()
-    assert sorted(map(tuple, placed)) == [(0, large_id), (1, large_id), (2, large_id)]
+        rows = session.query(ClusterBroker).order_by(ClusterBroker.broker_id).all()
+        assert sorted(node_ids.index(row.node_id) for row in rows) == expected
+        assert {row.cluster.peers for row in rows} == {peers}
+        assert {row.is_member for row in rows} == {peers == "sockets"}
+
+
+def test_a_cluster_is_never_half_placed(world: World) -> None:
+    app = world.add_app(world.add_account())
+    for name in ("small-1", "small-2"):
+        agent = ScriptedAgent(name=name, port_first=100, port_last=106)
+        with world.sessions.begin() as session:
+            token = nodes.invite(session, now=world.now)
+            node = nodes.register(session, agent.registration(), token=token, now=world.now)
+            node.last_report_at = world.now
+    addon, _ = world.add_addon(app, plan="standard-0")
+    with world.sessions.begin() as session:
+        cluster = session.get_one(Cluster, world.cluster(addon.id).id)
+        assert not place(session, cluster, world)
+        assert session.query(ClusterBroker).count() == 0
+
+
+def place(session: Session, cluster: Cluster, world: World) -> bool:
+    plan = clusters.plan_of(cluster)
+    return clusters.place(session, cluster, plan, now=world.now, silence=SILENCE)

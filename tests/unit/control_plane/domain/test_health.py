@@ -17,7 +17,7 @@ def test_a_fresh_ready_report_is_healthy() -> None:
 
 def test_silence_is_unknown_and_not_a_failure() -> None:
     old = NOW - SILENCE - dt.timedelta(seconds=1)
-    for shares in ([], [Observed("ready", None)], [Observed("ready", NOW), Observed("ready", old)]):
+    for shares in ([], [Observed("ready", None)], [Observed("ready", old), Observed("ready", old)]):
         assert health_of(shares, NOW)[0] is Health.UNKNOWN
 
 
@@ -39,3 +39,21 @@ def test_which_conditions_are_faults() -> None:
         condition("Upgraded", status=False, message="1 of 3 brokers run 2"),
     ]
     assert faults(said) == ["Topic a: no.", "DiskFull"]
+
+
+def test_one_silent_node_of_several_is_named_with_its_brokers() -> None:
+    old = NOW - SILENCE - dt.timedelta(seconds=1)
+    silent = Observed("ready", old, problems=["said long ago"], node="b", broker_ids=[1, 4])
+    health, sentence = health_of([Observed("ready", NOW, node="a", broker_ids=[0]), silent], NOW)
+    assert health is Health.DEGRADED
+    assert sentence == (
+        "Node b has not reported lately, so brokers 1, 4 may be gone; the other brokers serve on."
+    )
+
+
+def test_replicas_that_are_behind_are_told() -> None:
+    health, sentence = health_of([Observed("ready", NOW, out_of_sync_count=3)], NOW)
+    assert (health, sentence) == (
+        Health.DEGRADED,
+        "3 partitions lack a replica that is in sync.",
+    )

@@ -25,7 +25,11 @@ def test_what_is_left_out_comes_from_the_plan() -> None:
     ],
 )
 def test_configs_by_kafkas_names(shape: TopicShape, policy: str, retention: str) -> None:
-    assert shape.configs() == {"cleanup.policy": policy, "retention.ms": retention}
+    assert shape.configs() == {
+        "cleanup.policy": policy,
+        "retention.ms": retention,
+        "min.insync.replicas": "1",
+    }
 
 
 def test_compaction_alone_keeps_without_limit() -> None:

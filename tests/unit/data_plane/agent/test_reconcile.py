@@ -12,15 +12,21 @@ from data_plane.agent.reconcile import (
     ReloadBroker,
     RemoveBroker,
     RemoveCluster,
+    ReservePeerPorts,
     StartBroker,
     StopBroker,
     WriteFiles,
+    is_turn_over,
     steps,
+    wanting,
     wants_roll,
 )
 from data_plane.agent.storage import Digests
 from data_plane.contract.rolling import RollView
 from data_plane.contract.spec import BrokerSpec, ClusterSpec, SealedSecret
+
+
+from data_plane.contract.spec import BrokerSpec, ClusterSpec, SealedSecret, TurnSpec
 
 KEY = SealedSecret(ephemeral_public_key="", nonce="", ciphertext="")
 WHOLE = RollView(0, 0, 0, controller_id=1)
@@ -212,3 +218,69 @@ def test_brokers_of_other_software_are_rolled_as_those_whose_files_changed() -> 
     dead = BrokerSeen(may_start=False, wanted=FILES)
     stuck = replace(held, brokers={0: dead, 1: outdated, 2: SERVING})
     assert steps(spec(0, 1, 2), stuck) == (), "who does not come up ends the roll"
+
+
+def spread(number: int, broker_id: int, *own: int) -> ClusterSpec:
+    """A cluster over several nodes, `own` here; the turn as given."""
+    turn = TurnSpec(number=number, broker_id=broker_id)
+    return spec(*own).model_copy(update={"peers": "tls", "turn": turn})
+
+
+SERVED_AND_CHANGED = replace(running(wanted=OTHERS), has_served=True)
+
+
+def test_over_several_nodes_only_the_broker_whose_turn_it_is_is_restarted() -> None:
+    here = seen({0: SERVED_AND_CHANGED, 1: SERVED_AND_CHANGED})
+    mine, others = spread(3, 1, 0, 1), spread(3, 7, 0, 1)
+    for one in (mine, others):
+        assert wanting(one, here) == {0, 1}
+    assert wants_roll(mine, here)
+    assert steps(mine, here) == ()  # not while a replica is behind
+    assert steps(mine, replace(here, roll=WHOLE)) == (
+        StopBroker(1, "its files changed"),
+        *start(1),
+    )
+    assert not wants_roll(others, here)
+    assert steps(others, replace(here, roll=WHOLE)) == ()
+
+
+def test_a_turn_is_used_once() -> None:
+    used = replace(seen({0: SERVED_AND_CHANGED}), turn_done=3, roll=WHOLE)
+    assert steps(spread(3, 0, 0), used) == ()
+    assert not is_turn_over(spread(3, 0, 0), used)
+
+
+def test_a_turn_is_over_once_its_broker_serves_what_is_wanted() -> None:
+    one = spread(3, 0, 0)
+    assert is_turn_over(one, seen({0: SERVING}))
+    assert not is_turn_over(one, seen({0: SERVED_AND_CHANGED}))
+    assert not is_turn_over(one, seen({0: running(is_ready=False)}))
+    assert not is_turn_over(spread(3, 7, 0), seen({0: SERVING}))
+
+
+def test_a_broker_that_never_served_needs_no_turn() -> None:
+    """It may be waiting for just that change."""
+    new = seen({0: running(wanted=OTHERS, is_ready=False)})
+    assert steps(spread(3, 7, 0), new) == (StopBroker(0, "its files changed"), *start(0))
+
+
+def test_a_broker_that_gets_peers_on_its_node_is_restarted_for_them() -> None:
+    """They cannot serve before it knows of them, so nothing else may be waited for."""
+    waiting = running(is_ready=False)
+    old = replace(running(wanted=OTHERS), has_served=True, has_ever_served=True)
+    here = seen({0: old, 1: waiting, 2: waiting})
+    assert steps(spec(0, 1, 2), here) == (StopBroker(0, "its files changed"), *start(0))
+    served = replace(waiting, has_ever_served=True)
+    assert steps(spec(0, 1, 2), seen({0: old, 1: served, 2: served})) == ()
+
+
+def test_a_candidate_only_reserves_its_ports() -> None:
+    candidate = spec(0, 1)
+    brokers = [candidate.brokers[0], candidate.brokers[1].model_copy(update={"is_candidate": True})]
+    one = candidate.model_copy(update={"brokers": brokers, "peers": "tls"})
+    without_ports = replace(SERVING, has_ports=False)
+    new = BrokerSeen(has_ports=False)
+    assert steps(one, seen({0: without_ports, 1: new})) == (ReservePeerPorts(0), PreparePorts(1))
+    assert steps(one, seen({0: SERVING, 1: BrokerSeen()}, is_admin_due=True)) == (
+        ApplyAdminState(4),
+    )
