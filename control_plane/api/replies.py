@@ -13,7 +13,7 @@ from control_plane.domain import names
 from control_plane.domain.states import AddonState
 from control_plane.http.context import Context, ContextDep
 from control_plane.http.units import SessionDep
-from control_plane.models import Addon, Attachment, Operation
+from control_plane.models import Addon, Attachment, Cluster, Operation
 
 
 class AddonReplies:
@@ -32,12 +32,14 @@ class AddonReplies:
         ids = [addon.id for addon in found]
         vars_by_addon = self._config_vars(ids)
         operations = self._latest_operations(ids)
+        plans = self._cluster_plans(ids)
         return [
             addon_out(
                 addon,
                 slug=self.slug,
                 public_url=self.public_url,
                 config_vars=vars_by_addon.get(addon.id, []) if _is_usable(addon) else [],
+                cluster_plan=plans.get(addon.id),
                 operation=operations.get(addon.id),
             )
             for addon in found
@@ -66,6 +68,11 @@ class AddonReplies:
         for link in links:
             found.setdefault(link.addon_id, []).extend(_var_names(link))
         return found
+
+    def _cluster_plans(self, addon_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+        """The plan that each add-on's cluster has by now."""
+        found = select(Cluster.addon_id, Cluster.plan).where(Cluster.addon_id.in_(addon_ids))
+        return {row.addon_id: row.plan for row in self.session.execute(found)}
 
     def _latest_operations(self, addon_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Operation]:
         """The newest operation on each add-on itself; those on its topics are the topics' own."""

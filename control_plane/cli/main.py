@@ -28,6 +28,7 @@ COMMANDS = {
     "addons:destroy": "addons_destroy",
     "addons:info": "addons_info",
     "addons:plans": "addons_plans",
+    "addons:upgrade": "addons_upgrade",
     "addons:wait": "addons_wait",
     "config": "config",
     "kafka:info": "kafka_info",
@@ -43,6 +44,7 @@ COMMANDS = {
     "demo": "demo",
 }
 ALIASES = {
+    "addons:downgrade": "addons:upgrade",
     "kafka": "kafka:info",
     "auth:login": "login",
     "auth:logout": "logout",

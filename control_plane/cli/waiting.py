@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import click
 
+from control_plane.cli import output
 from control_plane.cli.command import Cli
 from control_plane.cli.errors import CliError
 from control_plane.cli.exit_codes import ExitCode
@@ -59,6 +60,27 @@ def wait_for_addon(cli: Cli, addon: Json, timeout_s: float = TIMEOUT_SECONDS) ->
         return now
 
     return poll(str(addon["name"]), ask, timeout_s)
+
+
+def wait_for_operation(cli: Cli, operation: Json, timeout_s: float = TIMEOUT_SECONDS) -> Json:
+    """Until it has ended, saying what it is at. Raises CliError(FAILED) with the reason."""
+    said = ""
+
+    def ask() -> Json | None:
+        nonlocal said
+        now = cli.platform.get(f"/operations/{operation['id']}")
+        if now["state"] in {"failed", "cancelled"}:
+            raise CliError(
+                now["error"]["message"], code=ExitCode.FAILED, identifier=now["error"]["id"]
+            )
+        at = now["progress"]
+        words = f"{at['step']} of {at['of']}: {at['name'].replace('_', ' ')}" if at["of"] else ""
+        if words and words != said and not cli.as_json and now["state"] != "succeeded":
+            said = words
+            output.hint(f" {words}")
+        return now if now["state"] == "succeeded" else None
+
+    return poll(str(operation["resource"]["name"]), ask, timeout_s)
 
 
 def wait_until_destroyed(cli: Cli, addon: Json, timeout_s: float = TIMEOUT_SECONDS) -> Json:

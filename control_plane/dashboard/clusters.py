@@ -73,10 +73,10 @@ def _sentence(cluster: Cluster, health: Health, shown: State) -> str:
         case ClusterState.DELETING | ClusterState.DELETED:
             return "The cluster is being removed with all its data. Billing has ended."
         case ClusterState.UPDATING:
-            return "The cluster is being changed and keeps serving."
+            return f"The plan is being changed to {cluster.addon.plan}; the cluster serves on."
     match health:
         case Health.HEALTHY:
-            count = clusters.plan_of(cluster).broker_count
+            count = len(cluster.brokers)
             return "The broker is serving." if count == 1 else f"All {count} brokers are serving."
         case Health.UNKNOWN:
             return "No fresh report from its node. Brokers may well be serving."
@@ -188,8 +188,9 @@ def _operation(
     is_live = operation.state in LIVE
     took_s = ((operation.finished_at or now) - operation.created_at).total_seconds()
     total = operation.steps_total
+    names_what = operation.input.get("name")
     return OperationView(
-        title=words.operation_title(operation.kind, topic or operation.input.get("name")),
+        title=words.operation_title(operation.kind, topic or names_what),
         state=words.operation_state(operation.state),
         reason=operation.reason,
         progress=f"{operation.steps_done} of {total}" if is_live and total else "",

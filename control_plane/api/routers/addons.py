@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from control_plane.api.replies import AddonReplies, addon_replies
 from control_plane.api.routers.apps import AppDep
-from control_plane.api.schemas.addons import AddonCreate, AddonOut, AddonResolve
+from control_plane.api.schemas.addons import AddonChange, AddonCreate, AddonOut, AddonResolve
 from control_plane.domain.errors import NotFound
 from control_plane.http.auth import AccountDep
 from control_plane.http.context import ContextDep
@@ -17,7 +17,7 @@ from control_plane.http.request_ids import request_id_of
 from control_plane.http.units import SessionDep, TransactionRoute, UnitDep
 from control_plane.http.wake import wake_after_commit
 from control_plane.models import Addon
-from control_plane.services import addons, apps
+from control_plane.services import addons, apps, throughput
 
 router = APIRouter(tags=["add-ons"], route_class=TransactionRoute, dependencies=[Depends(remember)])
 RepliesDep = Annotated[AddonReplies, Depends(addon_replies)]
@@ -58,6 +58,7 @@ def create_addon(
         name=body.name,
         attachment_name=body.attachment.name if body.attachment else None,
         options=body.config,
+        offer_extended=context.settings.extended_plans,
         request_id=request_id_of(request.scope),
     )
     wake_after_commit(unit, operation)
@@ -81,6 +82,38 @@ def list_addons_of_app(
 
 @router.get("/apps/{app}/addons/{addon}")
 def read_addon_of_app(addon: AddonOfAppDep, replies: RepliesDep) -> AddonOut:
+    return replies.one(addon)
+
+
+@router.patch("/apps/{app}/addons/{addon}", responses={202: {"model": AddonOut}})
+def change_addon(
+    addon: AddonOfAppDep,
+    body: AddonChange,
+    session: SessionDep,
+    unit: UnitDep,
+    context: ContextDep,
+    replies: RepliesDep,
+    request: Request,
+    response: Response,
+) -> AddonOut:
+    """Change the plan: 202, and the cluster serves on while it is changed; 200 if it has it."""
+    now = context.clock.now()
+    cluster = addons.cluster_of(session, addon)
+    used_bytes = throughput.gauge_now(session, cluster.id, "log_size_bytes", now=now)
+    operation = addons.change_plan(
+        session,
+        addon,
+        plan=body.plan_name,
+        slug=context.settings.addon_slug,
+        now=now,
+        used_bytes=int(used_bytes or 0),
+        offer_extended=context.settings.extended_plans,
+        request_id=request_id_of(request.scope),
+    )
+    wake_after_commit(unit, operation)
+    if operation is not None:
+        response.status_code = 202
+        response.headers["Location"] = f"/operations/{operation.id}"
     return replies.one(addon)
 
 

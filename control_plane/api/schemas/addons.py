@@ -34,6 +34,14 @@ class AddonCreate(Body):
         return self.plan if isinstance(self.plan, str) else self.plan.text
 
 
+class AddonChange(Body):
+    plan: Reference | str
+
+    @property
+    def plan_name(self) -> str:
+        return self.plan if isinstance(self.plan, str) else self.plan.text
+
+
 class AddonResolve(Body):
     app: str | None = None
     addon: str = Field(min_length=1, max_length=256)
@@ -51,7 +59,8 @@ class AddonOut(Out):
     name: str
     state: str
     reason: str | None  # why it failed, or what holds it up
-    plan: PlanReference
+    plan: PlanReference  # as ordered
+    changing_to: str | None  # that plan's name, while the cluster does not have it yet
     addon_service: Named
     app: Named
     billed_price: BilledPrice
@@ -73,6 +82,9 @@ _MESSAGES = {
 }
 
 
+_CHANGING = "The plan is being changed in the background; the cluster serves on meanwhile."
+
+
 def addon_name(addon: Addon) -> Named:
     return Named(id=str(addon.id), name=addon.name)
 
@@ -83,10 +95,13 @@ def addon_out(
     slug: str,
     public_url: str,
     config_vars: list[str],
+    cluster_plan: str | None = None,
     operation: Operation | None = None,
 ) -> AddonOut:
     plan = PLANS[addon.plan]
-    price: Price = price_of(plan)
+    # What is billed is what the cluster has, which follows the order.
+    price: Price = price_of(PLANS[cluster_plan or addon.plan])
+    is_changing = cluster_plan not in {None, addon.plan} and addon.state == AddonState.PROVISIONED
     reason = addon.state_reason or None
     return AddonOut(
         id=str(addon.id),
@@ -94,11 +109,14 @@ def addon_out(
         state=addon.state,
         reason=reason,
         plan=plan_reference(plan, slug),
+        changing_to=f"{slug}:{addon.plan}" if is_changing else None,
         addon_service=service_name(slug),
         app=Named(id=str(addon.app.id), name=addon.app.name),
         billed_price=BilledPrice(cents=price.cents),
         config_vars=config_vars,
-        provision_message=reason or _MESSAGES.get(AddonState(addon.state)),
+        provision_message=reason
+        or (_CHANGING if is_changing else None)
+        or _MESSAGES.get(AddonState(addon.state)),
         provider_id=str(addon.id),
         web_url=f"{public_url.rstrip('/')}/clusters/{addon.id}",
         operation=operation_out(operation, addon_name(addon)) if operation else None,

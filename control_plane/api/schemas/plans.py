@@ -87,7 +87,7 @@ def service_out(slug: str) -> ServiceOut:
     return ServiceOut(id=id_of(slug), name=slug)
 
 
-def plan_out(plan: Plan, slug: str, *, is_default: bool) -> PlanOut:
+def plan_out(plan: Plan, slug: str, *, is_default: bool, offered: bool) -> PlanOut:
     limits = {name: getattr(plan, name) for name in PlanLimits.model_fields}
     reference = plan_reference(plan, slug)
     return PlanOut(
@@ -97,8 +97,8 @@ def plan_out(plan: Plan, slug: str, *, is_default: bool) -> PlanOut:
         price=reference.price,
         addon_service=service_name(slug),
         default=is_default,
-        description=_description(plan),
-        state="ga" if plan.is_offered else "planned",
+        description=_description(plan, offered),
+        state="ga" if offered else "planned",
         tenancy=plan.tenancy,
         engines=list(plan.engines),
         limits=PlanLimits(**limits),
@@ -107,10 +107,10 @@ def plan_out(plan: Plan, slug: str, *, is_default: bool) -> PlanOut:
     )
 
 
-def _description(plan: Plan) -> str:
+def _description(plan: Plan, is_offered: bool) -> str:
     if plan.tenancy == "shared":
         brokers = "shared brokers"
     else:
         brokers = "1 broker" if plan.broker_count == 1 else f"{plan.broker_count} brokers"
-    offered = "" if plan.is_offered else " (planned)"
-    return f"{plan.human_name}: {brokers}, {plan.disk_bytes // 10**9} GB{offered}"
+    note = "" if is_offered else " (planned)"
+    return f"{plan.human_name}: {brokers}, {plan.disk_bytes // 10**9} GB{note}"

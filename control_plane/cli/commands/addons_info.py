@@ -30,7 +30,7 @@ def _print(addon: dict[str, Any], usage: dict[str, Any], attachments: list[Any])
             ("Attachments", ", ".join(f"{a['app']['name']}::{a['name']}" for a in attachments)),
             ("Created", addon["created_at"]),
             ("Owning app", addon["app"]["name"]),
-            ("Plan", addon["plan"]["name"]),
+            ("Plan", addon["plan"]["name"] + (" (being changed)" if addon["changing_to"] else "")),
             ("Price", output.price(addon["plan"]["price"])),
             ("Cost so far", output.money(usage["amount_micros"], usage["currency"])),
             ("State", addon["state"]),
