@@ -8,12 +8,13 @@ import pytest
 from data_plane.agent.admin_state import (
     AdminFailed,
     ObservedTopic,
+    SpecOutdated,
     apply,
     bindings_of,
     config_changes,
     topic_changes,
 )
-from data_plane.contract.spec import AclSpec, ClusterSpec, PrincipalSpec, TopicSpec
+from data_plane.contract.spec import AclSpec, ClusterSpec, MemberSpec, PrincipalSpec, TopicSpec
 from tests.fakes.memory_admin import MemoryAdmin
 
 
@@ -160,3 +161,64 @@ def test_a_refused_quota_is_told() -> None:
     outcome = apply(Refusing(), cluster(principals=(limited("User:CN=a", producer_byte_rate=1),)))
     assert not outcome.is_whole
     assert outcome.acl_errors == ["User:CN=a: no"]
+
+
+def spread(generation: int, *topics: TopicSpec) -> ClusterSpec:
+    """Of a cluster over three nodes, whose agents all apply it."""
+    members = [MemberSpec(broker_id=each, directory_id=str(uuid.uuid4())) for each in range(3)]
+    values = {"peers": "tls", "members": members, "generation": generation}
+    return cluster(*topics).model_copy(update=values)
+
+
+def three_brokers() -> MemoryAdmin:
+    admin = MemoryAdmin()
+    admin.live = {0: "a", 1: "b", 2: "c"}
+    admin.voting = [0, 1, 2]
+    return admin
+
+
+def test_an_agent_with_an_old_spec_changes_nothing() -> None:
+    """It has not heard of the newer topic, and would delete it."""
+    admin = three_brokers()
+    apply(admin, spread(2, topic("old", factor=3), topic("new", factor=3)))
+    before, calls = dict(admin.held), len(admin.calls)
+    with pytest.raises(SpecOutdated):
+        apply(admin, spread(1, topic("old", factor=3)))
+    assert admin.held == before
+    assert admin.calls[calls:] == ["claim"]
+
+
+def test_what_is_as_wanted_claims_nothing() -> None:
+    admin = three_brokers()
+    wanted = topic("t", factor=3)
+    apply(admin, spread(2, wanted))
+    calls = len(admin.calls)
+    assert apply(admin, spread(1, wanted)).is_whole
+    assert len(admin.calls) == calls
+
+
+def test_min_insync_waits_for_the_replicas_that_it_asks_for() -> None:
+    admin = three_brokers()
+    apply(admin, spread(1, topic("t", 2, min_insync_replicas="1")))
+    wanted = spread(2, topic("t", 2, factor=3, min_insync_replicas="2"))
+    begun = apply(admin, wanted)
+    assert begun.is_whole
+    assert not begun.is_settled
+    assert begun.topics[0].pending == "replicas of 2 of 2 partitions are being moved"
+    assert admin.held["t"].configs == {"min.insync.replicas": "1"}
+    assert apply(admin, wanted).topics[0].pending
+    assert admin.held["t"].configs == {"min.insync.replicas": "1"}
+    admin.seen.clear()  # all are in sync
+    assert apply(admin, wanted).is_settled
+    assert admin.held["t"].configs == {"min.insync.replicas": "2"}
+    assert admin.calls.count("move_replicas") == 1
+
+
+def test_what_another_agent_has_done_meanwhile_is_no_error() -> None:
+    class Beaten(MemoryAdmin):
+        def create_topics(self, topics: Sequence[TopicSpec]) -> Mapping[str, str]:
+            super().create_topics(topics)
+            return {each.name: "TopicAlreadyExistsError" for each in topics}
+
+    outcome = apply(Beaten(), cluster(topic("t")))
+    assert (outcome.is_whole, outcome.topic_errors) == (True, [])

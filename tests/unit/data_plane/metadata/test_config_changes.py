@@ -203,3 +203,23 @@ def test_the_clusters_default_rules_topics_without_their_own() -> None:
     wide = after(image, alter(image, change, kind=BROKER, name=""))
     modes = {name: one.partitions[0].commit_mode for name, one in wide.topics.items()}
     assert modes == {"own": CommitMode.SYNCED, "t": CommitMode.SPREAD}
+
+
+def test_the_spec_generation_only_grows(image: MetadataImage) -> None:
+    """What a node agent with an old spec wants is refused before it is done."""
+
+    def claim(of: MetadataImage, value: str, name: str = "") -> Results:
+        return alter(of, Change("ottla.spec.generation", SET, value), kind=BROKER, name=name)
+
+    changed = after(image, claim(image, "7"))
+    for value in ("7", "8", "70"):
+        assert codes(claim(changed, value).response) == [0]
+    for value in ("6", "0"):
+        (row,) = claim(changed, value).response
+        assert (row.error_code, row.error_message) == (
+            ErrorCode.POLICY_VIOLATION,
+            "The cluster was changed by generation 7 already.",
+        )
+    deleted = alter(changed, Change("ottla.spec.generation", DELETE), kind=BROKER, name="")
+    assert codes(deleted.response) == [ErrorCode.INVALID_REQUEST]
+    assert codes(claim(changed, "9", name="0").response) == [ErrorCode.INVALID_REQUEST]

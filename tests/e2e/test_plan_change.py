@@ -1,0 +1,106 @@
+"""From one broker to three on three nodes, under load; then one of the nodes is lost."""
+
+import signal
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.conftest import wait_for
+from tests.e2e.nodes import MoreNodes
+from tests.e2e.service import ServiceUnderTest
+from tests.e2e.test_standard import consumed
+from tests.integration.agent.writer import Writer
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def nodes(service: ServiceUnderTest) -> Iterator[MoreNodes]:
+    made = MoreNodes(service)
+    yield made
+    made.clean_up()
+
+
+def client_of(config: dict[str, str]) -> dict[str, object]:
+    return {
+        "bootstrap.servers": config["KAFKA_URL"].replace("kafka+ssl://", ""),
+        "security.protocol": "ssl",
+        "ssl.ca.pem": config["KAFKA_TRUSTED_CERT"],
+        "ssl.certificate.pem": config["KAFKA_CLIENT_CERT"],
+        "ssl.key.pem": config["KAFKA_CLIENT_CERT_KEY"],
+        "message.timeout.ms": 120_000,
+        "log_level": 0,
+    }
+
+
+def test_a_cluster_outgrows_its_machine_while_it_serves(
+    service: ServiceUnderTest, nodes: MoreNodes
+) -> None:
+    service.up()
+    service.sign_up()
+    service.ottla("apps:create", "flights")
+    service.ottla("addons:create", "ottla-kafka:mini-0", "--wait")
+    service.ottla("kafka:topics:create", "orders", "--partitions", "2")
+    for name in ("node-2", "node-3"):
+        nodes.add(name)
+    writer = Writer(client_of(service.ottla("config")), "orders")
+    writing = threading.Thread(target=writer.run)
+    writing.start()
+    try:
+        wait_for(lambda: writer.acknowledged > 20, "records", 60)
+        ordered = service.ottla("addons:upgrade", "ottla-kafka:standard-0")
+        assert ordered["changing_to"] == "ottla-kafka:standard-0"
+        assert ordered["billed_price"]["cents"] == 500
+        assert service.process is not None
+        children = psutil.Process(service.process.pid).children()
+        (worker,) = [each for each in children if "worker" in each.cmdline()]
+        worker.send_signal(signal.SIGKILL)  # whoever was at it: another goes on
+        wait_for(lambda: service.ottla("addons:info")["changing_to"] is None, "the new plan", 400)
+        after = writer.acknowledged
+        wait_for(lambda: writer.acknowledged > after + 20, "records after the change", 60)
+    finally:
+        writer.stop()
+        writing.join()
+    assert writer.errors == []
+    changed = service.ottla("addons:info")
+    assert (changed["plan"]["name"], changed["changing_to"]) == ("ottla-kafka:standard-0", None)
+    assert changed["billed_price"]["cents"] == 15_000
+    lines = {line["plan"]: line["plan_seconds"] for line in changed["usage"]["lines"]}
+    assert lines.keys() == {"mini-0", "standard-0"}
+    assert all(seconds > 0 for seconds in lines.values())
+    config = service.ottla("config")
+    assert len(set(config["KAFKA_URL"].split(","))) == nodes.broker_count() == 3
+    info = service.ottla("kafka:info")
+    assert info["partition_replica_count"] == 6
+    print(f"{writer.acknowledged} acknowledged, longest gap {writer.gap_s:.2f} s")
+    expected = {str(number).encode() for number in range(writer.acknowledged)}
+    assert consumed(client_of(config), writer.acknowledged) == expected
+    refused = service.run("addons:upgrade", "ottla-kafka:mini-0", "--json")
+    assert refused.returncode != 0
+    assert "brokers are not taken away" in refused.stderr
+    check_loss_of_a_node(service, nodes, config)
+
+
+def check_loss_of_a_node(
+    service: ServiceUnderTest, nodes: MoreNodes, config: dict[str, str]
+) -> None:
+    """It is told by name, with its broker; the others serve on, topics can be made."""
+    nodes.lose("node-3")
+    writer = Writer(client_of(config), "orders")
+    writing = threading.Thread(target=writer.run)
+    writing.start()
+    try:
+        wait_for(lambda: writer.acknowledged > 20, "records without the node", 60)
+    finally:
+        writer.stop()
+        writing.join()
+    assert writer.errors == []
+
+    def is_told() -> bool:
+        state = service.ottla("kafka:info")["state"]
+        return bool(state["degraded_brokers"]) and "node-3" in state["message"]
+
+    wait_for(is_told, "the loss to be told", 60)
+    service.ottla("kafka:topics:create", "more", "--partitions", "1")
