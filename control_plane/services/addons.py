@@ -136,10 +136,10 @@ def change_plan(
         raise Conflict(f"{addon.name} {what}: try again when that is done.")
     if new.name == old.name:
         return None
-    _check_offered(new, cluster.engine, slug=slug, offer_extended=offer_extended)
     found = topics.of_cluster(session, cluster)
     shapes = {each.name: each.shape for each in found if each.state != TopicState.FAILED}
     plan_changes.check(old, new, engine=cluster.engine, topics=shapes, used_bytes=used_bytes)
+    _check_offered(new, cluster.engine, slug=slug, offer_extended=offer_extended)
     cluster.state = cluster_states.advance(ClusterState(cluster.state), ClusterState.UPDATING)
     addon.plan, addon.state_reason, addon.updated_at = new.name, "", now
     events.emit(session, addon, "addon.plan_changing", now=now, plan=new.name, before=old.name)

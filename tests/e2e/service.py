@@ -54,7 +54,7 @@ class ServiceUnderTest:
             state = read_state(self.data / "run" / "state.json")
             return state is not None and state.pid == process.pid and state.phase == "ready"
 
-        wait_for(is_ready, "the service", 60)
+        wait_for(is_ready, "the service", 180)
 
     def ottla(self, *words: str, stdin: str | None = None) -> Any:
         """Run a command with --json; returns its document. Fails the test on a non-zero exit."""

@@ -88,8 +88,9 @@ class MemoryAdmin:
     def move_replicas(self, targets: Mapping[PartitionId, Sequence[int]]) -> Errors:
         """Begin; a test completes a move by taking the partition out of `seen`."""
         self._called("move_replicas")
+        factors = {name: topic.replication_factor for name, topic in self.held.items()}
         for (name, number), target in targets.items():
-            before = self.held[name].replication_factor
+            before = factors[name]
             in_sync = frozenset(target[:before])
             adding = frozenset(target) - in_sync
             self.seen[name, number] = PartitionSeen(
