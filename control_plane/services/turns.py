@@ -15,6 +15,7 @@ from control_plane.domain.cluster_states import ClusterState
 from control_plane.domain.placement import Peers
 from control_plane.models import Cluster, ClusterBroker
 from control_plane.services import specs
+from data_plane.contract.rolling import RollView, next_to_restart
 
 
 def wanted(session: Session) -> list[uuid.UUID]:
@@ -44,7 +45,9 @@ def grant(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime) -> int |
     found = select(ClusterBroker.broker_id).where(
         ClusterBroker.cluster_id == cluster_id, ClusterBroker.wants_restart
     )
-    broker_id = session.scalars(found.order_by(ClusterBroker.broker_id)).first()
+    # Whether the cluster is whole its agent asks the cluster, just before; reports may be old.
+    view = RollView(0, 0, 0, controller_id=_controller_id(session, cluster_id))
+    broker_id = next_to_restart(session.scalars(found).all(), view)
     if broker_id is None:
         return None
     cluster.turn_number += 1
@@ -52,6 +55,13 @@ def grant(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime) -> int |
     session.flush()
     specs.publish(session, cluster_id, now=now)
     return broker_id
+
+
+def _controller_id(session: Session, cluster_id: uuid.UUID) -> int | None:
+    """The active controller, as the node knew it that reported last."""
+    shares = [each for each in specs.shares_of(session, cluster_id) if each.observed_at is not None]
+    latest = max(shares, key=lambda share: (share.observed_at, share.node_id), default=None)
+    return None if latest is None else latest.status.get("controller_id")
 
 
 def _is_over(session: Session, cluster: Cluster) -> bool:

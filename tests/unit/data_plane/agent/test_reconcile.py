@@ -23,9 +23,6 @@ from data_plane.agent.reconcile import (
 )
 from data_plane.agent.storage import Digests
 from data_plane.contract.rolling import RollView
-from data_plane.contract.spec import BrokerSpec, ClusterSpec, SealedSecret
-
-
 from data_plane.contract.spec import BrokerSpec, ClusterSpec, SealedSecret, TurnSpec
 
 KEY = SealedSecret(ephemeral_public_key="", nonce="", ciphertext="")
