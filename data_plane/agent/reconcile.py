@@ -214,7 +214,9 @@ def _to_restart(spec: ClusterSpec, seen: ClusterSeen, changed: Sequence[int]) ->
 def _is_first(spec: ClusterSpec, seen: ClusterSeen, changed: Sequence[int]) -> bool:
     """Whether the broker was alone until now: the others cannot serve before it knows of them."""
     return len(changed) == 1 and not any(
-        broker.has_ever_served for key, broker in _listed(spec, seen) if key not in changed
+        broker.has_ever_served or _has_served(broker)
+        for key, broker in _listed(spec, seen)
+        if key not in changed
     )
 
 
