@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.conformance.broker import ConformanceBroker
@@ -20,7 +20,7 @@ from tests.conformance.clients import NAMES, client_class
 from tests.conformance.clients.confluent import ConfluentClient
 from tests.conformance.cluster import ConformanceCluster
 from tests.conformance.features import FEATURES
-from tests.conformance.java_tools import Tools
+from tests.conformance.java_tools import TOOLS, Tools
 from tests.conformance.kept import Kept
 from tests.conformance.reference import SteadyReference
 from tests.conformance.run import outcome_of, outcome_of_tools
@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--kill-every", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1, help="of who is killed")
     parser.add_argument(
-        "--resume", action="store_true", help="leave out what a run before has kept"
+        "--resume", action="store_true", help="leave out what earlier runs have shown"
     )
     parser.add_argument(
         "--logs", type=Path, help="keep what the brokers log, and failures in full, in this folder"
@@ -56,9 +56,13 @@ def main() -> int:
         logging.getLogger("tests.conformance").setLevel(logging.DEBUG)
     run = Run(asked.brokers, asked.kill_every, asked.seed)
     kept = Kept(run.title, is_resumed=asked.resume, is_partial=bool(asked.feature))
-    wanted = [name for name in asked.clients or names if name not in kept.outcomes]
-    if wanted:
-        run_all(run, wanted, asked.feature or list(FEATURES), asked.logs, kept)
+    features = asked.feature or list(FEATURES)
+    wanted = {
+        name: kept.left_of(name, list(TOOLS) if name == TOOLS_NAME else features)
+        for name in asked.clients or names
+    }
+    if any(wanted.values()):
+        run_all(run, wanted, asked.logs, kept)
     is_whole = kept.outcomes.keys() == set(names) and not asked.feature
     tools = kept.outcomes.get(TOOLS_NAME)
     outcomes = [kept.outcomes[name] for name in NAMES if name in kept.outcomes]
@@ -68,21 +72,21 @@ def main() -> int:
     return 0 if all(outcome.is_good for outcome in kept.outcomes.values()) else 1
 
 
-def run_all(
-    run: Run, clients: Sequence[str], features: Sequence[str], logs: Path | None, kept: Kept
-) -> None:
-    """All on one broker or one cluster, one client after the other."""
+def run_all(run: Run, wanted: Mapping[str, Sequence[str]], logs: Path | None, kept: Kept) -> None:
+    """All on one broker or one cluster, one client after the other, each with its features."""
     with tempfile.TemporaryDirectory(prefix="ottla-conformance-") as folder:
         place = opened(run, Path(folder))
         is_killing = run.kill_every_s > 0
         reference = SteadyReference(place.address) if is_killing else ConfluentClient(place.address)
         reference.replicas = place.replicas
         try:
-            for name in clients:
+            for name, features in wanted.items():
+                if not features:
+                    continue
                 before, told = place.kills, _teller(name, place)
                 if name == TOOLS_NAME:
                     tools = Tools(place, reference, is_killing=is_killing)
-                    outcome = outcome_of_tools(tools, place, told)
+                    outcome = outcome_of_tools(tools, place, features, told)
                 else:
                     kind = client_class(name)
                     outcome = outcome_of(

@@ -1,11 +1,12 @@
 """What a run has found so far, kept from client to client, so that one that ended can go on."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from tests.conformance.run import Outcome
+from tests.conformance.run import FAILED, Outcome
 from tests.conformance.toolchains.building import BUILD
 
 FOLDER: Final = BUILD / "outcomes"
@@ -32,7 +33,30 @@ class Kept:
             found = json.loads(self._path.read_text())
             self.outcomes = {name: Outcome(**fields) for name, fields in found.items()}
 
+    def left_of(self, name: str, features: Sequence[str]) -> list[str]:
+        """What is still to be run of one client: what it has not shown yet."""
+        before = self.outcomes.get(name)
+        if before is None or before.not_run:
+            return list(features)
+        return [each for each in features if before.features.get(each, FAILED) == FAILED]
+
     def keep(self, name: str, outcome: Outcome) -> None:
+        """Take up an outcome; features that it leaves out stay as they were."""
+        before = self.outcomes.get(name)
+        if before is not None and not outcome.not_run:
+            outcome = replace(
+                outcome,
+                features=before.features | outcome.features,
+                reasons={
+                    feature: why
+                    for feature, why in before.reasons.items()
+                    if feature not in outcome.features
+                }
+                | outcome.reasons,
+                again=before.again | outcome.again,
+                hit=before.hit | outcome.hit,
+                kills=before.kills + outcome.kills,
+            )
         self.outcomes[name] = outcome
         if self._is_partial:
             return

@@ -133,15 +133,16 @@ class Tried:
 def outcome_of_tools(
     tools: Tools,
     place: Place,
+    names: Iterable[str] = TOOLS,
     told: Callable[[str, str], None] = lambda _tool, _outcome: None,
 ) -> Outcome:
-    """Run every tool; NotRun becomes `not_run`."""
+    """Run these tools; NotRun becomes `not_run`."""
     outcome = Outcome("Java tools")
     try:
         outcome.version = tools.version()
-        for name, check in TOOLS.items():
+        for name in names:
             kills = place.kills
-            result, why = _tried(partial(check, tools))
+            result, why = _tried(partial(TOOLS[name], tools))
             _note(outcome, name, result, why, place.kills - kills)
             told(name, result if result != FAILED else f"{FAILED}: {why}")
     except NotRun as reason:

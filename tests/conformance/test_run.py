@@ -114,9 +114,15 @@ def test_a_run_goes_on_where_it_ended(tmp_path: Path) -> None:
     again = Kept(KILLS, is_resumed=True, folder=tmp_path)
     assert again.outcomes == first.outcomes
     assert Kept(ONE, is_resumed=True, folder=tmp_path).outcomes == {}, "another kind of run"
+    assert again.left_of("a", ["topics", "ACLs"]) == ["ACLs"]
+    again.keep("a", Outcome("A", "2", features={"ACLs": FAILED}, reasons={"ACLs": "x"}, kills=1))
+    assert again.left_of("a", ["topics", "ACLs"]) == ["ACLs"], "a failure is tried again"
+    again.keep("a", Outcome("A", "2", features={"ACLs": PASSED}))
+    both = {"topics": PASSED, "ACLs": PASSED}
+    assert again.outcomes["a"] == Outcome("A", "2", features=both, hit={"topics": 2}, kills=4)
     some = Kept(KILLS, is_resumed=False, is_partial=True, folder=tmp_path)
     some.keep("c", Outcome("C"))
-    assert Kept(KILLS, is_resumed=True, folder=tmp_path).outcomes == first.outcomes
+    assert Kept(KILLS, is_resumed=True, folder=tmp_path).outcomes == again.outcomes
     anew = Kept(KILLS, is_resumed=False, folder=tmp_path)
     anew.keep("b", Outcome("B"))
     assert Kept(KILLS, is_resumed=True, folder=tmp_path).outcomes.keys() == {"b"}
