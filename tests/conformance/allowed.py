@@ -42,8 +42,15 @@ ALLOWED: Final[Sequence[Allowed]] = (
     ),
     Allowed(
         "kafkajs",
+        f"{ADMIN}|transactions|exactly once",
+        r"ClientFailed: \w+: KafkaJSConnection\w*Error: ",
+        "its admin client and its transactions do not ask again when a connection breaks",
+    ),
+    Allowed(
+        "kafkajs",
         "SCRAM|beyond a session",
-        r"ClientFailed: \w+: KafkaJS\w+: SASL SCRAM \w+ authentication failed: Closed connection",
+        r"ClientFailed: \w+: KafkaJS\w+: SASL SCRAM \w+ authentication failed: "
+        r"(Closed connection|Connection error)",
         "it takes a broker that dies during its handshake for a refusal, and does not ask again",
     ),
     Allowed(
