@@ -22,6 +22,7 @@ from data_plane.protocol.schema import decode, encode
 from tests.integration.data_plane.broker_process import ROOT, RawClient, wait_until
 
 SECONDS_MAX = 60.0
+PORTS_APART = 16  # of two processes with neighbouring ids
 PORTS_FROM, PORTS_TO = 20_000, 32_000  # below those that outgoing connections are given
 
 
@@ -139,7 +140,7 @@ def start(
 
 def free_base_port(count: int = 3) -> int:
     """The first of so many ports in a row that were free a moment ago."""
-    start_at: int = PORTS_FROM + os.getpid() * 7 % (PORTS_TO - PORTS_FROM)
+    start_at: int = PORTS_FROM + os.getpid() * PORTS_APART % (PORTS_TO - PORTS_FROM)
     bases: list[int] = [*range(start_at, PORTS_TO, count), *range(PORTS_FROM, start_at, count)]
     for base in bases:
         try:
