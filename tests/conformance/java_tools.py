@@ -54,6 +54,8 @@ class Tools:
     ) -> tuple[int, str]:
         server = ["--bootstrap-server", self.address]
         argv = [*java.command(main_class), *first, *server, *arguments]
+        if main_class == GROUP_COMMAND:  # By itself it waits five seconds, less than a failover.
+            argv += ["--timeout", "60000"]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS_MAX)
         return done.returncode, done.stdout + done.stderr
 

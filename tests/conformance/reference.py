@@ -49,6 +49,9 @@ class SteadyReference(ConfluentClient):
     def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
         return self._again(lambda: super(SteadyReference, self).committed(group, topic, partitions))
 
+    def commit(self, member: str) -> None:
+        self._again(lambda: super(SteadyReference, self).commit(member))
+
     def offset_at(self, topic: str, partition: int, at_ms: int) -> int:
         return self._again(lambda: super(SteadyReference, self).offset_at(topic, partition, at_ms))
 
