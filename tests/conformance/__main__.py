@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests.conformance.broker import ConformanceBroker
@@ -35,7 +35,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance")
     names = [*NAMES, TOOLS_NAME]
     parser.add_argument("clients", nargs="*", metavar="client", help=", ".join(names))
-    parser.add_argument("--feature", action="append", choices=FEATURES, help="only these")
+    parser.add_argument(
+        "--feature", action="append", choices=[*FEATURES, *TOOLS], help="only these"
+    )
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--kill-every", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1, help="of who is killed")
@@ -56,9 +58,8 @@ def main() -> int:
         logging.getLogger("tests.conformance").setLevel(logging.DEBUG)
     run = Run(asked.brokers, asked.kill_every, asked.seed)
     kept = Kept(run.title, is_resumed=asked.resume, is_partial=bool(asked.feature))
-    features = asked.feature or list(FEATURES)
     wanted = {
-        name: kept.left_of(name, list(TOOLS) if name == TOOLS_NAME else features)
+        name: kept.left_of(name, chosen(TOOLS if name == TOOLS_NAME else FEATURES, asked.feature))
         for name in asked.clients or names
     }
     if any(wanted.values()):
@@ -70,6 +71,10 @@ def main() -> int:
     if is_whole and tools is not None:
         DOCUMENT.write_text(rewritten(DOCUMENT.read_text(), run, outcomes, tools))
     return 0 if all(outcome.is_good for outcome in kept.outcomes.values()) else 1
+
+
+def chosen(known: Iterable[str], asked: Sequence[str] | None) -> list[str]:
+    return [each for each in known if asked is None or each in asked]
 
 
 def run_all(run: Run, wanted: Mapping[str, Sequence[str]], logs: Path | None, kept: Kept) -> None:
