@@ -105,9 +105,7 @@ def witness(
             _await_kills(deaths, before, is_killing=is_killing)
             for producer in producers:
                 producer.end()
-            found.ends = {
-                index: reference.offset_at(topic, index, -1) for index in range(PARTITIONS)
-            }
+            found.ends = _ends(reference, topic)
             settle(
                 lambda: reference.committed(found.group, topic, PARTITIONS) == found.ends,
                 lambda: f"the members do not commit {found.ends}",
@@ -183,6 +181,12 @@ def _consumer(
     argv = [*java.command(TOOL + "Consumer"), "--bootstrap-server", address, "--topic", found.topic]
     argv += ["--group-id", found.group, "--verbose", "--reset-policy", "earliest"]
     return _running(folder, name, argv)
+
+
+def _ends(reference: Client, topic: str) -> dict[int, int]:
+    """Of the partitions that hold anything: nothing is committed of the others."""
+    ends = {index: reference.offset_at(topic, index, -1) for index in range(PARTITIONS)}
+    return {index: end for index, end in ends.items() if end}
 
 
 def _await_acknowledgements(producers: Sequence[Tool]) -> None:
