@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 PASSED = "yes"
 FAILED = "FAILED"
 LACKING = "-"
-TRIES_MAX = 3  # where brokers are killed, and the client's failure is one of allowed.py
+TRIES_MAX = 6  # where brokers are killed, and the client's failure is one of allowed.py
 
 
 @dataclass(slots=True)

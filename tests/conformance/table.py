@@ -81,7 +81,7 @@ def _told_of_kills(run: Run, every: Sequence[Outcome]) -> Iterable[str]:
     kills = sum(one.kills for one in every)
     yield f"A kill every {run.kill_every_s:g} s, as leader, follower and controller in turn, drawn"
     yield f"with seed {run.seed}: {kills} kills; {hit} of {ran} scenarios were hit by at least"
-    yield f"one. {AGAIN}: shown at a second or third try, after a failure that is the client's"
+    yield f"one. {AGAIN}: shown at a later try, after a failure that is the client's"
     yield "own (below; Apache Kafka would have it fail as well, tests/conformance/allowed.py)."
 
 
