@@ -17,7 +17,6 @@ from pathlib import Path
 
 from tests.conformance.broker import ConformanceBroker
 from tests.conformance.clients import NAMES, client_class
-from tests.conformance.clients.confluent import ConfluentClient
 from tests.conformance.cluster import ConformanceCluster
 from tests.conformance.features import FEATURES
 from tests.conformance.java_tools import TOOLS, Tools
@@ -82,9 +81,11 @@ def run_all(run: Run, wanted: Mapping[str, Sequence[str]], logs: Path | None, ke
     with tempfile.TemporaryDirectory(prefix="ottla-conformance-") as folder:
         place = opened(run, Path(folder))
         is_killing = run.kill_every_s > 0
-        reference = SteadyReference(place.address) if is_killing else ConfluentClient(place.address)
+        reference = SteadyReference(place.address)
         reference.replicas = place.replicas
         try:
+            reference.settle_in()
+            place.begin_killing()
             for name, features in wanted.items():
                 if not features:
                     continue

@@ -47,6 +47,9 @@ class ConformanceBroker:
         self.address = self._process.address
         admit_user(self.address, CLUSTER_ID)
 
+    def begin_killing(self) -> None:
+        """One broker alone is never killed."""
+
     def stop(self) -> int:
         """Returns the exit code."""
         return self._process.stop()

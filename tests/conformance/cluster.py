@@ -62,8 +62,12 @@ class ConformanceCluster:
         except BaseException:
             self._process.stop()
             raise
-        if kill_every_s:
-            self.killer.start(kill_every_s)
+        self._kill_every_s = kill_every_s
+
+    def begin_killing(self) -> None:
+        """From now on brokers die, if any shall: when what all clients share has been made."""
+        if self._kill_every_s:
+            self.killer.start(self._kill_every_s)
 
     def _begin(self, folder: Path, authority: CertificateAuthority) -> None:
         """Wait until it serves, and let the user in."""

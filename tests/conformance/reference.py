@@ -37,6 +37,16 @@ class SteadyReference(ConfluentClient):
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
 
+    def settle_in(self) -> None:
+        """Have the internal topics made, which needs all brokers, as in Apache Kafka."""
+        topic = f"settling-{time.time_ns()}"
+        self.create_topic(topic, 1, {})
+        self.transaction(topic, topic, [Record(b"v")], commit=True)
+        self.join("m", topic, topic)
+        assert len(self.taken("m", 1)) == 1, "nothing is read"
+        self.commit("m")
+        self.leave("m")
+
     def topics(self) -> dict[str, int]:
         return self._again(super().topics)
 
