@@ -37,6 +37,7 @@ from data_plane.replication.waiting import Parked
 FORWARDED: Final = frozenset({3, 19, 20, 30, 31, 33, 37, 43, 44, 45, 49, 51, 55, 57, 64})
 RETRY_MS: Final = 50
 ANSWER_MS_MAX: Final = 10_000
+IMAGE_MS_MAX: Final = 5_000  # an answer waits so long for this broker's own image
 FORWARD_MS_MAX: Final = 60_000
 REMEMBERED_MAX: Final = 1_000  # answers of late, for all brokers together
 _OFFSET = struct.Struct(">q")
@@ -170,6 +171,7 @@ class Forwarding:
             forward.parked.complete(KafkaError(code=ErrorCode(response.error_code)))
         else:
             (offset,) = _OFFSET.unpack_from(response.response_data)
+            forward.deadline_ms = min(forward.deadline_ms, self._broker.now_ms + IMAGE_MS_MAX)
             self._answered.append((offset, forward, response.response_data[_OFFSET.size :]))
             self._release(self._broker.now_ms)
 
@@ -177,7 +179,8 @@ class Forwarding:
         reached = self._broker.image.offset
         waiting = []
         for offset, forward, frame in self._answered:
-            # An image that does not come is no reason to keep back what was decided.
+            # An image that does not come, as where the disk is full, is no reason to keep back
+            # what was decided.
             if offset <= reached or now_ms >= forward.deadline_ms:
                 forward.parked.complete(ForwardedAnswer(frame))
             else:

@@ -6,6 +6,7 @@ import pytest
 
 from data_plane.broker.dispatch import Session, dispatch
 from data_plane.broker.forwarding import (
+    IMAGE_MS_MAX,
     ForwardedAnswer,
     ForwardedFor,
     Forwarding,
@@ -124,6 +125,17 @@ def test_an_image_that_never_comes_holds_up_an_answer_until_its_deadline() -> No
     sender.wait(499)
     assert not parked.is_done
     assert sender.forwarding.next_due_ms == 1_500
+    sender.wait(1)
+    assert parked.response == ForwardedAnswer(b"answer")
+
+
+def test_a_patient_client_is_not_kept_from_what_was_decided_by_an_image_that_stands_still() -> None:
+    """A broker whose disk is full applies no metadata; its clients wait a minute for anything."""
+    sender = Sender()
+    parked = sender.send(timeout_ms=60_000)
+    sender.answer(envelope_response(b"answer", 99))
+    sender.wait(IMAGE_MS_MAX - 1)
+    assert not parked.is_done
     sender.wait(1)
     assert parked.response == ForwardedAnswer(b"answer")
 

@@ -1,6 +1,7 @@
 """The quorum's messages over sockets: in order, lost with their connection, from brokers only."""
 
 import asyncio
+import itertools
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +49,7 @@ class End:
     ) -> None:
         self.received: list[Message] = []
         self.arrived = asyncio.Event()
+        self.lost: list[int] = []
         self.address = f"unix:{directory}/{number}.sock"
         self.links = QuorumLinks(
             key(number),
@@ -56,7 +58,12 @@ class End:
             address_of=lambda other: f"unix:{directory}/{other}.sock",
             seeds=() if seed < 0 else (f"unix:{directory}/{seed}.sock",),
             on_message=self._take,
+            on_lost=self._lose,
         )
+
+    def _lose(self, broker_id: int) -> None:
+        self.lost.append(broker_id)
+        self.arrived.set()
 
     def _take(self, message: Message) -> None:
         self.received.append(message)
@@ -166,3 +173,35 @@ def test_a_socket_that_a_dead_process_left_is_replaced(sockets: Path) -> None:
     bound(address).close()
     bound(address).close()
     assert (sockets / "q.sock").stat().st_mode & 0o777 == 0o600
+
+
+def test_who_is_gone_is_told_and_who_never_came_is_not(sockets: Path) -> None:
+    """A connection that ends and is then refused twice is a dead process (durability.md 5).
+
+    Method: broker 1 answers and goes; broker 2 was never there, and is asked as often.
+    """
+
+    async def scenario() -> None:
+        first = await End(sockets, 0).open()
+        second = await End(sockets, 1).open()
+        first.links.send(ask(0, 1, 1))
+        second.links.send(ask(1, 0, 1))
+        await second.until(lambda: bool(second.received))
+        await first.until(lambda: bool(first.received))
+        assert not first.lost
+        second.links.close()
+        Path(second.address.removeprefix("unix:")).unlink()
+
+        async def go_on_asking() -> None:
+            for number in itertools.count(2):
+                first.links.send(ask(0, 1, number))
+                first.links.send(ask(0, 2, number))
+                await asyncio.sleep(0.02)
+
+        asking = asyncio.create_task(go_on_asking())
+        await first.until(lambda: len(first.lost) >= 2)
+        asking.cancel()
+        assert set(first.lost) == {1}
+        first.links.close()
+
+    asyncio.run(scenario())
