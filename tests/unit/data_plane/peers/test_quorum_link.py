@@ -190,7 +190,6 @@ def test_who_is_gone_is_told_and_who_never_came_is_not(sockets: Path) -> None:
         await first.until(lambda: bool(first.received))
         assert not first.lost
         second.links.close()
-        Path(second.address.removeprefix("unix:")).unlink()
 
         async def go_on_asking() -> None:
             for number in itertools.count(2):

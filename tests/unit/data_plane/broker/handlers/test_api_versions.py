@@ -3,6 +3,7 @@
 import pytest
 
 from data_plane.broker.handlers import HANDLERS, handler
+from data_plane.metadata.features import NEWEST_LEVEL
 from data_plane.protocol.api_keys import API_KEYS, INTERNAL_KEYS
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.api_versions import ApiVersionsRequest
@@ -21,7 +22,7 @@ def test_each_version_lists_what_has_a_handler(version: int) -> None:
     assert set(rows) == HANDLERS.keys() - INTERNAL_KEYS
     assert rows[0][0] == 0, "KAFKA-18659: librdkafka turns compression off without it"
     levels = [(row.name, row.max_version_level) for row in response.finalized_features]
-    everything = [("group.version", 1), ("ottla.version", 1), ("transaction.version", 2)]
+    everything = [("group.version", 1), ("ottla.version", NEWEST_LEVEL), ("transaction.version", 2)]
     assert levels == (everything if version >= 3 else [])
 
 
