@@ -9,12 +9,15 @@ import pytest
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages import alter_client_quotas as quotas
 from data_plane.protocol.messages import alter_partition_reassignments as moves
+from data_plane.protocol.messages import alter_user_scram_credentials as scram
 from data_plane.protocol.messages import create_acls as acls
 from data_plane.protocol.messages import create_partitions as growing
 from data_plane.protocol.messages import create_topics as topics
+from data_plane.protocol.messages import delete_acls as removed_acls
 from data_plane.protocol.messages import describe_acls as seen_acls
 from data_plane.protocol.messages import describe_client_quotas as seen_quotas
 from data_plane.protocol.messages import describe_configs as seen_configs
+from data_plane.protocol.messages import describe_user_scram_credentials as seen_scram
 from data_plane.protocol.messages import incremental_alter_configs as configs
 from data_plane.protocol.messages.delete_topics import (
     DeleteTopicsRequest,
@@ -127,6 +130,30 @@ def test_configs_quotas_and_acls(trio: Trio, broker_id: int) -> None:
     request = seen_acls.DescribeAclsRequest(2, name, 3, None, None, 1, 1)
     (resource_row,) = trio.ask(broker_id, request).resources
     assert [row.principal for row in resource_row.acls] == [f"User:{broker_id}"]
+
+    gone = removed_acls.DeleteAclsRequestFilter(2, name, 3)
+    removed = trio.ask(broker_id, removed_acls.DeleteAclsRequest([gone]))
+    assert len(removed.filter_results[0].matching_acls) == 1
+    assert not trio.ask(broker_id, request).resources
+
+
+@EVERYWHERE
+def test_scram_credentials(trio: Trio, broker_id: int) -> None:
+    """Set, seen, taken away and no longer seen, each on the same broker at once."""
+    name = f"scram-{broker_id}"
+    wanted = seen_scram.DescribeUserScramCredentialsRequest(
+        [seen_scram.DescribeUserScramCredentialsRequestUser(name)]
+    )
+    new = scram.AlterUserScramCredentialsRequestUpsertion(name, 1, 4096, b"s" * 16, b"p" * 32)
+    changed = trio.ask(broker_id, scram.AlterUserScramCredentialsRequest(upsertions=[new]))
+    assert changed.results[0].error_code == ErrorCode.NONE
+    (found,) = trio.ask(broker_id, wanted).results
+    assert [(row.mechanism, row.iterations) for row in found.credential_infos] == [(1, 4096)]
+    old = scram.AlterUserScramCredentialsRequestDeletion(name, 1)
+    changed = trio.ask(broker_id, scram.AlterUserScramCredentialsRequest(deletions=[old]))
+    assert changed.results[0].error_code == ErrorCode.NONE
+    (found,) = trio.ask(broker_id, wanted).results
+    assert found.error_code == ErrorCode.RESOURCE_NOT_FOUND
 
 
 @EVERYWHERE
