@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from tests.conformance.client import GroupSeen
 from tests.conformance.clients.confluent import ConfluentClient
 from tests.conformance.record import Record
+from tests.conformance.security import Security
 
 AGAIN_SECONDS_MAX = 60.0
 T = TypeVar("T")
@@ -16,6 +18,11 @@ T = TypeVar("T")
 
 class SteadyReference(ConfluentClient):
     """What is under test is another client; this one only has to be right in the end."""
+
+    def __init__(self, address: str, security: Security | None = None) -> None:
+        super().__init__(address, security)
+        # Kept until the end: what one of them was asked last may still be under way.
+        self._left: list[AdminClient] = []
 
     def produce(
         self,
@@ -74,6 +81,7 @@ class SteadyReference(ConfluentClient):
             except (KafkaException, TimeoutError) as error:
                 if is_final(error) or time.monotonic() > deadline:
                     raise
+                self._left.append(self.admin)
                 self.admin = self.open_admin()
 
 

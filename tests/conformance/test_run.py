@@ -12,9 +12,11 @@ from tests.conformance.client import ClientFailed, NotRun
 from tests.conformance.json_lines import JsonLinesClient
 from tests.conformance.kept import Kept
 from tests.conformance.place import Death
+from tests.conformance.record import Record
 from tests.conformance.run import FAILED, PASSED, TRIES_MAX, Outcome, outcome_of
 from tests.conformance.security import Security
 from tests.conformance.table import KILLS, ONE, Run, markdown, plain, rewritten
+from tests.conformance.world import World
 
 PROGRAM = """
 import json, sys
@@ -146,3 +148,25 @@ def test_only_a_failure_that_is_the_clients_own_is_tried_again(
     calm = outcome_of(Moody, Nowhere(), scripted, ["topics"])
     scripted.close()
     assert calm.again == {}
+
+
+class Repeating(Scripted):
+    """Its group tells the first two records again before it goes on."""
+
+    def taken(self, member: str, count: int) -> list[Record]:
+        given = [Record(b"%d" % at, offset=at) for at in (0, 1, 0, 1, 2, 3)]
+        handed_out: int = getattr(self, "handed_out", 0)
+        self.handed_out = handed_out + count
+        return given[handed_out : self.handed_out]
+
+
+@pytest.mark.parametrize(("is_killing", "offsets"), [(True, [2, 3]), (False, [0, 1])])
+def test_what_comes_again_is_passed_over_only_while_brokers_die(
+    is_killing: bool, offsets: list[int]
+) -> None:
+    client = Repeating("127.0.0.1:1")
+    world = World(client, client, Nowhere().secured, is_killing=is_killing)
+    assert [one.offset for one in world.taken("m", 2)] == [0, 1]
+    assert [one.offset for one in world.taken("m", 2)] == offsets
+    assert [one.offset for one in world.taken("m", 4)] == ([] if is_killing else [2, 3])
+    client.close()

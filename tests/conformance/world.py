@@ -5,7 +5,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.conformance.client import Client
 from tests.conformance.record import Record
@@ -23,6 +23,24 @@ class World:
     reference: Client
     secured_at: Callable[[str], tuple[str, Security]]  # kind of security -> address and proof
     is_killing: bool = False  # brokers die while it runs
+    seen: set[tuple[str, int, int]] = field(default_factory=set)  # member, partition, offset
+
+    def taken(self, member: str, count: int, *, by: Client | None = None) -> list[Record]:
+        """What a member reads next, each record once.
+
+        Groups deliver at least once: what a member had not committed when it lost its coordinator
+        comes again, on Apache Kafka as well. So, where brokers die, what it has told is dropped.
+        """
+        client = self.client if by is None else by
+        found: list[Record] = []
+        while len(found) < count:
+            got = client.taken(member, count - len(found))
+            new = [one for one in got if (member, one.partition, one.offset) not in self.seen]
+            self.seen.update((member, one.partition, one.offset) for one in new)
+            found += new if self.is_killing else got
+            if not got or not self.is_killing:
+                break
+        return found
 
     def write(
         self,

@@ -32,7 +32,7 @@ def _rebalance(world: World, join: Join) -> None:
 
     first = [Record(b"first %d" % i, partition=i % PARTITIONS) for i in range(40)]
     world.reference.produce(topic, first)
-    found = client.taken("a", 20) + client.taken("b", 20)
+    found = world.taken("a", 20) + world.taken("b", 20)
     expect_records(found, first, client.name)
     client.commit("a")
     client.commit("b")
@@ -41,7 +41,7 @@ def _rebalance(world: World, join: Join) -> None:
     await_assignment(world, {"a": PARTITIONS})
     second = [Record(b"second %d" % i, partition=i % PARTITIONS) for i in range(40)]
     world.reference.produce(topic, second)
-    expect_records(client.taken("a", 40), second, client.name)
+    expect_records(world.taken("a", 40), second, client.name)
     client.commit("a")
     client.leave("a")
 
@@ -78,7 +78,7 @@ def migration(world: World) -> None:
     await_assignment(world, {"old": 2, "new": 2})
     first = [Record(b"first %d" % i, partition=i % PARTITIONS) for i in range(40)]
     world.reference.produce(topic, first)
-    expect_records(client.taken("old", 20) + client.taken("new", 20), first, client.name)
+    expect_records(world.taken("old", 20) + world.taken("new", 20), first, client.name)
     client.commit("old")
     client.commit("new")
     client.leave("old")
@@ -89,7 +89,7 @@ def migration(world: World) -> None:
     await_assignment(world, {"back": PARTITIONS})
     second = [Record(b"second %d" % i, partition=i % PARTITIONS) for i in range(40)]
     world.reference.produce(topic, second)
-    expect_records(client.taken("back", 40), second, client.name)
+    expect_records(world.taken("back", 40), second, client.name)
     client.commit("back")
     client.leave("back")
     assert world.reference.committed(group, topic, PARTITIONS) == dict.fromkeys(range(4), 20)
@@ -101,12 +101,12 @@ def commit_and_resume(world: World) -> None:
     records = [Record(b"%d" % i) for i in range(100)]
     world.reference.produce(topic, records[:40])
     client.join("first", group, topic)
-    expect_records(client.taken("first", 40), records[:40], client.name)
+    expect_records(world.taken("first", 40), records[:40], client.name)
     client.commit("first")
     client.leave("first")
     world.reference.produce(topic, records[40:])
     client.join("second", group, topic)
-    expect_records(client.taken("second", 60), records[40:], client.name)
+    expect_records(world.taken("second", 60), records[40:], client.name)
     client.commit("second")
     client.leave("second")
     assert world.reference.committed(group, topic, 1) == {0: 100}
@@ -118,11 +118,11 @@ def commit_inside_a_batch(world: World) -> None:
     records = [Record(b"%d" % i) for i in range(100)]
     world.reference.produce(topic, records, codec="lz4")
     client.join("first", group, topic)
-    expect_records(client.taken("first", 37), records[:37], client.name)
+    expect_records(world.taken("first", 37), records[:37], client.name)
     client.commit("first")
     client.leave("first")
     client.join("second", group, topic)
-    found = client.taken("second", 63)
+    found = world.taken("second", 63)
     expect_records(found, records[37:], client.name)
     assert found[0].offset == 37
     client.leave("second")

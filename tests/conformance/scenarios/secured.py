@@ -18,7 +18,7 @@ def produce_and_consume(world: World, kind: str) -> None:
         world.write(topic, records, codec="gzip", by=client)
         expect_records(client.read(topic, 1, len(records)), records, client.name)
         client.join("m", group, topic)
-        expect_records(client.taken("m", len(records)), records, client.name)
+        expect_records(world.taken("m", len(records), by=client), records, client.name)
         client.commit("m")
         client.leave("m")
     expect_records(world.reference.read(topic, 1, len(records)), records, "librdkafka")
@@ -36,7 +36,7 @@ def longer_than_a_session(world: World) -> None:
         for number in range(SESSIONS):
             records = [Record(b"%d of %d" % (i, number)) for i in range(10)]
             world.reference.produce(topic, records)
-            expect_records(client.taken("m", len(records)), records, client.name)
+            expect_records(world.taken("m", len(records), by=client), records, client.name)
             client.commit("m")
             time.sleep(SESSION_MS / 1000)  # Time is what this scenario is about.
         client.leave("m")
