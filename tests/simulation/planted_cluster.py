@@ -14,6 +14,7 @@ from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.leadership import NO_LEADER
 from data_plane.metadata.records import CommitMode, PartitionRecord, RestartKind
+from data_plane.protocol.errors import NotLeaderOrFollower
 from data_plane.replication import partition as partition_module
 from data_plane.replication.fetcher import Fetcher
 from data_plane.replication.follower import Follower
@@ -236,7 +237,9 @@ def earlier_incarnation_counted(plant: Plant) -> None:
     """A fetch of a broker's life before counts for the one it has now (KIP-903)."""
 
     def lenient(self: Partition, broker_id: int, broker_epoch: int) -> Replica:
-        found = self.followers[broker_id]
+        found = self.followers.get(broker_id)
+        if found is None:
+            raise NotLeaderOrFollower
         if broker_epoch < found.broker_epoch:
             plant.bites()
         found.broker_epoch = max(found.broker_epoch, broker_epoch)

@@ -3,12 +3,13 @@
 import pytest
 
 from tests.simulation.plants import Planted
-from tests.simulation.shares import assert_is_found, stored_bugs
+from tests.simulation.shares import REPLAY_S_MAX, assert_is_found, stored_bugs
 from tests.simulation.worlds import QUORUM
 
 STORED = stored_bugs(QUORUM)
 
 
+@pytest.mark.timeout(REPLAY_S_MAX)
 @pytest.mark.parametrize("planted", STORED, ids=[one.name for one in STORED])
 def test_a_planted_bug_is_found(planted: Planted) -> None:
     assert_is_found(planted)
