@@ -238,6 +238,7 @@ class MemoryFiles:
         if file is None:
             if not create or path.parent not in self._directories:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+            self._change()
             file = self._files[path] = MemoryFile(self, path)
         return file
 
@@ -255,6 +256,8 @@ class MemoryFiles:
         return sorted(p.name for p in known if folder_of(p) == folder and p != directory)
 
     def make_directory(self, directory: PurePath) -> None:
+        if directory not in self._directories:
+            self._change()
         self._directories |= {directory, *directory.parents}
 
     def rename(self, source: PurePath, target: PurePath) -> None:
