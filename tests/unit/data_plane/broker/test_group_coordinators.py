@@ -4,10 +4,12 @@ import errno
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from data_plane.broker.shard_host import LOAD_STEP_RECORDS
+from data_plane.broker.shard_host import LOAD_STEP_RECORDS, ShardHost
+from data_plane.broker.shard_table import ShardTable
 from data_plane.broker.static_configs import check_static_configs
 from data_plane.coordinator.group_config import MigrationPolicy
 from data_plane.coordinator.group_records import OffsetCommitted
@@ -276,3 +278,36 @@ def test_settings_that_mean_nothing_keep_a_broker_from_starting(setting: dict[st
     (name,) = setting
     with pytest.raises(InvalidConfig, match=name.replace("_", ".")):
         check_static_configs({name.replace("_", "."): setting[name]})
+
+
+def test_a_tick_loads_one_slice_of_one_shard_however_many_are_to_be_loaded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that takes over fifty coordinators serves clients in between (durability.md 5)."""
+    for number in range(20):
+        row = OffsetCommitRequestPartition(0, committed_offset=number)
+        topic = OffsetCommitRequestTopic("t", partitions=[row])
+        world.ask(OffsetCommitRequest(f"g-{number}", topics=[topic]), 8)
+    assert code_of(commit(world, 5)) == ErrorCode.NONE
+    loads: list[int] = []
+    is_in_step = False
+    load, step = ShardHost.load_step, ShardTable.step
+
+    def counted_load(self: ShardHost[Any], now_ms: int) -> bool:
+        if is_in_step:
+            loads[-1] += 1
+        return load(self, now_ms)
+
+    def counted_step(self: ShardTable[Any], now_ms: int) -> None:
+        nonlocal is_in_step
+        loads.append(0)
+        is_in_step = True
+        step(self, now_ms)
+        is_in_step = False
+
+    monkeypatch.setattr(ShardHost, "load_step", counted_load)
+    monkeypatch.setattr(ShardTable, "step", counted_step)
+    world.restart(lambda one: one.files.crash())
+    assert max(loads) == 1
+    assert sum(loads) > 4, "there were several to load"
+    assert committed(world) == 5
