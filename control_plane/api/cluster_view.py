@@ -15,7 +15,7 @@ from control_plane.api.schemas.topics import TopicRates
 from control_plane.domain.states import TopicState
 from control_plane.http.version import service_version
 from control_plane.models import Cluster
-from control_plane.services import attachments, clusters, throughput, topics
+from control_plane.services import attachments, clusters, throughput, topics, upgrades
 
 
 def attachment_name(session: Session, cluster: Cluster) -> str | None:
@@ -36,10 +36,10 @@ def topic_rates(session: Session, cluster: Cluster, *, now: dt.datetime) -> dict
     }
 
 
-def versions_of(cluster: Cluster) -> list[str]:
-    """The versions its brokers run: the embedded engine's is that of the node's agent."""
-    reported = {broker.node.agent_version for broker in cluster.brokers} - {""}
-    return sorted(reported) or [service_version()]
+def versions_of(session: Session, cluster: Cluster) -> list[str]:
+    """The versions its brokers run, as they said; before they did, those that its nodes have."""
+    run = set(upgrades.running(session, cluster).values()) - {""}
+    return sorted(run) or upgrades.installed(cluster) or [service_version()]
 
 
 def cluster_out(session: Session, cluster: Cluster, *, now: dt.datetime) -> ClusterOut:
@@ -68,7 +68,7 @@ def cluster_out(session: Session, cluster: Cluster, *, now: dt.datetime) -> Clus
         ),
         plan=cluster.plan,
         engine=cluster.engine,
-        version=versions_of(cluster),
+        version=versions_of(session, cluster),
         limits=limits_of(plan),
         messages_in_per_sec=round(rates.records_in or 0),
         bytes_in_per_sec=round(rates.bytes_in or 0),

@@ -38,6 +38,7 @@ COMMANDS = {
     "kafka:topics:info": "kafka_topics_info",
     "kafka:topics:tail": "kafka_topics_tail",
     "kafka:topics:write": "kafka_topics_write",
+    "kafka:upgrade": "kafka_upgrade",
     "kafka:wait": "kafka_wait",
     "up": "up",
     "down": "down",

@@ -5,6 +5,7 @@ from control_plane.sagas.change_topics import ALTER_TOPIC, CREATE_TOPIC, DELETE_
 from control_plane.sagas.deprovision_cluster import DEPROVISION_CLUSTER
 from control_plane.sagas.engine import Saga
 from control_plane.sagas.provision_cluster import PROVISION_CLUSTER
+from control_plane.sagas.upgrade_cluster import UPGRADE_CLUSTER
 from control_plane.services import operations
 
 SAGAS: dict[str, Saga] = {
@@ -14,4 +15,5 @@ SAGAS: dict[str, Saga] = {
     operations.CREATE_TOPIC: CREATE_TOPIC,
     operations.ALTER_TOPIC: ALTER_TOPIC,
     operations.DELETE_TOPIC: DELETE_TOPIC,
+    operations.UPGRADE: UPGRADE_CLUSTER,
 }

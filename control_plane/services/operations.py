@@ -23,6 +23,7 @@ CHANGE_PLAN = "change_plan"
 CREATE_TOPIC = "create_topic"
 ALTER_TOPIC = "alter_topic"
 DELETE_TOPIC = "delete_topic"
+UPGRADE = "upgrade_cluster"
 
 LEASE = dt.timedelta(seconds=30)
 RESEND_AFTER = dt.timedelta(seconds=10)  # a message may wait this long in a busy queue

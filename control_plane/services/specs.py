@@ -198,6 +198,7 @@ def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, ClusterSpe
             principals=principals,
             disk_bytes_max=disk_bytes_max,
             broker_configs=BROKER_CONFIGS,
+            software_version=str(cluster.addon.options.get("version", "")),
         )
         for node_id, brokers in by_node.items()
     }

@@ -33,6 +33,9 @@ class ScriptedAgent:
     broker_problem: str = ""  # brokers never become ready, for this reason
     has_no_ports: bool = False  # none is left for brokers of other nodes
     wanting: set[int] = field(default_factory=set)  # brokers that wait for a turn
+    version: str = ""  # of its software
+    running: str = ""  # what its brokers run
+    roll_problem: str = ""  # brokers stay with what they run, for this reason
     has_given_up: bool = False  # with a broker problem: nothing is tried any more
     signing: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     sealing: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
@@ -59,6 +62,7 @@ class ScriptedAgent:
         return NodeReport(
             node_id=self.node_id,
             observed_generation=self.spec.generation if self.spec else 0,
+            agent_version=self.version,
             clusters=[self._status(cluster) for cluster in self.spec.clusters] if self.spec else [],
             samples=samples,
         )
@@ -76,6 +80,8 @@ class ScriptedAgent:
                 phase="pending",
                 brokers=[self._broker(spec, broker) for broker in spec.brokers],
             )
+        if spec.software_version in ("", self.version) and not self.roll_problem:
+            self.running = self.version
         return ClusterStatus(
             cluster_id=spec.cluster_id,
             observed_generation=0 if is_stuck or self.topic_error else spec.generation,
@@ -87,7 +93,13 @@ class ScriptedAgent:
                     reason="PortTaken" if is_stuck else "",
                     message=self.broker_problem,
                     since_ms=0,
-                )
+                ),
+                Condition(
+                    name="Upgraded",
+                    status=self.running == self.version,
+                    message=self.roll_problem,
+                    since_ms=0,
+                ),
             ],
             brokers=[self._broker(spec, broker) for broker in spec.brokers],
             voters=[member.broker_id for member in spec.members][:3] if spec.members else None,
@@ -116,6 +128,7 @@ class ScriptedAgent:
             internal_port=peer_port if is_spread else None,
             quorum_port=peer_port - 1 if is_spread else None,
             wants_restart=broker.broker_id in self.wanting,
+            software_version=self.running,
         )
 
 

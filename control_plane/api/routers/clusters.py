@@ -5,18 +5,28 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
 
 from control_plane.api.cluster_view import cluster_out
-from control_plane.api.schemas.clusters import ClusterOut, WaitStatus
+from control_plane.api.schemas.addons import addon_name
+from control_plane.api.schemas.clusters import (
+    ClusterOut,
+    UpgradeAccepted,
+    UpgradeWish,
+    WaitStatus,
+)
+from control_plane.api.schemas.operations import operation_out
 from control_plane.api.schemas.refusals import CLUSTER_REFUSED
 from control_plane.domain.errors import Gone, NotFound
 from control_plane.http.auth import AccountDep
 from control_plane.http.context import ContextDep
 from control_plane.http.errors import BareError
-from control_plane.http.units import SessionDep, TransactionRoute
+from control_plane.http.idempotency import remember
+from control_plane.http.request_ids import request_id_of
+from control_plane.http.units import SessionDep, TransactionRoute, UnitDep
+from control_plane.http.wake import wake_after_commit
 from control_plane.models import Cluster
-from control_plane.services import clusters
+from control_plane.services import clusters, upgrades
 
 router = APIRouter(
     prefix="/data/kafka/v0/clusters/{cluster}",
@@ -53,4 +63,36 @@ def read_wait_status(cluster: ClusterDep, session: SessionDep, context: ContextD
         is_error=status.is_failed,
         is_healthy=status.is_healthy,
         message=status.message,
+    )
+
+
+@router.put("/upgrade", status_code=202, dependencies=[Depends(remember)])
+def upgrade_cluster(
+    cluster: ClusterDep,
+    body: UpgradeWish,
+    session: SessionDep,
+    unit: UnitDep,
+    context: ContextDep,
+    request: Request,
+    response: Response,
+) -> UpgradeAccepted:
+    """Bring the brokers to the software of their nodes, one at a time; the cluster serves on."""
+    operation = upgrades.begin(
+        session,
+        cluster,
+        version=body.version,
+        now=context.clock.now(),
+        request_id=request_id_of(request.scope),
+    )
+    wake_after_commit(unit, operation)
+    if operation is None:
+        version = upgrades.chosen(cluster)
+        message = f"{cluster.addon.name} runs {version} already."
+        return UpgradeAccepted(message=message, version=version, operation=None)
+    response.headers["Location"] = f"/operations/{operation.id}"
+    version = operation.input["after"]
+    return UpgradeAccepted(
+        message=f"{cluster.addon.name} is being upgraded to {version}.",
+        version=version,
+        operation=operation_out(operation, addon_name(cluster.addon)),
     )

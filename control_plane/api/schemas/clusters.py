@@ -5,7 +5,8 @@ Keys with a question mark are theirs. `limits`, `robot`, `state` and `capabiliti
 
 from pydantic import Field
 
-from control_plane.api.schemas.bodies import Moment, Out
+from control_plane.api.schemas.bodies import Body, Moment, Out
+from control_plane.api.schemas.operations import OperationOut
 from control_plane.domain.plans import Plan
 
 
@@ -117,3 +118,17 @@ def limits_of(plan: Plan) -> ClusterLimits:
         produce_quota_bytes_per_second=plan.produce_bytes_per_s,
         consume_quota_bytes_per_second=plan.consume_bytes_per_s,
     )
+
+
+class UpgradeWish(Body):
+    """No version: what the cluster's nodes have."""
+
+    version: str | None = Field(default=None, pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$")
+
+
+class UpgradeAccepted(Out):
+    """202: its brokers are restarted one after the other; no operation: they run it already."""
+
+    message: str
+    version: str
+    operation: OperationOut | None

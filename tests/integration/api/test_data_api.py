@@ -75,6 +75,27 @@ def test_wait_status_waits_while_creating(world: World) -> None:
     }
 
 
+def test_an_upgrade_is_accepted_waited_for_and_refused_where_no_node_has_it(world: World) -> None:
+    path = path_of(world, "/upgrade")
+    early = world.anna.put(path, json={"version": "2"})
+    assert (early.status_code, early.json()["id"]) == (422, "invalid_params")
+    with world.service.sessions.begin() as session:
+        session.query(Node).one().agent_version = "2"
+    refused = world.anna.put(path, json={"version": "9"})
+    assert (refused.status_code, refused.json()["id"]) == (422, "invalid_params")
+    assert "have 2. Version 9 can be chosen once" in refused.json()["message"]
+    assert world.anna.put(path, json={"version": "no version"}).status_code == 422
+    assert world.bert.put(path, json={"version": "2"}).status_code == 404
+    accepted = world.anna.put(path, json={"version": "2"})
+    assert accepted.status_code == 202
+    reply = accepted.json()
+    assert (reply["version"], reply["operation"]["type"]) == ("2", "upgrade_cluster")
+    assert accepted.headers["Location"] == f"/operations/{reply['operation']['id']}"
+    assert world.anna.get(path_of(world, "/wait_status")).json()["waiting?"] is True
+    again = world.anna.put(path, json={}).json()
+    assert again["operation"]["id"] == reply["operation"]["id"]
+
+
 @pytest.mark.parametrize("count", ["4", 4])
 def test_a_topic_is_accepted_with_counts_as_text_or_numbers(world: World, count: object) -> None:
     body = {"topic": {"name": "arrivals", "partition_count": count, "replication_factor": "1"}}

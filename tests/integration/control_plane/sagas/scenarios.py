@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from control_plane.models import Cluster
-from control_plane.services import operations, topics
+from control_plane.services import operations, specs, topics, upgrades
 from tests.factories.control_plane import World
 
 
@@ -99,6 +99,29 @@ def failed_growth(world: World) -> uuid.UUID:
     return started
 
 
+def outdated(world: World) -> uuid.UUID:
+    """A cluster that chose version 1, whose node has 2 by now; returns the cluster's id."""
+    world.agent.version = "1"
+    cluster_id = world.cluster(world.provisioned().id).id
+    with world.sessions.begin() as session:
+        cluster = session.get_one(Cluster, cluster_id)
+        upgrades.choose(session, cluster, "1")
+        specs.publish(session, cluster_id, now=world.now)
+    world.report()
+    world.agent.version = "2"
+    world.report()
+    return cluster_id
+
+
+def upgrade(world: World) -> uuid.UUID:
+    cluster_id = outdated(world)
+    with world.sessions.begin() as session:
+        cluster = session.get_one(Cluster, cluster_id)
+        operation = upgrades.begin(session, cluster, version="2", now=world.now)
+        assert operation is not None
+        return operation.id
+
+
 PROVISION = Scenario("provision", operations.PROVISION, provision)
 FAILED_PROVISION = Scenario("failed provision", operations.PROVISION, failed_provision)
 DEPROVISION = Scenario("deprovision", operations.DEPROVISION, deprovision)
@@ -106,6 +129,7 @@ CREATE_TOPIC = Scenario("create topic", operations.CREATE_TOPIC, create_topic)
 ALTER_TOPIC = Scenario("alter topic", operations.ALTER_TOPIC, alter_topic)
 DELETE_TOPIC = Scenario("delete topic", operations.DELETE_TOPIC, delete_topic)
 PROVISION_OVER_NODES = Scenario("provision over nodes", operations.PROVISION, provision_over_nodes)
+UPGRADE = Scenario("upgrade", operations.UPGRADE, upgrade)
 GROW = Scenario("grow", operations.CHANGE_PLAN, grow)
 FAILED_GROWTH = Scenario("failed growth", operations.CHANGE_PLAN, failed_growth)
 ALL = (
@@ -116,5 +140,6 @@ ALL = (
     ALTER_TOPIC,
     DELETE_TOPIC,
     GROW,
+    UPGRADE,
 )
 FAILED = (FAILED_PROVISION, FAILED_GROWTH)
