@@ -81,6 +81,11 @@ class BrokerSessions:
         session = self._sessions.get(broker_id)
         return session is not None and not self._is_over(session, now_ms)
 
+    def unheard(self, image: MetadataImage) -> set[int]:
+        """Whom nobody has heard of since this controller is active: they may be dead or not."""
+        sessions = ((each, self._sessions.get(each)) for each in image.active_brokers())
+        return {each for each, known in sessions if known is None or known.metadata_offset < 0}
+
     def expired(self, image: MetadataImage, now_ms: int) -> list[int]:
         """The brokers of `image` that are to be fenced now."""
         return [

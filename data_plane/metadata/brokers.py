@@ -15,7 +15,7 @@ from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.features import CLUSTER_LEVEL, initial_features
 from data_plane.metadata.image import BROKER_RESOURCE, MetadataImage
-from data_plane.metadata.leadership import NO_LEADER, elected, without
+from data_plane.metadata.leadership import NO_LEADER, elected, kept_in_sync, without
 from data_plane.metadata.records import (
     BrokerRegistrationChangeRecord,
     CommitMode,
@@ -60,12 +60,14 @@ def decide_register_broker(
     *,
     next_offset: int,
     is_alive: bool = False,
+    unheard: Collection[int] = (),
 ) -> Decision[int]:
     """Take in an incarnation; the response is its broker epoch, the offset of its record.
 
     registration: fenced until a heartbeat shows that the broker has replayed so far, unless it is
     the controller's own process, which has. Its epoch is not read.
     is_alive: the incarnation before it has been heard of within its session.
+    unheard: brokers of whom the controller has not heard yet, since it has just become active.
     What the broker led gets a new leader epoch in the same batch, always, so that nothing of an
     earlier incarnation is taken for this one's. The first registration of a cluster finalizes its
     features, the second the records of clusters.
@@ -79,7 +81,7 @@ def decide_register_broker(
     features = _features(image, registration)
     epoch = next_offset + len(features)
     record = dataclasses.replace(registration, broker_epoch=epoch)
-    rows = _restarted(scope, record)
+    rows = _restarted(scope, record, unheard)
     return Decision(epoch, [*features, record, *_min_insync(scope, record), *rows])
 
 
@@ -276,8 +278,15 @@ def _min_insync(scope: ConfigScope, record: RegisterBrokerRecord) -> Sequence[Co
     return [ConfigRecord(BROKER_RESOURCE, "", MIN_INSYNC, MIN_INSYNC_OF_TWO_NODES)]
 
 
-def _restarted(scope: ConfigScope, record: RegisterBrokerRecord) -> Sequence[PartitionRecord]:
-    """What the stop before this registration means for each partition (durability.md 3)."""
+def _restarted(
+    scope: ConfigScope, record: RegisterBrokerRecord, unheard: Collection[int]
+) -> Sequence[PartitionRecord]:
+    """What the stop before this registration means for each partition (durability.md 3).
+
+    Who may hold everything leaves the ISR, so that the watermark need not wait for it: if there is
+    a leader to go on. One of whom nobody has heard may be as dead, its disk lost; it must not stay
+    behind as the only one that counts.
+    """
     own = {record.broker_id}
     is_let_in = not record.is_fenced
     judges = Judges(scope, inactive=own, active=own if is_let_in else ())
@@ -289,7 +298,10 @@ def _restarted(scope: ConfigScope, record: RegisterBrokerRecord) -> Sequence[Par
         if record.restart_kind == RestartKind.POWER_LOSS and row.commit_mode != CommitMode.SYNCED:
             return without(row, judge, dropped=own, is_restarted=is_restarted)
         lost = () if is_let_in else own
-        return without(row, judge, lost=lost, is_restarted=is_restarted)
+        after = without(row, judge, lost=lost, is_restarted=is_restarted)
+        if after.leader in unheard and record.broker_id in row.isr:
+            return kept_in_sync(row, after)
+        return after
 
     return changed_rows(scope.image, judges, changed, concerned=own)
 

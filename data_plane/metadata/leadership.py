@@ -65,6 +65,16 @@ def without(
     )
 
 
+def kept_in_sync(row: PartitionRecord, after: PartitionRecord) -> PartitionRecord:
+    """`after`, a change that put a member out of the ISR, without that: it counts as before."""
+    if after.leader == row.leader:
+        return row
+    if after.is_recovering and not row.is_recovering:
+        return after
+    isr = tuple(each for each in row.replicas if each in (*row.isr, *after.isr))
+    return replace(after, isr=isr, elr=tuple(each for each in after.elr if each not in isr))
+
+
 def elected(row: PartitionRecord, judge: Judge) -> PartitionRecord:
     """Give a partition without leader one of E, or of all where the topic allows to lose records.
 

@@ -45,6 +45,7 @@ def handle(
             registration,
             next_offset=controller.next_offset,
             is_alive=sessions.is_alive(request.broker_id, ctx.now_ms),
+            unheard=sessions.unheard(controller.image),
         )
         return decision.answering(BrokerRegistrationResponse(broker_epoch=decision.response))
 

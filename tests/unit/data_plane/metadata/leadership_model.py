@@ -76,6 +76,8 @@ class Model:
         self.rng = random.Random(seed)
         self.image = MetadataImage()
         self.up: set[int] = set()
+        self.unheard: set[int] = set()  # of whom the controller, a new one, knows nothing yet
+        self.kept: set[int] = set()  # registered under a leader of whom it knew nothing
         self.kinds: dict[int, RestartKind] = {}  # of the stop that comes to be told
         self.incarnation = 0
         self.number = 0
@@ -122,7 +124,7 @@ class Model:
             assert not set(row.isr) & set(row.elr), row
             assert (row.leader == NO_LEADER) == (not row.isr), row
             assert row.leader == NO_LEADER or row.leader in row.isr, row
-            active = self.image.active_brokers() | {row.leader}
+            active = self.image.active_brokers() | {row.leader} | self.kept
             assert set(row.isr) <= active, (row, active)
             if row.commit_mode == CommitMode.SYNCED and row.isr:
                 assert not row.elr, row
@@ -173,9 +175,14 @@ class Model:
             known = self.image.brokers[broker_id].directory_id
             record = dataclasses.replace(record, directory_id=known)
         decision = decide_register_broker(
-            scope_of(self.image), record, next_offset=self.image.offset + 1
+            scope_of(self.image),
+            record,
+            next_offset=self.image.offset + 1,
+            unheard=self.unheard - {broker_id},
         )
         self.apply(decision)
+        self.unheard.discard(broker_id)
+        self.kept.add(broker_id)
         self.up.add(broker_id)
         self.kinds.pop(broker_id, None)
 
@@ -207,11 +214,16 @@ class Model:
                 return False
         return True
 
+    def change_controller(self) -> None:
+        self.unheard = set(self.image.active_brokers())
+
     def fence(self, *broker_ids: int) -> None:
         self.apply(decide_fence(scope_of(self.image), broker_ids))
 
     def unfence(self, broker_id: int) -> None:
         known = self.image.brokers[broker_id]
+        if broker_id in self.up:
+            self.unheard.discard(broker_id)
         if broker_id in self.up and known.is_fenced:
             self.apply(decide_unfence(scope_of(self.image), known))
 

@@ -5,6 +5,8 @@ right fencing, registrations and elections over the real decisions; after each, 
 must hold what is committed. One case: -k "[<seed>]".
 """
 
+from itertools import permutations
+
 import pytest
 
 from data_plane.metadata.leadership import NO_LEADER
@@ -19,7 +21,7 @@ def act(model: Model) -> None:
     """One random thing happens."""
     rng = model.rng
     key, broker_id = rng.choice(model.keys), rng.choice(BROKERS)
-    match rng.randrange(26):
+    match rng.randrange(27):
         case 0 | 1 | 2 | 3:
             model.append(key)
         case 4 | 5 | 6 | 7 | 8:
@@ -48,6 +50,8 @@ def act(model: Model) -> None:
             lose_one_of_two(model, key)
         case 25:
             model.begin_shutdown(broker_id) if rng.random() < 0.3 else model.balance()
+        case 26:
+            model.change_controller()
 
 
 def lose_one_of_two(model: Model, key: tuple[str, int]) -> None:
@@ -112,3 +116,41 @@ def heal(model: Model) -> None:
         model.check()
         if all(set(model.row(key).isr) == set(model.row(key).replicas) for key in model.keys):
             return
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("lost", range(3))
+@pytest.mark.parametrize("name", ["synced", "spread"])
+def test_one_lost_directory_and_two_restarts_leave_a_leader(
+    name: str, lost: int, order: tuple[int, ...]
+) -> None:
+    """All stop at once, the controller too, so that nobody is fenced; one comes back empty.
+
+    Each registration takes its broker out of the ISR if the leader can go on. No leader could: the
+    two that hold everything must not leave it to the one whose disk is lost. lost, order: by place
+    among the replicas, the first of which led.
+    """
+    model = Model(7)
+    key = (name, 0)
+    replicas = model.row(key).replicas
+    assert model.row(key).isr == replicas
+    model.append(key)
+    for broker_id in (*replicas, *replicas):
+        for _ in range(5):  # Each copies a random number of records.
+            model.fetch(key, broker_id)
+        model.sync(key, broker_id)
+    model.commit(key)
+    assert model.committed[key]
+    for place, broker_id in enumerate(replicas):
+        is_lost = place == lost
+        model.stop(broker_id, RestartKind.NEW_DIRECTORY if is_lost else RestartKind.PROCESS_CRASH)
+    model.change_controller()
+    for place in order:
+        model.register(replicas[place], model.kinds[replicas[place]])
+    for place in order:
+        model.unfence(replicas[place])
+    row = model.row(key)
+    assert row.leader not in (NO_LEADER, replicas[lost]), row
+    assert not row.is_recovering
+    assert model.replicas[(*key, row.leader)].holds(model.committed[key])
+    assert all(model.replicas[(*key, each)].holds(model.committed[key]) for each in row.isr)
