@@ -116,11 +116,11 @@ def _restarted_as(plant: Plant, kind: int) -> None:
     """What a registration says of its restart is taken for a crash of the process alone."""
     restarted = brokers._restarted
 
-    def forgetful(scope: Any, record: Any) -> Any:
+    def forgetful(scope: Any, record: Any, unheard: Any) -> Any:
         if record.restart_kind == kind:
             plant.bites()
             record = replace(record, restart_kind=RestartKind.PROCESS_CRASH)
-        return restarted(scope, record)
+        return restarted(scope, record, unheard)
 
     plant.replace(brokers, "_restarted", forgetful)
 

@@ -68,8 +68,12 @@ def test_only_a_broker_that_has_stopped_is_unregistered() -> None:
     assert set(after(image, decide_unregister(scope_of(image), 2)).brokers) == {1}
 
 
-def registered(image: MetadataImage, record: RegisterBrokerRecord, **more: bool) -> MetadataImage:
-    decision = decide_register_broker(scope_of(image), record, next_offset=image.offset + 1, **more)
+def registered(
+    image: MetadataImage, record: RegisterBrokerRecord, *, is_alive: bool = False
+) -> MetadataImage:
+    decision = decide_register_broker(
+        scope_of(image), record, next_offset=image.offset + 1, is_alive=is_alive
+    )
     now = after(image, decision)
     assert now.brokers[record.broker_id].broker_epoch == decision.response
     assert decision.records.index(now.brokers[record.broker_id]) == decision.response - (
