@@ -176,11 +176,13 @@ def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, ClusterSpe
     by_node: dict[uuid.UUID, list[ClusterBroker]] = {}
     for broker in session.scalars(found.order_by(ClusterBroker.broker_id)):
         by_node.setdefault(broker.node_id, []).append(broker)
+    admins = {row.node_id: row for row in credentials.of_cluster(session, cluster.id)}
+    placed = {broker.node_id for row in by_node.values() for broker in row if broker.is_member}
+    principals_of_agents = sorted(admins[node_id].principal for node_id in placed)
     everybody = [broker for brokers in by_node.values() for broker in brokers]
     members, disk_bytes_max = _members(cluster, everybody), _disk_bytes_max(cluster, everybody)
     topics, principals = _topics(session, cluster), _principals(session, cluster)
     peers: Any = cluster.peers  # the contract's Literal checks it
-    admins = {row.node_id: row for row in credentials.of_cluster(session, cluster.id)}
     return {
         node_id: ClusterSpec(
             cluster_id=str(cluster.id),
@@ -190,6 +192,7 @@ def _documents(session: Session, cluster: Cluster) -> dict[uuid.UUID, ClusterSpe
             admin_certificate_pem=admins[node_id].certificate_pem,
             admin_key=SealedSecret.model_validate(admins[node_id].node_sealed_key),
             admin_principal=admins[node_id].principal,
+            admin_principals=principals_of_agents,
             brokers=[_broker(broker) for broker in brokers],
             members=members,
             peers=peers,

@@ -99,6 +99,8 @@ class ClusterSpec(ContractModel):
     admin_certificate_pem: str = ""  # the agent's own client certificate for the admin protocol
     admin_key: SealedSecret | None = None
     admin_principal: str = ""  # super user on the brokers
+    # Of the agents of all nodes: each asks brokers of other nodes, too. Super users as well.
+    admin_principals: list[str] = []
     brokers: list[BrokerSpec] = []
     # Every broker of a cluster of several, on whatever node; empty where one is the whole cluster.
     members: list[MemberSpec] = []

@@ -5,4 +5,5 @@
 # 3: members: clusters of several brokers.
 # 4: clusters over several nodes: peer ports, whose turn it is in a roll, how far replicas are.
 # 5: upgrades: which software brokers shall run and do run, and the finalized level.
-CONTRACT_VERSION = 5
+# 6: the principals of the agents of all nodes.
+CONTRACT_VERSION = 6

@@ -40,7 +40,7 @@ class EmbeddedEngine:
             "data_dir": str(place.storage.data),
             "rack": broker.rack,
             "listeners": self._listeners(cluster, broker, place),
-            "super_users": [cluster.admin_principal] if cluster.admin_principal else [],
+            "super_users": sorted({cluster.admin_principal, *cluster.admin_principals} - {""}),
             "metrics_port": place.ports.metrics,
             "disk_bytes_max": cluster.disk_bytes_max,
             "static_configs": cluster.broker_configs,
