@@ -59,6 +59,7 @@ class Fleet:
                 cluster_id=self.cluster_id,
                 authority=self.authority,
                 node_id=str(uuid.uuid4()),
+                agent_name=f"agent-{index}",
             )
             for index in range(max(self.places) + 1)
         ]
@@ -118,6 +119,7 @@ class Fleet:
                 "members": named,
                 "peers": "tls",
                 "turn": turn,
+                "admin_principals": [one.principal(one.agent_name) for one in self.nodes],
             }
             if own:
                 agent.accept(node.spec(node.cluster(self.generation, **(values | changes))))

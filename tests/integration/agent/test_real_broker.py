@@ -36,11 +36,12 @@ class RealCluster(TestNode):
     """One cluster with certificates of its own, and clients of it."""
 
     authority: CertificateAuthority = field(default_factory=CertificateAuthority)
+    agent_name: str = "agent"  # in its principal
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._server = self.authority.server()
-        self._agent = self.authority.client("agent", self.cluster_id)
+        self._agent = self.authority.client(self.agent_name, self.cluster_id)
         self._sealed_server = self.sealed(self._server.key_pem.encode())
         self._sealed_agent = self.sealed(self._agent.key_pem.encode())
 
@@ -62,7 +63,7 @@ class RealCluster(TestNode):
             "trusted_ca_pem": self.authority.certificate_pem,
             "admin_certificate_pem": self._agent.certificate_pem,
             "admin_key": self._sealed_agent,
-            "admin_principal": self.principal("agent"),
+            "admin_principal": self.principal(self.agent_name),
             "brokers": [broker],
             "broker_configs": {"group.initial.rebalance.delay.ms": "0"},
         }
