@@ -213,7 +213,7 @@ class ClusterWorld:
         self.network.heal()
         for machine in self.machines:
             machine.resume()
-            machine.disk.sync_ms_mean = 1.0
+            machine.disk.sync_ms_mean, machine.disk.bulk_ms_mean = 1.0, 0.0
             machine.disk.files.faults.clear()
             machine.disk.has_room()
             self.start(machine)

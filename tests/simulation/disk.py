@@ -25,6 +25,7 @@ class SimulatedDisk:
     def __init__(self, schedule: Schedule, rng: Random) -> None:
         self.files = MemoryFiles()
         self.sync_ms_mean = 1.0
+        self.bulk_ms_mean = 0.0  # more, for who syncs many bytes: a quorum's few are quick
         self.run_on: RunOn = lambda act: act()
         self._schedule = schedule
         self._rng = rng
@@ -33,12 +34,14 @@ class SimulatedDisk:
         self._life = 0  # Work of a dead process is never done.
 
     def submit(self, work: Sequence[Work], done: Done) -> None:
-        self.submit_for(self.run_on, work, done)
+        self.submit_for(self.run_on, work, done, ms_mean=self.sync_ms_mean)
 
-    def submit_for(self, run_on: RunOn, work: Sequence[Work], done: Done) -> None:
+    def submit_for(
+        self, run_on: RunOn, work: Sequence[Work], done: Done, *, ms_mean: float
+    ) -> None:
         """As `submit`, for one of several threads of the process."""
         self._in_flight.append(work)
-        delay_ms = int(self._rng.expovariate(1 / self.sync_ms_mean))
+        delay_ms = int(self._rng.expovariate(1 / ms_mean))
         done_ms = int(delay_ms * self._rng.choice([0.0, self._rng.random()]))
         self._schedule.after(
             done_ms, partial(self._carry_out, self._life, run_on, work, done, delay_ms - done_ms)
@@ -125,8 +128,10 @@ class SimulatedDisk:
 class DiskQueue:
     """What one thread of a process has of the disk. Implements replication.executor.Executor."""
 
-    def __init__(self, disk: SimulatedDisk, run_on: RunOn) -> None:
-        self._disk, self._run_on = disk, run_on
+    def __init__(self, disk: SimulatedDisk, run_on: RunOn, *, is_bulk: bool) -> None:
+        self._disk, self._run_on, self._is_bulk = disk, run_on, is_bulk
 
     def submit(self, work: Sequence[Work], done: Done) -> None:
-        self._disk.submit_for(self._run_on, work, done)
+        disk = self._disk
+        ms_mean = disk.sync_ms_mean + disk.bulk_ms_mean * self._is_bulk
+        disk.submit_for(self._run_on, work, done, ms_mean=ms_mean)

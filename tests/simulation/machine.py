@@ -148,7 +148,7 @@ class Machine:
         self._front = QuorumFront(cast(QuorumThread, QuorumCalls(self)), self._controller.committed)
         self.host = MetadataHost(
             self._controller,
-            DiskQueue(self.disk, self.quorum_acts),
+            DiskQueue(self.disk, self.quorum_acts, is_bulk=False),
             on_failure=self._fail,
             log_bytes_max=self._site.log_bytes_max,
             send=self._send,
@@ -184,7 +184,7 @@ class Machine:
             self._broker_config,
             self.log_dir,
             self._front,
-            DiskQueue(self.disk, self.act),
+            DiskQueue(self.disk, self.act, is_bulk=True),
             rng=self._rng,
             now_ms=self.now_ms(),
             on_failure=self._fail,

@@ -194,7 +194,9 @@ class Nemesis:
         leader = self._rng.choice(led).leader
         behind, ahead = self._rng.sample([n for n in range(3) if n != leader], 2)
         self._network.cut_both_ways({leader}, {behind})
-        self._slow_down(self._world.machines[ahead], self._rng.choice([300.0, 1_500.0]))
+        disk = self._world.machines[ahead].disk
+        disk.bulk_ms_mean = self._rng.choice([300.0, 1_500.0])
+        self._schedule.after(6_000, lambda: setattr(disk, "bulk_ms_mean", 0.0))
 
         def lose() -> None:
             self._network.cut.clear()
@@ -258,11 +260,9 @@ class Nemesis:
 
     def _slow_disk(self) -> None:
         self._world.count("slow disk")
-        self._slow_down(self._some_machine(), self._rng.choice([20.0, 200.0, 1_000.0]))
-
-    def _slow_down(self, machine: Machine, sync_ms_mean: float) -> None:
+        machine = self._some_machine()
         usual = self._world.plan.sync_ms_means[machine.number]
-        machine.disk.sync_ms_mean = sync_ms_mean
+        machine.disk.sync_ms_mean = self._rng.choice([20.0, 200.0, 1_000.0])
         later = partial(setattr, machine.disk, "sync_ms_mean", usual)
         self._schedule.after(4_000, later)
 
