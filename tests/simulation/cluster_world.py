@@ -27,6 +27,8 @@ from tests.simulation.clients import (
 )
 from tests.simulation.clock import Schedule
 from tests.simulation.cluster_invariants import ClusterInvariants, Violation, log_of
+from tests.simulation.final_offsets import FinalOffsets
+from tests.simulation.groups import Book, ClassicMember, ConsumerMember, Member
 from tests.simulation.machine import CLIENTS_FROM, REFUSED_TWICE_MS, Machine, Site
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.network import SimulatedNetwork
@@ -108,6 +110,11 @@ class ClusterWorld:
             CarelessProducer(self._who(10 + at), place=(MAIN, 0))
             for at in range(self.plan.careless)
         ]
+        self.book = Book("g", self.plan.partitions)
+        kinds = {"classic": ClassicMember, "consumer": ConsumerMember}
+        self.members: list[Member] = [
+            kinds[kind](self._who(80 + at), self.book) for at, kind in enumerate(self.plan.members)
+        ]
         self.admin = Client(self._who(0))
         self.nemesis = Nemesis(self, Random(f"{seed} nemesis"))
 
@@ -121,7 +128,7 @@ class ClusterWorld:
     @property
     def workers(self) -> list[Worker]:
         """Clients that must come forward once everything is healed."""
-        return [*self.producers, *self.careless, *self.transactional]
+        return [*self.producers, *self.careless, *self.transactional, *self.members]
 
     # --- machines ------------------------------------------------------------------------------
 
@@ -173,6 +180,7 @@ class ClusterWorld:
             self.schedule.run(FAULTS_MS, nothing)
             self._heal()
             self._come_together()
+            self._judge_offsets()
             self._judge()
         except BaseException as error:
             error.add_note(f"seed {self.seed}, at {self.schedule.now_ms} ms: {self.tally.faults}")
@@ -288,6 +296,13 @@ class ClusterWorld:
             and all(self.holds_all(self.machines[one], name, row) for one in row.replicas)
             for name, row in self.invariants.rows()
         )
+
+    def _judge_offsets(self) -> None:
+        """What groups are told now is what they committed."""
+        final = FinalOffsets(self._who(99), self.book if self.members else None, self.transactional)
+        final.start()
+        until_ms = self.schedule.now_ms + HEALING_MS
+        self._run_until(lambda: final.is_idle, until_ms, "no group tells its offsets")
 
     def _judge(self) -> None:
         self.invariants.judge(self.machines)

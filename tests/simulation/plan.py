@@ -24,6 +24,7 @@ class Plan:
     metadata_log_bytes_max: int
     transactional: int  # producers with a transactional id
     careless: int  # producers that wait for the leader alone
+    members: tuple[str, ...]  # of one group: the protocol of each, "classic" or "consumer"
 
     @property
     def static_configs(self) -> dict[str, str]:
@@ -33,6 +34,7 @@ class Plan:
             "log.cleaner.backoff.ms": "1500",
             "log.segment.bytes": self.segment_bytes,
             "log.flush.interval.ms": self.flush_ms,
+            "group.initial.rebalance.delay.ms": "500",
         }
         if self.is_synced:
             configs["log.flush.interval.messages"] = "1"
@@ -52,4 +54,5 @@ def drawn(seed: int, brokers: int) -> Plan:
         metadata_log_bytes_max=rng.choice([3_000, 1 << 20]),
         transactional=rng.choice([0, 0, 1, 1, 2]),
         careless=rng.choice([0, 1]),
+        members=(rng.choice(["classic", "consumer"]),) * rng.choice([0, 0, 2]),
     )
