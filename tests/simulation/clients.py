@@ -333,6 +333,11 @@ class Reader(Client):
     def _told(self, response: Any) -> None:
         if response is not None and not response.error_code and response.responses:
             row = response.responses[0].partitions[0]
+            deleted_to = self.invariants.oracle(*self.place).deleted_to
+            if row.error_code == ErrorCode.OFFSET_OUT_OF_RANGE and self._offset < deleted_to:
+                self._offset = deleted_to
+                self.later(self.start)
+                return
             if row.error_code == ErrorCode.OFFSET_OUT_OF_RANGE:
                 raise Violation(f"a reader is told that offset {self._offset} is nowhere")
             if not row.error_code:

@@ -311,6 +311,10 @@ class ClusterInvariants:
         if oracle.is_compacted:
             for batch in found:
                 oracle.check(batch, who)
+            there = {offset for batch in found for offset in batch.records()}
+            gone = [offset for offset in oracle.last_offsets() if offset not in there]
+            if gone:
+                raise Violation(f"{who}: the last values of keys are gone, at {gone}")
             return
         expected = [one.identity for one in oracle.since(log.log_start_offset)]
         if [one.identity for one in found] != expected:

@@ -17,6 +17,7 @@ from data_plane.protocol.messages.create_topics import (
     CreateTopicsRequest,
     CreateTopicsRequestTopic,
 )
+from tests.simulation.chores import Chores, KeyedProducer
 from tests.simulation.clients import (
     CarelessProducer,
     Client,
@@ -41,7 +42,7 @@ from tests.simulation.transactions import (
 )
 
 QUIET_MS = 4_000  # in which the cluster comes up
-FAULTS_MS = 30_000
+FAULTS_MS = 24_000
 HEALING_MS = 60_000
 BROKERS = 3
 INTERNAL_PARTITIONS = 2
@@ -110,6 +111,8 @@ class ClusterWorld:
             CarelessProducer(self._who(10 + at), place=(MAIN, 0))
             for at in range(self.plan.careless)
         ]
+        self.chores = Chores(self._who(90), self.plan, self.count)
+        self.keyed = [KeyedProducer(self._who(91))] if self.plan.has_compacted else []
         self.book = Book("g", self.plan.partitions)
         kinds = {"classic": ClassicMember, "consumer": ConsumerMember}
         self.members: list[Member] = [
@@ -128,7 +131,9 @@ class ClusterWorld:
     @property
     def workers(self) -> list[Worker]:
         """Clients that must come forward once everything is healed."""
-        return [*self.producers, *self.careless, *self.transactional, *self.members]
+        chores = [self.chores] if self.plan.chores else []
+        clients = (*self.producers, *self.careless, *self.transactional, *self.members, *self.keyed)
+        return [*clients, *chores]
 
     # --- machines ------------------------------------------------------------------------------
 

@@ -120,6 +120,15 @@ class Oracle:
         """The committed batches from the one that holds `offset` on."""
         return self.batches[max(0, bisect_right(self.ends, offset) - 1) :]
 
+    def last_offsets(self) -> list[int]:
+        """Where the last value of each key is; of one that was deleted nothing need stay."""
+        last: dict[bytes | None, tuple[int, bytes | None]] = {}
+        for batch in self.batches:
+            if not batch.is_control and batch.base_offset not in self.aborted:
+                for offset, (key, value) in batch.records().items():
+                    last[key] = (offset, value)
+        return [offset for offset, value in last.values() if value is not None]
+
     def _check_sequence(self, batch: Batch, who: str) -> None:
         if batch.producer_id == NO_PRODUCER or batch.is_control or batch.base_sequence < 0:
             return  # A coordinator's batch in a transaction has a producer and no sequence.

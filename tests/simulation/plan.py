@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from random import Random
 
 MAIN = "t"
+COMPACTED = "c"
+CHORES = ["move", "election", "deleted records", "topic made or deleted", "acl", "setting"]
 NEVER = str((1 << 63) - 1)
 SMALL_SEGMENTS = ["700", "3000", str(1 << 30), str(1 << 30)]
 
@@ -24,6 +26,8 @@ class Plan:
     metadata_log_bytes_max: int
     transactional: int  # producers with a transactional id
     careless: int  # producers that wait for the leader alone
+    chores: tuple[str, ...]  # what operators do
+    has_compacted: bool  # a compacted topic
     members: tuple[str, ...]  # of one group: the protocol of each, "classic" or "consumer"
 
     @property
@@ -54,5 +58,7 @@ def drawn(seed: int, brokers: int) -> Plan:
         metadata_log_bytes_max=rng.choice([3_000, 1 << 20]),
         transactional=rng.choice([0, 0, 1, 1, 2]),
         careless=rng.choice([0, 1]),
+        chores=tuple(rng.sample(CHORES, rng.choice([0, 0, 1, 2, len(CHORES)]))),
+        has_compacted=rng.random() < 0.25,
         members=(rng.choice(["classic", "consumer"]),) * rng.choice([0, 0, 2]),
     )
