@@ -1,7 +1,9 @@
 """Simulated clients: real frames over simulated connections, retries, and what was promised."""
 
+from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
@@ -46,8 +48,9 @@ class Ask(NamedTuple):
     version: int
 
 
-# What a client does, one thing after the other: it asks, or waits for so many milliseconds.
-Script = Generator[Ask | int, Any, T]
+# What a client does, one thing after the other: it asks, once or several times without waiting for
+# the answer between, or waits for so many milliseconds.
+Script = Generator[Ask | list[Ask] | int, Any, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Who:
 
 
 class Client:
-    """One request at a time to each broker; a connection that is late is left for another."""
+    """Requests to each broker in order; a connection that is late is left for another."""
 
     def __init__(self, who: Who) -> None:
         self.number = who.number
@@ -72,7 +75,7 @@ class Client:
         self._brokers = who.brokers
         self._streams = who.streams
         self._connections: dict[int, Connection] = {}
-        self._waiting: dict[int, tuple[int, OnResponse]] = {}
+        self._waiting: dict[int, deque[tuple[int, OnResponse]]] = {}
         self._correlation_id = 0
         self.leaders: dict[Place, tuple[int, int]] = {}  # (leader, epoch)
         self._epochs: dict[Place, int] = {}  # the newest known; who tells of an older one is late
@@ -100,10 +103,8 @@ class Client:
             connection = self._connections[broker] = self._streams.connect(
                 self.number, broker, lambda frame: self._take(broker, frame)
             )
-        self._waiting[broker] = (
-            number,
-            lambda body: on_response(self._decoded(key, version, body)),
-        )
+        waiting = self._waiting.setdefault(broker, deque())
+        waiting.append((number, lambda body: on_response(self._decoded(key, version, body))))
         connection.ask(head + bytes(encode(request, version)))
         self.schedule.after(PATIENCE_MS, lambda: self._give_up(broker, number))
 
@@ -114,16 +115,19 @@ class Client:
         return decode(API_KEYS[key].response, version, frame, at)
 
     def _take(self, broker: int, frame: bytes | None) -> None:
-        if frame is None:
-            self._connections.pop(broker, None)
-        waiting = self._waiting.pop(broker, None)
-        if waiting is not None:
-            waiting[1](frame)
+        """None: the connection is gone, and with it every answer that was to come."""
+        waiting = self._waiting.get(broker, deque())
+        if frame is not None:
+            waiting.popleft()[1](frame)
+            return
+        self._connections.pop(broker, None)
+        self._waiting[broker] = deque()
+        for _, on_response in waiting:
+            on_response(None)
 
     def _give_up(self, broker: int, number: int) -> None:
-        waiting = self._waiting.get(broker)
-        if waiting is not None and waiting[0] == number:
-            self._connections.pop(broker).hang_up()
+        if any(asked == number for asked, _ in self._waiting.get(broker, ())):
+            self._connections[broker].hang_up()
             self._take(broker, None)
 
     def play(self, script: Script[None]) -> None:
@@ -136,10 +140,24 @@ class Client:
                 return
             if isinstance(step, Ask):
                 self.ask(step.broker, step.request, go_on, step.version)
+            elif isinstance(step, list):
+                self._ask_all(step, go_on)
             else:
                 self.schedule.after(step, lambda: go_on(None))
 
         go_on(None)
+
+    def _ask_all(self, asks: list[Ask], then: Callable[[list[Any]], None]) -> None:
+        """Without waiting for one answer before the next request."""
+        answers: dict[int, Any] = {}
+
+        def told(at: int, answer: Any) -> None:
+            answers[at] = answer
+            if len(answers) == len(asks):
+                then([answers[one] for one in range(len(asks))])
+
+        for at, one in enumerate(asks):
+            self.ask(one.broker, one.request, partial(told, at), one.version)
 
     def leader(self, place: Place) -> Script[int]:
         """Who leads a partition, as soon as anybody says so."""
@@ -196,16 +214,18 @@ class Worker(Client):
         return f"{type(self).__name__} {self.number}: {self.done}, idle {self.is_idle}"
 
 
-class Producer(Worker):
-    """Idempotent, acks=all, one batch under way: what was acknowledged has to be there for good."""
+class Sent(NamedTuple):
+    """A batch that was not acknowledged yet."""
 
-    FATAL = frozenset(
-        {
-            ErrorCode.INVALID_PRODUCER_EPOCH,
-            ErrorCode.UNKNOWN_PRODUCER_ID,
-            ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
-        }
-    )
+    batch: bytes
+    values: list[bytes]
+
+
+class Producer(Worker):
+    """Idempotent, acks=all, up to five batches under way, which are tried again in their order.
+
+    What was acknowledged has to be there for good, once.
+    """
 
     def __init__(self, who: Who, place: Place) -> None:
         super().__init__(who)
@@ -218,67 +238,71 @@ class Producer(Worker):
         self._count = 0
 
     def start(self) -> None:
-        """Get a producer id, then send."""
+        self.play(self._live())
 
-        def told(response: Any) -> None:
+    def _live(self) -> Script[None]:
+        yield from self._initialise()
+        rest: list[Sent] = []
+        while rest or not self.is_stopping:
+            sent = rest or [self._next() for _ in range(self.rng.choice([1, 1, 1, 2, 5]))]
+            leader = yield from self.leader(self.place)
+            answers = yield [Ask(leader, self._request(one), VERSIONS[0]) for one in sent]
+            rest = self._unacknowledged(sent, answers)
+            if rest:
+                self.retried += 1
+                self.leaders.pop(self.place, None)
+                yield self.backoff_ms()
+            else:
+                yield self.rng.choice([0, 100, 600])
+        self.is_idle = True
+
+    def _initialise(self) -> Script[None]:
+        while self._producer_id < 0:
+            response = yield Ask(self.some_broker(), InitProducerIdRequest(), VERSIONS[22])
             if response is None or response.error_code:
-                self.later(self.start)
-                return
-            self._producer_id, self._epoch = response.producer_id, response.producer_epoch
-            self._next()
+                yield self.backoff_ms()
+            else:
+                self._producer_id, self._epoch = response.producer_id, response.producer_epoch
 
-        self.ask(self.some_broker(), InitProducerIdRequest(), told)
-
-    def _next(self) -> None:
-        if self.is_stopping:
-            self.is_idle = True
-            return
+    def _next(self) -> Sent:
         self._count += 1
         count = self.rng.choice([1, 1, 3])
         values = [b"%d-%d-%d" % (self.number, self._count, one) for one in range(count)]
-        records = [Record(at, 0, b"key", value) for at, value in enumerate(values)]
         batch = encode_batch(
-            records,
+            [Record(at, 0, b"key", value) for at, value in enumerate(values)],
             base_timestamp_ms=self.now_ms,
             producer_id=self._producer_id,
             producer_epoch=self._epoch,
             base_sequence=self._sequence,
         )
         self._sequence += count
-        self._send(batch, values)
+        return Sent(batch, values)
 
-    def _send(self, batch: bytes, values: list[bytes]) -> None:
-        leader, _ = self.leaders.get(self.place, (NOBODY, -1))
-        if leader == NOBODY:
-            self.find_leaders(lambda: self._send_or_wait(batch, values), self.place[0])
-            return
+    def _request(self, sent: Sent) -> ProduceRequest:
         name, index = self.place
-        rows = [ProduceRequestPartition(index, batch)]
+        rows = [ProduceRequestPartition(index, sent.batch)]
         topic = ProduceRequestTopic(name, partition_data=rows)
-        request = ProduceRequest(acks=-1, timeout_ms=2_000, topic_data=[topic])
-        self.ask(leader, request, lambda response: self._told(response, batch, values))
+        return ProduceRequest(acks=-1, timeout_ms=2_000, topic_data=[topic])
 
-    def _send_or_wait(self, batch: bytes, values: list[bytes]) -> None:
-        if self.place in self.leaders:
-            self._send(batch, values)
-        else:
-            self.later(lambda: self._send(batch, values))
-
-    def _told(self, response: Any, batch: bytes, values: list[bytes]) -> None:
-        if response is not None:
-            row = response.responses[0].partition_responses[0]
-            if row.error_code in self.FATAL:
-                code = ErrorCode(row.error_code).name
-                raise Violation(f"producer {self.number} keeps the rules and is told {code}")
-            if row.error_code == ErrorCode.NONE:
-                self.acknowledged += len(values)
+    def _unacknowledged(self, sent: list[Sent], answers: list[Any]) -> list[Sent]:
+        rest: list[Sent] = []
+        for one, response in zip(sent, answers, strict=True):
+            row = None if response is None else response.responses[0].partition_responses[0]
+            if row is not None and row.error_code == ErrorCode.NONE:
+                self.acknowledged += len(one.values)
                 self.done += 1
-                self.invariants.acknowledged(self.place, row.base_offset, values)
-                self.later(self._next, self.rng.choice([0, 100, 600]))
-                return
-        self.retried += 1
-        self.leaders.pop(self.place, None)
-        self.later(lambda: self._send(batch, values))
+                self.invariants.acknowledged(self.place, row.base_offset, one.values)
+                continue
+            if row is not None:
+                self._check(ErrorCode(row.error_code), is_first=not rest)
+            rest.append(one)
+        return rest
+
+    def _check(self, code: ErrorCode, *, is_first: bool) -> None:
+        """Behind one that failed the next is out of order; nothing else may be."""
+        is_fatal = code in (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.UNKNOWN_PRODUCER_ID)
+        if is_fatal or (is_first and code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER):
+            raise Violation(f"producer {self.number} keeps the rules and is told {code.name}")
 
 
 class CarelessProducer(Worker):

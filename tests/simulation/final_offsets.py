@@ -22,9 +22,9 @@ class FinalOffsets(Worker):
         self._producers = producers
 
     def start(self) -> None:
-        self.play(self._ask_all())
+        self.play(self._judge_all())
 
-    def _ask_all(self) -> Script[None]:
+    def _judge_all(self) -> Script[None]:
         if self._book is not None:
             for index in range(self._book.partitions):
                 offset = yield from self._offset(self._book.group_id, index)
