@@ -155,7 +155,7 @@ class KeyedProducer(Worker):
             yield self.backoff_ms()
         while not self.is_stopping:
             yield from self._write()
-            yield self.rng.choice([50, 200])
+            yield self.rng.choice([100, 400])
         self.is_idle = True
 
     def _write(self) -> Script[None]:

@@ -253,7 +253,7 @@ class Producer(Worker):
                 self.leaders.pop(self.place, None)
                 yield self.backoff_ms()
             else:
-                yield self.rng.choice([0, 100, 600])
+                yield self.rng.choice([0, 200, 800])
         self.is_idle = True
 
     def _initialise(self) -> Script[None]:

@@ -95,7 +95,7 @@ class TransactionalProducer(Worker):
                 yield from self._initialise()
                 while not self.is_stopping:
                     yield from self._transaction()
-                    yield self.rng.choice([100, 600, 1_500])
+                    yield self.rng.choice([100, 900, 2_000])
                     if self.rng.random() < 0.05:
                         break  # Another process takes its id.
             except GivenUp:
