@@ -78,10 +78,10 @@ class Watch(threading.Thread):
         producer.flush(SETTLED_SECONDS_MAX)
 
     def longest_gap(self, index: int, since: float) -> float:
-        """The longest time without an acknowledgement that reaches behind `since`."""
+        """The longest time without an acknowledgement from `since` on."""
         until = since + WATCHED_SECONDS
-        times = [at for at in self.acked[index] if at <= until] + [until]
-        return max(late - early for early, late in itertools.pairwise(times) if late > since)
+        times = [since, *(at for at in self.acked[index] if since < at <= until), until]
+        return max(late - early for early, late in itertools.pairwise(times))
 
 
 def figures(seed: int, kills: int) -> Iterator[Figure]:

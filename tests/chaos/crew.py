@@ -13,7 +13,7 @@ from tests.chaos.recorder import Recorder
 from tests.chaos.workloads.task import EXIT_DOUBT, Order
 from tests.integration.data_plane.broker_process import ROOT
 
-ENDING_SECONDS_MAX = 120.0
+ENDING_SECONDS_MAX = 600.0  # of a busy machine; no figure
 
 
 class CrewFailed(Exception):
