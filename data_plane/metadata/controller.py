@@ -5,7 +5,6 @@ has made safe, and is all that brokers and clients may see (durability.md 4). Bo
 same replay. Raft's Ready is handed through, so the driver may sync off the loop's thread.
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from random import Random
@@ -51,7 +50,6 @@ class Controller:
         self._heard_in_term = -1
         self.image = MetadataImage()
         self.committed = MetadataImage()
-        self._proposed: deque[MetadataImage] = deque()  # not committed yet, in order
 
     @classmethod
     def open(
@@ -174,7 +172,7 @@ class Controller:
                 offset = self.node.propose(encode_batch(typed, level))
             except NotLeader:  # It leads, and is handing over.
                 raise NotController from None
-            self._take(_replayed(self.image, [typed], offset, self.node.term))
+            self.image = _replayed(self.image, [typed], offset, self.node.term)
         return self.image.offset
 
     def ready(self, *, may_persist: bool = True, entries_max: int | None = None) -> Ready | None:
@@ -187,7 +185,6 @@ class Controller:
         if ready.snapshot is not None:
             self.node.snapshot_bytes = self.disk.snapshot_bytes
             self.image = self.committed = image_of(ready.snapshot)
-            self._proposed.clear()
             return True
         is_new = self._apply(ready.committed)
         self.forget_unless_leader()
@@ -197,7 +194,6 @@ class Controller:
         """Who leads no more decides from the committed image again, should it lead once more."""
         if self.node.leads is None:
             self.image = self.committed
-            self._proposed.clear()
 
     def filled(self, message: Message) -> Message | None:
         """The message as it goes out; None if what it was to carry is not there any more."""
@@ -229,7 +225,6 @@ class Controller:
         """
         self.node.resign()
         self.image = self.committed
-        self._proposed.clear()
 
     def add_voter(self, voter: Voter) -> None:
         """Begin to let an observer vote. Raises NotLeader or ChangeRefused."""
@@ -250,11 +245,7 @@ class Controller:
 
     def _changed(self, offset: int) -> None:
         """The entry is the quorum's own; the image moves past it all the same."""
-        self._take(_replayed(self.image, [], offset, self.node.term))
-
-    def _take(self, image: MetadataImage) -> None:
-        self.image = image
-        self._proposed.append(image)
+        self.image = _replayed(self.image, [], offset, self.node.term)
 
     def wants_snapshot(self, log_bytes_max: int) -> bool:
         """True if the log is longer than that and than the last snapshot, so that the cost of
@@ -284,24 +275,13 @@ class Controller:
         """Take part again; an only voter is leader again once `drive` or `advance` has won it."""
         self.node.resume()
 
-    def _foreseen(self, last: EntryBatch) -> MetadataImage | None:
-        """The image that was made when this batch was proposed here: it need not be made twice.
-
-        Offset and term together name one batch, in whatever log (Raft's log matching).
-        """
-        found = None
-        while self._proposed and self._proposed[0].offset <= last.last_offset:
-            found = self._proposed.popleft()
-        if found is not None and (found.offset, found.term) == (last.last_offset, last.term):
-            return found
-        return None
-
     def _apply(self, batches: Sequence[EntryBatch]) -> bool:
         """Replay committed batches into one new image, whatever their number."""
         if not batches:
             return False
-        last = batches[-1]
-        self.committed = self._foreseen(last) or _decoded(self.committed, batches)
+        # Not the image that was made when it was proposed: a record is what its bytes say, which
+        # leave out what the finalized level has no field for.
+        self.committed = _decoded(self.committed, batches)
         if self.committed.offset >= self.image.offset:
             self.image = self.committed
         return True

@@ -3,16 +3,13 @@
 What is counted are rows, since tests measure no time: 250 take about 5 ms.
 """
 
-from collections.abc import Callable, Sequence
-from pathlib import PurePath
-from random import Random
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 
 from data_plane.broker.metadata_host import ENTRIES_MAX
 from data_plane.broker.replica_table import MADE_PER_STEP
-from data_plane.log.memory_files import MemoryFiles
 from data_plane.metadata.brokers import ROWS_MAX
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
@@ -165,45 +162,6 @@ def test_a_batch_longer_than_a_slice_is_applied_whole() -> None:
     members.write(*topic_of(0, 2 * ENTRIES_MAX))
     members.run(1_000)
     assert [one for one in watched.changes if one] == [2 * ENTRIES_MAX]
-
-
-def unread(_entry: bytes) -> Sequence[object]:
-    raise AssertionError("it was made when it was proposed")
-
-
-def test_who_proposed_a_batch_does_not_make_its_image_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    files = MemoryFiles()
-
-    def opened() -> Controller:
-        return Controller.open(files, PurePath("/m"), voter_id=0, rng=Random(1))
-
-    controller = opened()
-    with monkeypatch.context() as patch:
-        patch.setattr("data_plane.metadata.controller.decode_record", unread)
-        for number in range(3):
-            controller.append(topic_of(number, 5))
-            foreseen = controller.image
-            if number:
-                controller.drive()
-                assert controller.committed is foreseen
-    again = opened()
-    assert again.committed.topics == controller.committed.topics
-
-
-def test_a_leader_that_could_not_write_foresees_nothing() -> None:
-    """What was proposed and lost is not taken for what stands at the same offset later."""
-    files = MemoryFiles()
-    controller = Controller.open(files, PurePath("/m"), voter_id=0, rng=Random(1))
-    controller.append(topic_of(0, 5))
-    controller.step_down()
-    controller.resume()
-    controller.drive()
-    controller.append(topic_of(1, 5))
-    controller.drive()
-    assert set(controller.committed.topics) == {"topic-1"}
-    assert controller.committed is controller.image
 
 
 def test_the_logs_of_a_large_topic_are_made_and_deleted_in_slices() -> None:
