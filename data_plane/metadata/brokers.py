@@ -299,7 +299,8 @@ def _restarted(
             return without(row, judge, dropped=own, is_restarted=is_restarted)
         lost = () if is_let_in else own
         after = without(row, judge, lost=lost, is_restarted=is_restarted)
-        if after.leader in unheard and record.broker_id in row.isr:
+        is_heard = after.leader == record.broker_id or after.leader not in unheard
+        if not is_heard and record.broker_id in row.isr:
             return kept_in_sync(row, after)
         return after
 
