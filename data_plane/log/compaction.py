@@ -209,6 +209,19 @@ class Compaction:
             if self._remove_drafts():
                 sync_directory(self._files, self._log.directory)
 
+    def allow_gaps(self, gaps_end: int) -> PurePath:
+        """A leader has compacted what is copied from it; return the file to sync with that.
+
+        Raises DiskFull, LogFailure.
+        """
+        state = self.state._replace(gaps_end=max(self.state.gaps_end, gaps_end))
+        try:
+            write_state(self._files, self._log.directory, state)
+        except OSError as error:
+            raise self._failure("copy", error) from error
+        self.state = state
+        return self._log.directory / NAME
+
     def truncate(self, end_offset: int) -> None:
         """The log ends at `end_offset` now; what is appended there has no gaps."""
         first_dirty, gaps_end, horizon_ms = self.state

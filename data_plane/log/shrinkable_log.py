@@ -36,6 +36,11 @@ class ShrinkableLog(AppendableLog):
             # Offsets that DeleteRecords had passed must not be given out again.
             self.reset_to(self.log_start_offset)
 
+    def _note_gaps(self, gaps_end: int) -> None:
+        """Recovery would take a gap that it does not know of for the end of the log."""
+        self._sync.mark_file(self.compaction.allow_gaps(gaps_end))
+        self._sync.mark_directory()
+
     def truncate_to(self, offset: int) -> None:
         """Cut the log so that it ends at `offset`, or before the batch that holds it.
 

@@ -156,7 +156,7 @@ class StagingLog(ReadableLog):
         """Take a leader's batches exactly as they are; write() follows.
 
         batches: not copied, to stay untouched until write(). leader_epoch: of the leader that sent
-        them. Raises CorruptBatch, the log then unchanged.
+        them. Raises CorruptBatch, DiskFull or LogFailure, the log then unchanged.
         """
         self._now_ms = now_ms
         found = list(
@@ -167,6 +167,7 @@ class StagingLog(ReadableLog):
                 leader_epoch=leader_epoch,
             )
         )
+        self._look_for_gaps([header for _, header in found])
         for at, header in found:
             batch = batches[at : at + header.size_bytes]
             if header.producer_id >= 0:
@@ -184,6 +185,20 @@ class StagingLog(ReadableLog):
             self._staged_bytes += header.size_bytes
             self._staged_end = header.next_offset
             self._staged_epoch = header.partition_leader_epoch
+
+    def _look_for_gaps(self, headers: list[BatchHeader]) -> None:
+        """Have it known before they are written that the leader's compaction left gaps in them."""
+        end, gaps_end = self._staged_end, 0
+        for header in headers:
+            if header.base_offset > end:
+                gaps_end = header.base_offset
+            end = header.next_offset
+        if gaps_end:
+            self._note_gaps(gaps_end)
+
+    def _note_gaps(self, gaps_end: int) -> None:
+        """Below `gaps_end` offsets may be missing; the layer that knows of compaction keeps it."""
+        raise NotImplementedError
 
     def _note_replicated(self, batch: memoryview, header: BatchHeader, now_ms: int) -> None:
         before = self._producers.note(

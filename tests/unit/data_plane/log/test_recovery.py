@@ -396,3 +396,25 @@ def test_a_snapshot_of_a_history_that_was_cut_off_is_never_used() -> None:
     known = log.producers.get(9)
     assert known is not None
     assert [batch.base_offset for batch in known.batches] == [0, 2, 4]
+
+
+@pytest.mark.parametrize("is_power_lost", [False, True])
+def test_gaps_that_a_leader_has_compacted_survive_in_a_follower(is_power_lost: bool) -> None:
+    """A follower compacts nothing itself: that offsets may be missing it knows by its leader alone.
+
+    Method: a leader's batches, one in the middle left out, copied, synced and opened again.
+    """
+    leader = filled(memory_files(), 6)
+    batches = read_all(leader)
+    files = memory_files()
+    log = new_log(files, CONFIG)
+    for batch in (*batches[:2], *batches[3:]):
+        log.stage_replicated(memoryview(batch), leader_epoch=leader.leader_epoch, now_ms=NOW_MS)
+        log.write()
+    assert log.log_end_offset == leader.log_end_offset
+    sync(log)
+    if is_power_lost:
+        files.crash(random.Random(1))
+    again = reopen(files, CONFIG)
+    assert read_all(again) == [*batches[:2], *batches[3:]]
+    assert again.log_end_offset == again.synced_offset == leader.log_end_offset
