@@ -4,7 +4,7 @@ from tests.simulation.bank import BANK, stored_seeds
 from tests.simulation.plants import Planted, Shown, look_for, said_without_bug
 from tests.simulation.worlds import CLUSTER
 
-CLUSTER_WORLDS, CLUSTER_SHARES = 200, 4
+CLUSTER_WORLDS, CLUSTER_SHARES = 44, 4  # A world costs about 3 s of CPU; `make sim` has the rest.
 QUORUM_WORLDS = 24
 # Where a change of the brokers has shifted what seeds do, a bug is looked for in so many more.
 SHIFTED_WORLDS_MAX = 16

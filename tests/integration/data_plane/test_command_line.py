@@ -4,6 +4,7 @@ import json
 import signal
 import urllib.error
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,7 @@ def test_metrics_count_what_moved(start_broker: Starter) -> None:
     assert values["ottla_topics"] == "1"
     assert values["ottla_partition_replicas"] == "1"
     assert values["ottla_offline_partitions"] == "0"
-    assert page(port, "/ready") == "ready\n"
+    assert page(port, "/ready") == f"ready {version('ottla')}\n"
     with pytest.raises(urllib.error.HTTPError) as caught:
         page(port, "/secrets")
     assert caught.value.code == 404

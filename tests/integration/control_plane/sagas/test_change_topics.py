@@ -38,7 +38,7 @@ def test_a_topic_becomes_available_with_one_report(world: World, cluster_id: uui
     assert made.configs == {
         "cleanup.policy": "delete",
         "retention.ms": str(24 * HOUR_MS),
-        "min.insync.replicas": "1",  # by override: it is raised once a growing plan has its replicas
+        "min.insync.replicas": "1",  # raised once a growing plan has its replicas
     }
 
 
