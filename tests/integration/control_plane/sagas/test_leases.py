@@ -101,7 +101,9 @@ def test_a_report_between_look_and_wait_is_not_lost(world: World) -> None:
             reported.append(world.report())
 
     # The engine looks in a transaction that began before; what it reads first is the old state.
-    step = SAGAS[operations.PROVISION].steps[4]
+    names = [each.name for each in SAGAS[operations.PROVISION].steps]
+    at = names.index("await_ready")
+    step = SAGAS[operations.PROVISION].steps[at]
 
     def await_ready(context: StepContext) -> Output:
         try:
@@ -109,7 +111,7 @@ def test_a_report_between_look_and_wait_is_not_lost(world: World) -> None:
         finally:
             report_meanwhile("do await_ready: before effect")
 
-    world.sagas = {**SAGAS, operations.PROVISION: _with_step(4, Step(await_ready))}
+    world.sagas = {**SAGAS, operations.PROVISION: _with_step(at, Step(await_ready))}
     world.run(operation_id)  # the clock stands still
     assert reported == [[operation_id]]
     assert world.operation(operation_id).state == OperationState.SUCCEEDED
