@@ -149,6 +149,21 @@ def test_what_a_restart_costs(
     assert now.leader_epoch == row.leader_epoch + 1
 
 
+def test_a_new_controller_that_has_heard_of_nobody_gives_its_own_broker_a_new_leader_epoch() -> (
+    None
+):
+    """It is let in at once and goes on leading, but as another: records of the incarnation before
+    that only followers hold must not pass for its own (durability.md 3)."""
+    image = with_topics(cluster(broker(1), broker(2), broker(3)), topic("a", 1, 3))
+    row = dataclasses.replace(image.topics["a"].partitions[0], isr=(1, 2, 3), leader=1)
+    image = after(image, Decision(None, [row]))
+    decision = decide_register_broker(
+        scope_of(image), incarnation(1), next_offset=9, unheard={1, 2, 3}
+    )
+    now = after(image, decision).topics["a"].partitions[0]
+    assert (now.leader, now.leader_epoch) == (1, row.leader_epoch + 1)
+
+
 @pytest.mark.parametrize("kind", list(RestartKind))
 def test_alone_a_broker_leads_again_whatever_happened(kind: RestartKind) -> None:
     image = with_topics(
