@@ -17,7 +17,7 @@ def test_an_addon_becomes_available(world: World) -> None:
     began = world.now
     ended = world.settle(operation.id)
     assert (ended.state, ended.reason) == (OperationState.SUCCEEDED, "")
-    assert ended.steps_done == ended.steps_total == 8
+    assert ended.steps_done == ended.steps_total == 10
     assert world.addon(addon.id).state == AddonState.PROVISIONED
     assert world.cluster(addon.id).state == ClusterState.AVAILABLE
     with world.sessions.begin() as session:
