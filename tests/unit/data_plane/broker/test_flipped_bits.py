@@ -192,7 +192,8 @@ def part_with(whole: MemoryFiles, path: PurePath) -> tuple[Judge, MemoryFiles]:
         return quorum_said, copied(whole, METADATA)
     if path.parent == ROOT / KEY.directory_name:
         return log_said, copied(whole, path.parent)
-    return root_said, copied(whole, ROOT, ROOT / LOST.directory_name)
+    # A partition's directory without files would be one whose creation a kill cut off.
+    return root_said, copied(whole, ROOT, *(ROOT / key.directory_name for key in (KEY, LOST)))
 
 
 def copied(whole: MemoryFiles, *directories: PurePath) -> MemoryFiles:

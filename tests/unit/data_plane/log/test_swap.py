@@ -200,4 +200,6 @@ def test_a_damaged_state_file_allows_gaps_and_a_missing_one_does_not() -> None:
     write_state(files, DIRECTORY, state)
     assert read_state(files, DIRECTORY) == state
     files.open(DIRECTORY / NAME).content[9] ^= 1
+    assert read_state(files, DIRECTORY) == state, "one bit is put right"
+    files.open(DIRECTORY / NAME).content[9] ^= 2
     assert read_state(files, DIRECTORY) == CompactionState(0, ANYWHERE)

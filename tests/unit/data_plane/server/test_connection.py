@@ -78,7 +78,7 @@ class Wire:
     def __init__(self, limits: Limits | None = None) -> None:
         self.world = World()
         self.world.create_topic("t")
-        clock = Clock(lambda: self.world.now_ms / 1000, lambda: 0.0)
+        clock = Clock(*[lambda: self.world.now_ms / 1000] * 2)
         self.turns = Turns(self.world.broker, clock)
         self.transport = FakeTransport()
         self.left = 0

@@ -58,7 +58,6 @@ def test_what_comes_behind_an_offender_waits_and_is_then_answered(timers: Timers
     assert wire.answered() == [1]
     assert not wire.transport.reads(), "the kernel pushes back from here"
     wire.world.now_ms += 20_000
-    wire.turns.clock.follow_wall()
     timers.calls.clear()
     unmute()
     assert wire.answered() == [1, 2, 3]
