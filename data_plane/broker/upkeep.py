@@ -192,7 +192,7 @@ class Upkeep:
                 )
             )
             self._kept.mark_unsynced(partition)
-        run.groups_done += 1
+            run.groups_done += 1  # A swap that was not finished must not stay for the next start.
         self._swap_next(run)
 
     def _end(self, run: "_Run", refusal: str = "") -> None:

@@ -8,6 +8,7 @@ from data_plane.log.clean_job import CleanJob
 from data_plane.log.failures import DamagedLog
 from data_plane.log.files import Files
 from data_plane.metadata.image import TOPIC_RESOURCE
+from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.delete_topics import DeleteTopicsRequest
 from data_plane.protocol.messages.incremental_alter_configs import (
     APPEND,
@@ -352,3 +353,36 @@ def test_a_stop_in_the_middle_of_a_swap_is_clean() -> None:
     log = world.broker.partition("t", 0).log
     names = world.files.list_names(log.directory)
     assert not [n for n in names if n.endswith((".cleaned", ".swap"))]
+
+
+def test_a_replica_that_changes_its_role_in_the_middle_of_a_swap_leaves_none_behind() -> None:
+    """The next start would finish it, over whatever the log has become by then.
+
+    Method: the role changes behind each piece of work that is done off the loop, the last too.
+    """
+    steps = 0
+    while True:
+        world = World()
+        cleaner = held(world)
+        world.executor.is_held = True
+        cleaner.finish()
+        if not all(is_step_done(world) for _ in range(steps)):
+            break
+        partition = world.broker.partition("t", 0)
+        partition.leave(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        world.executor.run()
+        names = world.files.list_names(partition.log.directory)
+        assert not [n for n in names if n.endswith((".cleaned", ".swap"))], steps
+        steps += 1
+    assert steps > 3
+
+
+def is_step_done(world: World) -> bool:
+    """Have one piece of work done off the loop; False if there is none."""
+    if not world.executor.waiting:
+        return False
+    work, done = world.executor.waiting.pop(0)
+    for one in work:
+        one()
+    done(None)
+    return True
