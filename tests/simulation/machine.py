@@ -31,6 +31,7 @@ from data_plane.raft.codec import decode_message, encode_message
 from data_plane.raft.messages import SEEDS, Message
 from data_plane.replication.waiting import Parked
 from data_plane.security.principals import ANONYMOUS
+from data_plane.server.clock import Clock
 from data_plane.server.quorum_thread import QuorumFront, QuorumThread
 from tests.simulation.clock import NodeClock, Schedule
 from tests.simulation.disk import DiskQueue, SimulatedDisk
@@ -128,6 +129,7 @@ class Machine:
         self.directory_id = directory_id
 
     def _start(self) -> None:
+        self._time = self._process_clock()
         self._armed_ms = self._told_controller_id = None
         self._is_opening = self.is_stopping = False
         config, self.log_dir = open_log_dir(
@@ -299,9 +301,17 @@ class Machine:
 
     # --- turns ---------------------------------------------------------------------------------
 
+    def _process_clock(self) -> Clock:
+        """The broker's own over this machine's; the half lets no millisecond be rounded away."""
+        clock = self.clock
+        return Clock(
+            wall=lambda: (EPOCH_MS + clock.wall_ms() + 0.5) / 1000,
+            elapsed=lambda: clock.monotonic_ms() / 1000,
+        )
+
     def now_ms(self) -> int:
-        """The broker's clock: the wall's time."""
-        return EPOCH_MS + self.clock.wall_ms()
+        """The broker's clock."""
+        return self._time.now_ms()
 
     def act(self, act: Act) -> None:
         """Something on the broker's loop, in a turn of its own; later if the process is paused."""
@@ -374,7 +384,10 @@ class Machine:
         if due_ms == self._armed_ms and self.broker is not None:
             self._armed_ms = None
             self.peers.look()
-            self.broker.tick(self.now_ms())
+            self._time.follow_wall()
+            now_ms = self.now_ms()
+            self.broker.look_at_wall(now_ms, self._time.wall_ms())
+            self.broker.tick(now_ms)
 
     # --- the quorum's thread -------------------------------------------------------------------
 

@@ -24,7 +24,10 @@ from data_plane.protocol.messages.allocate_producer_ids import AllocateProducerI
 from data_plane.protocol.records.batch import BATCH_HEADER, header_from_fields
 from data_plane.replication.partition import Partition
 from data_plane.replication.waiting import Parked
+from data_plane.server.clock import Clock
 from tests.simulation.plants import Plant, Planted
+
+JUMP_MS_MIN = 500  # No wall clock drifts so far from a broker's own in a world.
 
 # --- any coordinator -----------------------------------------------------------------------------
 
@@ -58,6 +61,18 @@ def loaded_to_watermark_only(plant: Plant) -> None:
             self._load_offset = self.partition.log.log_end_offset
 
     plant.replace(ShardHost, "_load", short)
+
+
+def wall_clock_followed(plant: Plant) -> None:
+    """Sessions and all else are timed by a clock that anybody may set."""
+    now_ms = Clock.now_ms
+
+    def jumping(self: Clock) -> int:
+        if abs(self.wall_ms() - now_ms(self)) > JUMP_MS_MIN:
+            plant.bites()
+        return self.wall_ms()
+
+    plant.replace(Clock, "now_ms", jumping)
 
 
 # --- transactions --------------------------------------------------------------------------------
@@ -214,6 +229,7 @@ def producer_ids_given_twice(plant: Plant) -> None:
 BANK = (
     Planted("coordinator answers before committed", answered_before_committed),
     Planted("coordinator loads to the watermark only", loaded_to_watermark_only),
+    Planted("wall clock followed", wall_clock_followed),
     Planted("transaction marker lost", marker_lost),
     Planted("transaction completes before all markers", completed_before_all_markers),
     Planted("markers before the decision is committed", ended_before_decision_is_committed),

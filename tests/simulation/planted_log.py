@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from data_plane.broker.upkeep import Upkeep
 from data_plane.log import partition_log, recovery, shrinkable_log, side_files
 from data_plane.log.failures import LogFailure
 from data_plane.log.leader_epochs import LeaderEpochs
@@ -199,6 +200,22 @@ def late_marker_taken(plant: Plant) -> None:
     plant.replace(ProducerStates, "check_marker", lenient)
 
 
+# --- compaction ----------------------------------------------------------------------------------
+
+
+def swap_left_by_role_change(plant: Plant) -> None:
+    """A last swap counts as finished although its replica has another role, and was left alone."""
+    synced = Upkeep._synced
+
+    def hasty(self: Upkeep, run: Any, error: BaseException | None) -> None:
+        if error is None and run.partition.is_gone:
+            plant.bites()
+            run.groups_done += 1
+        synced(self, run, error)
+
+    plant.replace(Upkeep, "_synced", hasty)
+
+
 BANK = (
     Planted("torn tail kept", torn_tail_kept),
     Planted("recovered tail not synced", recovered_tail_not_synced),
@@ -212,4 +229,5 @@ BANK = (
     Planted("start of deleted records forgotten", deleted_start_not_noted),
     Planted("zombie producer not fenced", zombie_producer_not_fenced),
     Planted("late marker taken", late_marker_taken),
+    Planted("swap left behind by a change of role", swap_left_by_role_change),
 )
