@@ -184,10 +184,11 @@ class Compaction:
 
     def end(self, job: CleanJob, result: CleanResult | None, *, refusal: str = "") -> None:
         """The run is over; without a result its drafts go. refusal: never to be tried again."""
-        self.refusal = refusal or self.refusal
         if self.run is not job:
-            self._remove_drafts()  # Those that the cleaner wrote after `drop`.
+            # Drafts that the cleaner wrote after `drop`. What it read was cut, so it proves nothing.
+            self._remove_drafts()
             return
+        self.refusal = refusal or self.refusal
         if result is None:
             self.drop()
             return

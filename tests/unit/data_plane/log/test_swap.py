@@ -5,6 +5,7 @@ import random
 import pytest
 
 from data_plane.log.cleaner import clean
+from data_plane.log.failures import DamagedLog
 from data_plane.log.memory_files import MemoryFiles, PowerCut
 from data_plane.log.partition_log import PartitionLog
 from data_plane.log.swap import ANYWHERE, NAME, CompactionState, read_state, write_state
@@ -175,6 +176,28 @@ def test_what_shortens_the_log_drops_the_run_under_way() -> None:
         sync(log)
         files.crash()
         assert batches_of(reopen(files, CONFIG, was_clean=act == "close")) == before
+
+
+def test_a_run_whose_log_was_cut_under_it_is_no_reason_to_leave_the_log_alone() -> None:
+    """A follower's truncation changes what the cleaner is reading: it takes that for damage."""
+    files = memory_files()
+    log, _ = random_log(files, random.Random(3))
+    job = log.compaction.plan(NOW_MS, log.log_end_offset)
+    assert job is not None
+    middle = log.segments[1]
+    assert middle.next_offset - middle.base_offset > 1
+    log.truncate_to(middle.next_offset - 1)
+    with pytest.raises(DamagedLog) as found:
+        clean(files, job)
+    log.compaction.end(job, None, refusal=found.value.message)
+    assert not log.compaction.refusal
+    while len(log.segments) < 3:
+        append(log, client_batch())
+        log.roll()
+    again = log.compaction.plan(NOW_MS, log.log_end_offset)
+    assert again is not None
+    log.compaction.end(again, None, refusal="it is damaged indeed")
+    assert not log.compaction.urgency(NOW_MS, log.log_end_offset)
 
 
 def test_gaps_are_allowed_only_where_compaction_was() -> None:
