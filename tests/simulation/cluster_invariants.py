@@ -300,8 +300,8 @@ class ClusterInvariants:
             oracle = self.oracle(name, row.partition_index)
             for machine in machines:
                 if machine.number in row.replicas:
-                    assert machine.broker is not None, "all are up"
-                    self._judge_replica(machine.number, log_of(machine.broker, row), name, oracle)
+                    log = used_log(machine, name, row)
+                    self._judge_replica(machine.number, log, name, oracle)
             self._judge_values((name, row.partition_index), oracle)
 
     def _judge_replica(
@@ -333,6 +333,15 @@ class ClusterInvariants:
 
 def log_of(broker: Broker, row: PartitionRecord) -> PartitionLog | None:
     return broker.log_dir.open_logs().get(PartitionKey(row.topic_id, row.partition_index))
+
+
+def used_log(machine: Machine, topic: str, row: PartitionRecord) -> PartitionLog | None:
+    """A replica's log as of its next use: what a broker leads is opened at the first one."""
+    assert machine.broker is not None, "all are up"
+    log = log_of(machine.broker, row)
+    if log is None and row.leader == machine.number:
+        log = machine.broker.partition(topic, row.partition_index).log
+    return log
 
 
 def check_durable(machine: Machine, kept: Kept) -> None:
