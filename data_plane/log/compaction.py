@@ -185,7 +185,7 @@ class Compaction:
     def end(self, job: CleanJob, result: CleanResult | None, *, refusal: str = "") -> None:
         """The run is over; without a result its drafts go. refusal: never to be tried again."""
         if self.run is not job:
-            # Drafts that the cleaner wrote after `drop`. What it read was cut, so it proves nothing.
+            # The cleaner wrote drafts after `drop`; what it read was cut and proves nothing.
             self._remove_drafts()
             return
         self.refusal = refusal or self.refusal
