@@ -74,7 +74,9 @@ final class DataCommands {
         all.putAll(common);
         all.put(ProducerConfig.ACKS_CONFIG, "all");
         all.put(ProducerConfig.LINGER_MS_CONFIG, 20);
-        all.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, 30000);
+        // A JVM on a starved machine needs half a minute for its first TLS handshake alone.
+        all.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, 120000);
+        all.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, 120000);
         all.put(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, 20000);
         return new KafkaProducer<>(all, new ByteArraySerializer(), new ByteArraySerializer());
     }
@@ -90,6 +92,8 @@ final class DataCommands {
 
     private static void write(KafkaProducer<byte[], byte[]> producer, List<ProducerRecord<byte[], byte[]>> records)
         throws Exception {
+        // Without metadata each send would wait out max.block.ms, one after the other, and say nothing.
+        producer.partitionsFor(records.get(0).topic());
         List<Future<RecordMetadata>> sent = new ArrayList<>();
         for (ProducerRecord<byte[], byte[]> record : records) sent.add(producer.send(record));
         producer.flush();
