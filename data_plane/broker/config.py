@@ -84,7 +84,7 @@ class Limits:
     response_bytes_max: int = 256 * 1024 * 1024  # held for all clients together
     stalled_ms_max: int = 5_000  # a client that takes nothing, while others need the room
     # As long as clients wait themselves (librdkafka and Java 30 s): a JVM that is starved of
-    # computing time needs more than ten for its first, and hung up on it begins anew, for ever.
+    # computing time needs more than ten for its first, and hung up on it has to begin anew.
     handshake_ms_max: int = 30_000
     handshakes_max: int = 256  # TLS handshakes under way
     handshakes_waiting_max: int = 4_096
