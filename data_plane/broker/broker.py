@@ -25,6 +25,7 @@ from data_plane.broker.producer_id_blocks import ProducerIdBlocks
 from data_plane.broker.replica_table import ReplicaTable
 from data_plane.broker.static_configs import static_configs
 from data_plane.broker.upkeep import Upkeep
+from data_plane.broker.watermark_cycle import WatermarkCycle
 from data_plane.coordinator.groups_shard import GroupsShard
 from data_plane.coordinator.transactions_shard import TransactionsShard
 from data_plane.log.disk_space import DiskMark
@@ -142,6 +143,13 @@ class Broker:
             now_ms=now_ms,
         )
         self._partitions.start(self.image)
+        self._watermarks = WatermarkCycle(
+            log_dir,
+            executor,
+            rows=self._partitions.high_watermarks,
+            on_failure=on_failure,
+            now_ms=now_ms,
+        )
         metadata.attach(self._on_image, self._run_woken)
 
     def recover(self) -> Iterator[object]:
@@ -314,6 +322,7 @@ class Broker:
         try:
             self._look_after_disk(now_ms)
             self._mark_time(now_ms)
+            self._watermarks.tick(now_ms)
             self._upkeep.step(
                 now_ms, self.dates.deletion_ms(now_ms)
             )  # Before anybody stages: it rolls segments.
@@ -482,6 +491,7 @@ class Broker:
         self._upkeep.close()
         with suppress(OSError):
             self.log_dir.mark_time(self.dates.deletion_ms(self.now_ms))()
+        self._watermarks.close()
         self.log_dir.close(is_clean=True)
 
     def open_partitions(self) -> Sequence[Partition]:

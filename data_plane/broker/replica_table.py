@@ -17,6 +17,7 @@ from data_plane.log.log_config import LogConfig, log_config_from_topic
 from data_plane.log.log_dir import LogDir, NewPartition
 from data_plane.log.manifest import PartitionKey
 from data_plane.log.partition_log import PartitionLog
+from data_plane.log.watermarks import Row
 from data_plane.metadata.commit_rules import Judges
 from data_plane.metadata.configs import BROKER_CONFIGS, TOPIC_CONFIGS
 from data_plane.metadata.effective_configs import ConfigScope
@@ -78,7 +79,7 @@ class ReplicaTable:
         self._to_delete: dict[PartitionKey, None] = {}  # a start deletes what is left of these
         self.has_deleted = False  # something since `Broker` looked; its files are to be unlinked
         self._to_look_at: dict[Key, None] = {}  # brokers or settings changed, the row did not
-        self._high_watermarks: dict[Key, int] = {}  # as known in the role before
+        self._high_watermarks: dict[Key, int] = {}  # known in the role, or the run, before
         self._leaderless: set[Key] = set()  # of the replicas here
         self.has_news = True  # `ends` may say something else than before
         self.awaited = AwaitedFetches()
@@ -167,7 +168,25 @@ class ReplicaTable:
             [key for key in self._log_dir.partitions() if key not in wanted]
         )
         self._create(list(wanted.values()))
+        stored = self._log_dir.watermarks.stored
+        self._high_watermarks = {
+            (new.topic, key.partition_index): stored[key]
+            for key, new in wanted.items()
+            if key in stored
+        }
         self._follow_all(image.topics.values())
+
+    def high_watermarks(self) -> list[Row]:
+        """What is known to be committed of every replica here; about 2 ms for 10,000."""
+        replicas: list[Partition | Follower] = [*self._open.values(), *self._followers.values()]
+        rows = [(one.topic_id, one.index, one.high_watermark) for one in replicas]
+        topics = self.image.topics
+        rows += [
+            (topics[topic].topic_id, index, offset)
+            for (topic, index), offset in self._high_watermarks.items()
+            if topic in topics
+        ]
+        return [row for row in rows if row[2] > 0]
 
     def config_of(self, key: PartitionKey) -> LogConfig:
         """The settings of a partition the image knows."""
@@ -277,6 +296,7 @@ class ReplicaTable:
             self._follow(key, row)
         elif was is not None and me in was.replicas:
             self._drop_follower(key)
+            self._high_watermarks.pop(key, None)
             gone = PartitionKey(topic.topic_id, row.partition_index)
             self._to_make.pop(gone, None)
             self._log_dir.delete_partitions([gone])
@@ -348,7 +368,14 @@ class ReplicaTable:
             return
         kept, _ = self._opened_log(topic, row, now_ms)
         follower = Follower(
-            topic.name, topic.topic_id, row, kept, self._high_watermarks.pop(key, 0)
+            topic.name,
+            topic.topic_id,
+            row,
+            kept,
+            self._high_watermarks.pop(key, 0),
+            lambda end: self._log_dir.watermarks.lower(
+                {PartitionKey(topic.topic_id, row.partition_index): end}
+            ),
         )
         follower.apply(row, self._mode_of(topic.name, row))
         self._followers[key] = follower

@@ -1,7 +1,7 @@
 """One data directory: a locked root with an identity and a directory per partition.
 
     meta.json  meta.copy.json  lock  running  clean-shutdown  io-failure  ballast
-    partitions.manifest  time-mark
+    partitions.manifest  high-watermarks  time-mark
     <topic id>-<partition>/          00000000000000000000.log .index .timeindex ...
     <topic id>-<partition>.deleted/  renamed away, unlinked off the loop
 
@@ -9,7 +9,7 @@ A damaged or missing partition is quarantined; it never stops the broker and is 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import PurePath
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from data_plane.log.restart import RestartKind
 from data_plane.log.segment import DELETED, FULL, LOG
 from data_plane.log.sync import FDATASYNC_FILES_MAX
 from data_plane.log.time_mark import read_time_mark, write_time_mark
+from data_plane.log.watermarks import Watermarks
 from data_plane.protocol.errors import UnknownTopicOrPartition
 
 LOCK_NAME = "lock"
@@ -75,6 +76,7 @@ class LogDir:
         self.manifest = Manifest(files, root)
         if self.manifest.damaged_lines:
             logger.warning("%s: %d damaged", root / MANIFEST_NAME, self.manifest.damaged_lines)
+        self.watermarks = Watermarks(files, root)
         self.quarantined: dict[PartitionKey, str] = {}
         self._logs: dict[PartitionKey, PartitionLog] = {}
         self._closed_bytes: dict[PartitionKey, int] = {}  # sizes of partitions not open
@@ -187,6 +189,7 @@ class LogDir:
         if not missing:
             return
         directories = [self._directory(partition.key) for partition in missing]
+        self.watermarks.forget([partition.key for partition in missing])
         try:
             for directory in directories:
                 create_log(self.files, directory)
@@ -235,7 +238,16 @@ class LogDir:
         self._logs[key] = log
         log.wall_ahead_ms = self._wall_ahead_ms
         self._closed_bytes.pop(key, None)
+        if self._is_recovered:
+            self._lower_watermarks([key])
         return log
+
+    def _lower_watermarks(self, keys: Iterable[PartitionKey]) -> None:
+        """What a stop took from logs was not committed, or is no more; other records may follow."""
+        stored = self.watermarks.stored
+        ends = {key: self._logs[key].log_end_offset for key in keys if key in self._logs}
+        if any(stored.get(key, 0) > end for key, end in ends.items()):
+            self.watermarks.lower(ends)
 
     def recover(
         self, config_of: Callable[[PartitionKey], LogConfig], *, now_ms: int
@@ -256,6 +268,7 @@ class LogDir:
                 syncs.run()
             yield key
         syncs.run()
+        self._lower_watermarks(self.partitions())
         self._is_recovered = True
         restart.clear_failure(self.files, self.root)
         if self.restart_kind is RestartKind.POWER_LOSS:

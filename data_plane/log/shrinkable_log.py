@@ -18,7 +18,7 @@ from data_plane.log.log_config import LogConfig
 from data_plane.log.producer_state import ProducerStates
 from data_plane.log.recovery import LoadedLog
 from data_plane.log.segment import DELETED, LOG, SUFFIXES, Segment, segment_path
-from data_plane.log.side_files import newest_snapshot, remove_snapshots
+from data_plane.log.side_files import DRAFT, newest_snapshot, remove_snapshots
 from data_plane.log.swap import DRAFT_INDEXES, draft_path, swap_path
 from data_plane.log.txn_rebuild import replay_segment
 from data_plane.protocol.errors import OffsetOutOfRange
@@ -61,7 +61,7 @@ class ShrinkableLog(AppendableLog):
         if found is not None:
             position, end = found[0], min(offset, found[1].base_offset)
         try:
-            self._lower_recovery_point(end)
+            self._lower_recovery_point(end, log_start_offset=min(self.log_start_offset, end))
             self._remove_segments_from(kept)
             last.truncate(position, end)
             remove_snapshots(self._files, self.directory, above=end)
@@ -75,14 +75,21 @@ class ShrinkableLog(AppendableLog):
         self._reload_producers()
 
     def reset_to(self, offset: int) -> None:
-        """Drop every record and begin anew at `offset`. Raises LogFailure."""
+        """Drop every record and begin anew at `offset`. Raises LogFailure.
+
+        One segment is there at any time: a log without any is lost, which nothing undoes.
+        """
         assert not self._staged, "a truncation belongs between turns"
         self.compaction.drop()
+        path = segment_path(self.directory, offset, LOG)
+        draft = path.with_name(path.name + DRAFT)
         try:
-            self._lower_recovery_point(0)
-            self._remove_segments_from(0)
+            self._lower_recovery_point(0, log_start_offset=offset)
+            self._remove_segments_from(1)
             remove_snapshots(self._files, self.directory, below=2**63 - 1)
-            self._files.open(segment_path(self.directory, offset, LOG), create=True)
+            self._files.open(draft, create=True).truncate(0)
+            self._files.rename(draft, path)
+            self._remove_segments_from(0, kept=path)
         except OSError as error:
             raise LogFailure(self.directory, "reset", error) from error
         self._begin_segment(offset)
@@ -93,23 +100,26 @@ class ShrinkableLog(AppendableLog):
         self.log_start_offset = offset
         self._end_at(offset)
 
-    def _lower_recovery_point(self, offset: int) -> None:
+    def _lower_recovery_point(self, offset: int, *, log_start_offset: int) -> None:
         """Before bytes go, durably stop claiming them: recovery takes their lack for damage."""
         if offset < self._recovery_point:
             self._recovery_point = offset
-            checkpoint = Checkpoint(offset, min(self.log_start_offset, offset))
+            checkpoint = Checkpoint(offset, log_start_offset)
             write_checkpoint(self._files, self.directory, checkpoint).sync()
             self._files.sync_directory(self.directory)
 
-    def _remove_segments_from(self, first: int) -> None:
-        """Remove the last segments, the very last first, so that each crash leaves a prefix."""
+    def _remove_segments_from(self, first: int, *, kept: PurePath | None = None) -> None:
+        """Remove the last segments, the very last first, so that each crash leaves a prefix.
+
+        kept: a file that another segment has by now.
+        """
         while len(self._segments) > first:
             segment = self._segments.pop()
             self._bases.pop()
             for suffix in reversed(SUFFIXES):
                 path = segment_path(self.directory, segment.base_offset, suffix)
                 self._sync.forget(path)
-                if self._files.exists(path):
+                if path != kept and self._files.exists(path):
                     self._files.remove(path)
 
     def _end_at(self, end: int) -> None:

@@ -7,6 +7,7 @@ no other reason, and never below its own high watermark unless the controller ha
 partition is RECOVERING: then it stops and keeps its files (durability.md 3).
 """
 
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +22,12 @@ SYNCED_SESSION: Final = "synced"  # rack id of the fetches whose offsets are syn
 PLAIN_SESSION: Final = ""
 UNKNOWN: Final = -1
 
+Lower = Callable[[int], None]
+
+
+def never_kept(_offset: int) -> None:
+    """No watermark of this replica is on disk."""
+
 
 class Stopped(Exception):
     """This replica may not go on copying; the text says why, for a person."""
@@ -33,6 +40,7 @@ class Follower:
     """
 
     __slots__ = (
+        "_lower",
         "commit_mode",
         "high_watermark",
         "index",
@@ -52,12 +60,17 @@ class Follower:
         row: PartitionRecord,
         log: PartitionLog,
         high_watermark: int,
+        lower: Lower = never_kept,
     ) -> None:
+        """high_watermark: a lower bound of it. lower: before the log is cut below what was
+        committed, see to it durably that no start finds more than this; raises LogFailure.
+        """
         self.topic = topic
         self.index = row.partition_index
         self.topic_id = topic_id
         self.log = log
         self.high_watermark = max(log.log_start_offset, min(high_watermark, log.log_end_offset))
+        self._lower = lower
         self.is_gone = False
         self.apply(row, row.commit_mode)
 
@@ -188,10 +201,12 @@ class Follower:
         if ours.leader_epoch == leader_epoch or ours.end_offset < 0:
             end = min(end, leader_end)
         end = max(min(end, log.log_end_offset), log.log_start_offset)
-        if end < self.high_watermark and not self.is_recovering:
-            raise Stopped(
-                f"the leader's epoch {leader_epoch} ended at {leader_end}, below the high "
-                f"watermark {self.high_watermark}"
-            )
+        if end < self.high_watermark:
+            if not self.is_recovering:
+                raise Stopped(
+                    f"the leader's epoch {leader_epoch} ended at {leader_end}, below the high "
+                    f"watermark {self.high_watermark}"
+                )
+            self._lower(end)
         log.truncate_to(end)
         self.high_watermark = min(self.high_watermark, log.log_end_offset)

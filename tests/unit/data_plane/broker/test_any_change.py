@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import pytest
 
+from data_plane.broker.watermark_cycle import INTERVAL_MS
+from data_plane.log.log_config import LogConfig
 from data_plane.log.manifest import PartitionKey
 from data_plane.log.memory_files import MemoryFiles, PowerCut
 from data_plane.protocol.errors import ErrorCode
@@ -48,6 +50,7 @@ class Story:
         self.create(world, GONE)
         self.produce(world, 5)
         self.commit(world, 3)
+        world.sleep(INTERVAL_MS)
         self.delete(world, GONE)
         world.alter_topic(KEPT, retention_ms="86400000")
         self.produce(world, 3)
@@ -55,6 +58,7 @@ class Story:
         world = World(files=self.files, offsets_topic_num_partitions="2")
         world.settle()
         self.produce(world, 3)
+        world.sleep(INTERVAL_MS)
         self.commit(world, 7)
 
     def create(self, world: World, name: str, **configs: str) -> None:
@@ -131,8 +135,17 @@ def test_what_was_told_is_there_and_nothing_is_lost(part: int, has_power: bool) 
             assert world.broker.image.topic(name) is not None, told
         known = {topic.topic_id for topic in world.broker.image.topics.values()}
         assert {key.topic_id for key in world.broker.log_dir.partitions()} <= known, told
+        check_watermarks(world, told)
         check_records(world, story, told)
         check_commit(world, story, told)
+
+
+def check_watermarks(world: World, told: str) -> None:
+    """None is above what its log has kept."""
+    log_dir = world.broker.log_dir
+    for key, watermark in log_dir.watermarks.stored.items():
+        log = log_dir.open_partition(key, LogConfig(), now_ms=world.now_ms)
+        assert watermark <= log.log_end_offset, (told, key)
 
 
 def check_records(world: World, story: Story, told: str) -> None:

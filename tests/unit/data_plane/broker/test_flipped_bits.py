@@ -46,8 +46,8 @@ KINDS = [RestartKind.CLEAN, RestartKind.PROCESS_CRASH, RestartKind.POWER_LOSS]  
 NAMES = {
     "meta.json", "meta.copy.json", "running", "clean-shutdown", "io-failure", "partitions.manifest",
     "quorum-state", "entries.log", "snapshot", "checkpoint", "compaction", "quarantine",
-    "time-mark", "leader-epoch-checkpoint", ".log", ".index", ".timeindex", ".txnindex",
-    ".snapshot",
+    "time-mark", "high-watermarks", "leader-epoch-checkpoint", ".log", ".index", ".timeindex",
+    ".txnindex", ".snapshot",
 }  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def made(ending: str) -> MemoryFiles:
     unlink()
     fill_quorum(files)
     log_dir.mark_time(NOW_MS)()
+    log_dir.watermarks.write([(*KEY, 11), (*LOST, 3)])
     log_dir.close(is_clean=ending == "clean")
     if ending == "failed":
         restart.mark_failure(files, ROOT, "sync: Input/output error")
@@ -114,7 +115,13 @@ def root_said(files: MemoryFiles, _ending: str) -> Said:
     quarantined = set(log_dir.quarantined)
     return (
         KINDS.index(log_dir.restart_kind),
-        (log_dir.identity, set(log_dir.manifest.topics), quarantined, log_dir.last_used_ms),
+        (
+            log_dir.identity,
+            set(log_dir.manifest.topics),
+            quarantined,
+            log_dir.last_used_ms,
+            log_dir.watermarks.stored,
+        ),
     )
 
 

@@ -1,8 +1,11 @@
 """The life of one partition's log without faults: offsets, reads, rolls, look-ups, shortening."""
 
+import random
+
 import pytest
 
 from data_plane.log.log_config import LogConfig
+from data_plane.log.memory_files import PowerCut
 from data_plane.log.partition_log import PartitionLog
 from data_plane.protocol.errors import FencedLeaderEpoch, InvalidRecord, OffsetOutOfRange
 from data_plane.protocol.records.batch import check_crc, iter_batches, read_header
@@ -318,6 +321,39 @@ def test_reset_begins_anew_at_an_offset() -> None:
     sync(log)
     assert log.synced_offset == 101
     assert reopen(log._files, SMALL).log_start_offset == 100  # type: ignore[arg-type]  # made up by the test
+
+
+@pytest.mark.parametrize("offset", [0, 15, 100])
+@pytest.mark.parametrize("has_power", [True, False])
+@pytest.mark.parametrize("is_synced", [True, False])
+def test_a_crash_at_any_change_of_a_reset_leaves_a_log(
+    offset: int, has_power: bool, is_synced: bool
+) -> None:
+    """It holds a part of what was there, without a gap, or nothing; it is never lost."""
+    change, is_through = 0, False
+    while not is_through:
+        files = memory_files()
+        log = new_log(files, SMALL)
+        for number in range(12):
+            append(log, client_batch([b"%d" % number] * 3))
+        before = read_all(log)
+        if is_synced:
+            sync(log)
+        files.changes_max = files.changes + change
+        try:
+            log.reset_to(offset)
+            is_through = True
+        except PowerCut:
+            change += 1
+        if has_power:
+            files.kill()
+        else:
+            files.crash(random.Random(change))
+        again = reopen(files, SMALL)
+        kept = read_all(again)
+        assert b"".join(kept) in b"".join(before), change
+        assert again.log_start_offset <= again.log_end_offset
+    assert change > 5
 
 
 def test_delete_records_moves_the_start_and_drops_whole_segments() -> None:
