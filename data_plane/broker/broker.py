@@ -492,7 +492,7 @@ class Broker:
         with suppress(OSError):
             self.log_dir.mark_time(self.dates.deletion_ms(self.now_ms))()
         self._watermarks.close()
-        self.log_dir.close(is_clean=True)
+        self.log_dir.close(is_clean=True, broker_epoch=self.broker_epoch)
 
     def open_partitions(self) -> Sequence[Partition]:
         return list(self._partitions)

@@ -281,6 +281,7 @@ def registration_request(
         ],
         rack=record.rack,
         log_dirs=[record.directory_id],
+        previous_broker_epoch=record.broker_epoch,
         node_id=record.node_id,
         restart_kind=record.restart_kind,
         spec_broker_count=record.spec_broker_count,

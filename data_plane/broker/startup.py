@@ -231,11 +231,11 @@ def register(
 def registration_of(
     config: BrokerConfig, log_dir: LogDir, listeners: tuple[BrokerListener, ...], rng: Random
 ) -> RegisterBrokerRecord:
-    """What a new incarnation says of itself."""
+    """What a new incarnation says of itself; its epoch is that of the one that stopped cleanly."""
     return RegisterBrokerRecord(
         broker_id=config.broker_id,
         incarnation_id=new_id(rng),
-        broker_epoch=-1,
+        broker_epoch=log_dir.last_clean_epoch,
         directory_id=log_dir.identity.directory_id,
         node_id=config.node_id,
         rack=config.rack or config.node_id,

@@ -26,7 +26,7 @@ from data_plane.log.manifest import Manifest, PartitionKey, key_from_directory
 from data_plane.log.partition_log import PartitionLog
 from data_plane.log.recovery import create_log
 from data_plane.log.recovery_syncs import RecoverySyncs
-from data_plane.log.restart import RestartKind
+from data_plane.log.restart import UNKNOWN_EPOCH, LastRun, RestartKind
 from data_plane.log.segment import DELETED, FULL, LOG
 from data_plane.log.sync import FDATASYNC_FILES_MAX
 from data_plane.log.time_mark import read_time_mark, write_time_mark
@@ -56,7 +56,7 @@ class LogDir:
         identity: Identity,
         *,
         lock: Lock,
-        kind: RestartKind,
+        last: LastRun,
         boot_id: str,
         disk_bytes_max: int | None,
     ) -> None:
@@ -64,7 +64,9 @@ class LogDir:
         self.files = files
         self.root = root
         self.identity = identity
-        self.restart_kind = kind
+        self.restart_kind = kind = last.kind
+        self.last_clean_epoch = last.broker_epoch  # the broker's, when it stopped cleanly; or -1
+        self._run_number = last.number + 1
         self.last_used_ms = read_time_mark(files, root)  # Unix ms; None: nothing tells
         self._wall_ahead_ms = 0
         self._lock = lock
@@ -114,19 +116,19 @@ class LogDir:
                     f"{root} has been in use but its {IDENTITY_NAME} is missing; restore that file "
                     "or start with another directory"
                 )
-            kind = restart.restart_kind(files, root, is_new=found is None, boot_id=boot_id)
+            last = restart.last_run(files, root, is_new=found is None, boot_id=boot_id)
             written = write_identity(files, root, found or identity)
             if found is not None and written:
                 logger.warning("%s: %s written anew", root, " and ".join(written))
             # A stop before the controller was told of a power loss must not hide it (recover).
-            is_lost = kind is RestartKind.POWER_LOSS
-            restart.mark_running(files, root, "" if is_lost else boot_id)
+            is_lost = last.kind is RestartKind.POWER_LOSS
+            restart.mark_running(files, root, "" if is_lost else boot_id, last.number + 1)
             return cls(
                 files,
                 root,
                 found or identity,
                 lock=lock,
-                kind=kind,
+                last=last,
                 boot_id=boot_id,
                 disk_bytes_max=disk_bytes_max,
             )
@@ -272,7 +274,7 @@ class LogDir:
         self._is_recovered = True
         restart.clear_failure(self.files, self.root)
         if self.restart_kind is RestartKind.POWER_LOSS:
-            restart.mark_running(self.files, self.root, self._boot_id)
+            restart.mark_running(self.files, self.root, self._boot_id, self._run_number)
 
     def quarantine(self, key: PartitionKey, reason: str) -> None:
         """Take a partition out of service, over restarts too; its files stay for a person."""
@@ -371,16 +373,17 @@ class LogDir:
             self.mark_failure(error)
         self.close(is_clean=False)
 
-    def close(self, *, is_clean: bool) -> None:
+    def close(self, *, is_clean: bool, broker_epoch: int = UNKNOWN_EPOCH) -> None:
         """Close every log and give the directory up.
 
-        A clean stop leaves the mark that spares the next start its scans. Raises LogFailure.
+        A clean stop leaves the mark that spares the next start its scans, with the epoch under
+        which the broker ran. Raises LogFailure.
         """
         try:
             for log in self._logs.values():
                 log.close(is_clean=is_clean)
             if is_clean and self._is_recovered:
-                restart.mark_clean(self.files, self.root)
+                restart.mark_clean(self.files, self.root, self._run_number, broker_epoch)
         except OSError as error:
             raise LogFailure(self.root, "close", error) from error
         finally:

@@ -29,6 +29,7 @@ from data_plane.metadata.records import (
 )
 from data_plane.protocol.errors import ErrorCode, InvalidRequest, KafkaError, UnsupportedVersion
 
+UNKNOWN_EPOCH = -1
 MIN_INSYNC = "min.insync.replicas"
 MIN_INSYNC_OF_TWO_NODES = "2"
 
@@ -65,7 +66,8 @@ def decide_register_broker(
     """Take in an incarnation; the response is its broker epoch, the offset of its record.
 
     registration: fenced until a heartbeat shows that the broker has replayed so far, unless it is
-    the controller's own process, which has. Its epoch is not read.
+    the controller's own process, which has. Its epoch is the one under which the broker stopped
+    cleanly, -1 if nobody knows: another than the last one shows that its directory was put back.
     is_alive: the incarnation before it has been heard of within its session.
     unheard: brokers of whom the controller has not heard yet, since it has just become active.
     What the broker led gets a new leader epoch in the same batch, always, so that nothing of an
@@ -76,7 +78,7 @@ def decide_register_broker(
     image = scope.image
     known = image.brokers.get(registration.broker_id)
     _check(image, registration, known, is_alive=is_alive)
-    if known is not None and known.directory_id != registration.directory_id:
+    if known is not None and _is_another_directory(known, registration):
         registration = dataclasses.replace(registration, restart_kind=RestartKind.NEW_DIRECTORY)
     features = _features(image, registration)
     epoch = next_offset + len(features)
@@ -267,6 +269,18 @@ def _features(
         return ()
     # Who wrote the records so far can read those of clusters, or it would not be asked this.
     return [FeatureLevelRecord(OTTLA_VERSION, CLUSTER_LEVEL)]
+
+
+def _is_another_directory(known: RegisterBrokerRecord, new: RegisterBrokerRecord) -> bool:
+    """It is not what the incarnation `known` has left: another one, or an older copy of it.
+
+    An older copy lacks what was synced since, whatever its clean mark says (durability.md 9).
+    """
+    is_older = new.restart_kind == RestartKind.CLEAN and new.broker_epoch not in (
+        UNKNOWN_EPOCH,
+        known.broker_epoch,
+    )
+    return is_older or known.directory_id != new.directory_id
 
 
 def _min_insync(scope: ConfigScope, record: RegisterBrokerRecord) -> Sequence[ConfigRecord]:

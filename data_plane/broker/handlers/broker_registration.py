@@ -53,13 +53,16 @@ def handle(
 
 
 def registration_of(request: BrokerRegistrationRequest) -> RegisterBrokerRecord:
-    """The record that a request asks for: fenced, without an epoch yet. Raises InvalidRequest."""
+    """The record that a request asks for: fenced, with the epoch of the clean stop before it.
+
+    Raises InvalidRequest.
+    """
     if len(request.log_dirs) != 1 or request.restart_kind not in set(RestartKind):
         raise InvalidRequest("A broker has one log directory and a kind of restart.")
     return RegisterBrokerRecord(
         broker_id=request.broker_id,
         incarnation_id=request.incarnation_id,
-        broker_epoch=-1,
+        broker_epoch=request.previous_broker_epoch,
         directory_id=request.log_dirs[0],
         node_id=request.node_id,
         rack=request.rack or request.node_id,

@@ -149,6 +149,28 @@ def test_what_a_restart_costs(
     assert now.leader_epoch == row.leader_epoch + 1
 
 
+@pytest.mark.parametrize("flush_messages", ["1", ""])
+def test_a_clean_mark_of_an_older_epoch_tells_of_a_directory_that_was_put_back(
+    flush_messages: str,
+) -> None:
+    """It lacks what was synced since, so it is out everywhere; -1: software that told no epoch."""
+    configs = {"min_insync_replicas": "2"} | ({"flush_messages": "1"} if flush_messages else {})
+    image = with_topics(cluster(broker(1), broker(2), broker(3)), topic("a", 1, 3, **configs))
+    isr = (1,) if flush_messages else (1, 2)
+    row = dataclasses.replace(image.topics["a"].partitions[0], isr=isr, leader=1)
+    image = registered(after(image, Decision(None, [row])), incarnation(1, broker_epoch=-1))
+    last_epoch = image.brokers[1].broker_epoch
+    for epoch, kind in (
+        (last_epoch, RestartKind.CLEAN),
+        (-1, RestartKind.CLEAN),
+        (last_epoch - 1, RestartKind.NEW_DIRECTORY),
+    ):
+        now = registered(image, incarnation(1, 2, broker_epoch=epoch, is_fenced=True))
+        assert now.brokers[1].restart_kind == kind
+        found = now.topics["a"].partitions[0]
+        assert (1 in (*found.isr, *found.elr)) == (kind is RestartKind.CLEAN)
+
+
 def test_a_new_controller_that_has_heard_of_nobody_gives_its_own_broker_a_new_leader_epoch() -> (
     None
 ):
