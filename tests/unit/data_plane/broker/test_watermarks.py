@@ -21,9 +21,13 @@ KEY = PartitionKey(TOPIC_ID, 0)
 LATER_MS = 600_000
 
 
-def world_with_one_record(**configs: str) -> ClusterWorld:
+def world_with_one_record(*, is_spread: bool = False) -> ClusterWorld:
+    """is_spread: and nothing of it gets synced."""
     world = ClusterWorld()
-    world.create_topic(**configs)
+    if is_spread:
+        world.create_topic(flush_ms=str(LATER_MS), min_insync_replicas="2")
+    else:
+        world.create_topic()
     world.settle()
     sent = world.produce(0, batch_of(b"one"))
     world.settle()
@@ -89,7 +93,7 @@ def kept_bytes(world: ClusterWorld, broker_id: int) -> bytes:
 
 def test_what_a_power_loss_took_is_not_claimed_by_what_is_written_later() -> None:
     """And a RECOVERING partition's rows come down, durably, before its replicas are cut."""
-    world = world_with_one_record(flush_ms=str(LATER_MS), min_insync_replicas="2")
+    world = world_with_one_record(is_spread=True)
     world.kill(1, power=True)
     world.restart(1)
     assert stored(world, 1) == {}
@@ -106,7 +110,7 @@ def test_what_a_power_loss_took_is_not_claimed_by_what_is_written_later() -> Non
 
 def recovering_world() -> ClusterWorld:
     """Broker 1 has lost a committed record and is to lead; brokers 0 and 2 do not know yet."""
-    world = world_with_one_record(flush_ms=str(LATER_MS), min_insync_replicas="2")
+    world = world_with_one_record(is_spread=True)
     world.kill(1, power=True)
     world.restart(1)
     world.unfence(1)
