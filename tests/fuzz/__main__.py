@@ -13,22 +13,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.fuzz import amplification, bombs, in_process, lies, log_dirs, sockets
+from tests.progress import Progress
 
-Part = Callable[[argparse.Namespace], Counter[str]]
+Part = Callable[[argparse.Namespace, Progress], Counter[str]]
 
 
-def over_sockets(options: argparse.Namespace) -> Counter[str]:
+def over_sockets(options: argparse.Namespace, progress: Progress) -> Counter[str]:
     with tempfile.TemporaryDirectory(prefix="ottla-fuzz-") as folder:
-        return sockets.run(options.socket_frames, options.seed, Path(folder))
+        return sockets.run(options.socket_frames, options.seed, Path(folder), progress.step)
 
 
-PARTS: dict[str, Part] = {
-    "in-process": lambda options: in_process.run(options.frames, options.seed),
-    "sockets": over_sockets,
-    "allocation": lambda options: amplification.run(options.seed),
-    "bombs": lambda options: bombs.run(options.seed),
-    "lies": lambda options: lies.run(options.lies, options.seed),
-    "log-dirs": lambda options: log_dirs.run(options.log_dirs, options.seed),
+# How much of it there is (an option's name; "": not known beforehand), of what, and who does it.
+PARTS: dict[str, tuple[str, str, Part]] = {
+    "in-process": ("frames", "frames", lambda o, p: in_process.run(o.frames, o.seed, p.step)),
+    "sockets": ("socket_frames", "frames", over_sockets),
+    "allocation": ("", "", lambda o, _: amplification.run(o.seed)),
+    "bombs": ("", "", lambda o, _: bombs.run(o.seed)),
+    "lies": ("lies", "batches", lambda o, p: lies.run(o.lies, o.seed, p.step)),
+    "log-dirs": ("log_dirs", "directories", lambda o, p: log_dirs.run(o.log_dirs, o.seed, p.step)),
 }
 
 
@@ -37,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"seed {options.seed}", flush=True)
     for name in options.parts or PARTS:
         began_s = time.monotonic()
-        outcomes = PARTS[name](options)
+        total, what, part = PARTS[name]
+        progress = Progress(getattr(options, total) if total else 0, what=what, label=name)
+        outcomes = part(options, progress)
+        progress.end()
         told = ", ".join(f"{what} {count:,}" for what, count in outcomes.most_common())
         print(f"{name:12}{time.monotonic() - began_s:7.0f} s  {told}", flush=True)
     return 0

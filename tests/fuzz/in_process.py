@@ -9,7 +9,7 @@ from data_plane.broker.dispatch import CloseConnection, Session, dispatch
 from data_plane.security.principals import ANONYMOUS
 from tests.fuzz.corpus import TOPICS, deep, frames
 from tests.fuzz.mutators import mutated
-from tests.fuzz.watch import GROWTH_BYTES_MAX, faults, no_hang, resident_bytes
+from tests.fuzz.watch import GROWTH_BYTES_MAX, Tell, faults, no_hang, resident_bytes, silent
 from tests.unit.data_plane.broker.world import World
 
 FRAMES_PER_WORLD = 5_000  # then a fresh broker: what requests create may stay, and does
@@ -18,7 +18,7 @@ MEASURED_SHARE = 50  # one frame in so many is measured by tracemalloc, which is
 ALLOCATED_PER_BYTE, ALLOCATED_FREE = 16, 1 << 20  # F2, authenticated
 
 
-def run(count: int, seed: int) -> Counter[str]:
+def run(count: int, seed: int, tell: Tell = silent) -> Counter[str]:
     """Feed `count` frames; return how they were received. Raises AssertionError or Hang."""
     rng = random.Random(seed)
     golden, deep_ones = frames(), list(deep())
@@ -30,6 +30,7 @@ def run(count: int, seed: int) -> Counter[str]:
             share = min(FRAMES_PER_WORLD, count - first)
             outcomes += feed(rng, corpus, share)
             assert not found.found, (seed, found.found[:5])
+            tell(share)
             if first == FRAMES_PER_WORLD:
                 grown_from = resident_bytes()  # Modules are imported and caches full by now.
     if grown_from:

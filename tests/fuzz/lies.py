@@ -20,7 +20,7 @@ from data_plane.protocol.records.batch import (
     CRC_AT,
     BatchHeader,
 )
-from tests.fuzz.watch import faults, no_hang
+from tests.fuzz.watch import Tell, faults, no_hang, silent
 from tests.unit.data_plane.broker.world import NOW_MS, World, batch_of, fetched, produced
 
 FIELDS = BatchHeader._fields
@@ -40,7 +40,7 @@ REFUSALS = (
 )
 
 
-def run(count: int, seed: int) -> Counter[str]:
+def run(count: int, seed: int, tell: Tell = silent) -> Counter[str]:
     """Produce `count` lies; return the codes. Raises AssertionError."""
     rng = random.Random(seed)
     outcomes: Counter[str] = Counter()
@@ -49,12 +49,13 @@ def run(count: int, seed: int) -> Counter[str]:
         world.create_topic(name, **configs)
     with faults() as found:
         for _ in range(count):
-            outcomes[tell(rng, world)] += 1
+            outcomes[one_lie(rng, world)] += 1
             assert not found.found, (seed, found.found[:3])
+            tell(1)
     return outcomes
 
 
-def tell(rng: random.Random, world: World) -> str:
+def one_lie(rng: random.Random, world: World) -> str:
     topic = rng.choice(list(TOPICS))
     data = lie(rng)
     log = world.broker.partition(topic, 0).log

@@ -13,7 +13,7 @@ from data_plane.log.failures import DamagedLog, DirectoryRefused
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.protocol.errors import CorruptBatch, ErrorCode
 from data_plane.protocol.records.batch import check_crc, iter_batches, read_header
-from tests.fuzz.watch import faults, no_hang
+from tests.fuzz.watch import Tell, faults, no_hang, silent
 from tests.unit.data_plane.broker.world import World, batch_of, fetched, produced
 
 ROOT = PurePath("/data")
@@ -23,7 +23,7 @@ DAMAGED = "served, damage left to the client's checksum"
 REFUSALS = (DirectoryRefused, DamagedLog)
 
 
-def run(count: int, seed: int) -> Counter[str]:
+def run(count: int, seed: int, tell: Tell = silent) -> Counter[str]:
     """Start a broker on `count` damaged disks; return what came of it. Raises AssertionError."""
     rng = random.Random(seed)
     disks = [killed_disk(is_clean=False), killed_disk(is_clean=True)]
@@ -38,6 +38,7 @@ def run(count: int, seed: int) -> Counter[str]:
             bugs = [line for line in found.found if "quarantined" not in line]
             assert not bugs, (seed, what, bugs)
             found.found.clear()
+            tell(1)
     return outcomes
 
 

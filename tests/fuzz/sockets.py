@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.fuzz.corpus import TOPICS, deep, frames
 from tests.fuzz.mutators import mutated
-from tests.fuzz.watch import GROWTH_BYTES_MAX, resident_bytes
+from tests.fuzz.watch import GROWTH_BYTES_MAX, Tell, resident_bytes, silent
 from tests.integration.data_plane.broker_process import ROOT, read_line
 from tests.integration.data_plane.kafka_clients import create_topic
 
@@ -87,7 +87,7 @@ def running(folder: Path) -> Iterator[FuzzedBroker]:
         broker.end()
 
 
-def run(count: int, seed: int, folder: Path) -> Counter[str]:
+def run(count: int, seed: int, folder: Path, tell: Tell = silent) -> Counter[str]:
     """Feed `count` frames; return how the connections ended. Raises AssertionError."""
     rng = random.Random(seed)
     golden, deep_ones = frames(), list(deep())
@@ -99,7 +99,9 @@ def run(count: int, seed: int, folder: Path) -> Counter[str]:
         for topic in TOPICS:
             create_topic(broker.address, topic)
         while outcomes["frames"] < count:
-            outcomes += one_connection(rng, broker, corpus)
+            sent = one_connection(rng, broker, corpus)
+            outcomes += sent
+            tell(sent["frames"])
             if outcomes["connections"] % CONNECTIONS_PER_CHECK == 0:
                 broker.check_serves()
                 warm_bytes = warm_bytes or resident_bytes(broker.process.pid)

@@ -3,13 +3,19 @@
 import logging
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 HANG_SECONDS = 10  # Nothing takes a second; ten tell a hang from a machine that is busy.
 GROWTH_BYTES_MAX = 50 * 1024 * 1024
+
+Tell = Callable[[int], None]  # So many more frames, batches or directories are done.
+
+
+def silent(_: int) -> None:
+    """Where nobody watches."""
 
 
 class Faults(logging.Handler):

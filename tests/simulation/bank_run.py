@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from tests.progress import Progress
 from tests.simulation.bank import BANK, Stored, store_seeds, stored_seeds
 from tests.simulation.journal import Journal, code_in_use
 from tests.simulation.plants import Planted, is_shown, look_for
-from tests.simulation.progress import Progress
 from tests.simulation.runs import INTERRUPTED
 from tests.simulation.workers import workers
 

@@ -10,8 +10,8 @@ from concurrent.futures import as_completed
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.progress import Progress
 from tests.simulation.journal import Journal, code_in_use
-from tests.simulation.progress import Progress
 from tests.simulation.workers import workers
 from tests.simulation.worlds import trace_of, without_surprises, world_of
 

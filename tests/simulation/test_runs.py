@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.progress import Progress
 from tests.simulation.bank import Stored
 from tests.simulation.bank_run import Look, Search, code_of, find_all, look_through
 from tests.simulation.journal import Journal, code_in_use
 from tests.simulation.planted_cluster import BANK, any_two_of_three
 from tests.simulation.plants import Planted
-from tests.simulation.progress import Progress
 from tests.simulation.runs import FAILED_FILE, run_many
 from tests.simulation.worlds import CLUSTER, QUORUM
 

@@ -9,10 +9,15 @@ LINE_EVERY_S = 30.0
 
 
 class Progress:
-    """total: in worlds; it may turn out to be less, so what is left is told as `at most`."""
+    """total: in units of `what`; it may turn out to be less: what is left is told as `at most`."""
 
-    def __init__(self, total: int, stream: TextIO = sys.stderr) -> None:
+    def __init__(
+        self, total: int, stream: TextIO = sys.stderr, *, what: str = "worlds", label: str = ""
+    ) -> None:
+        """label: stands before the bar, where several runs follow each other."""
         self.total = total
+        self._what = what
+        self._label = f"{label} " if label else ""
         self.done = 0
         self._stream = stream
         self._began_s = self._told_s = time.monotonic()
@@ -23,9 +28,9 @@ class Progress:
         took_s = time.monotonic() - self._began_s
         return self.done / took_s * 60 if took_s > 0 else 0.0
 
-    def step(self, worlds: int, note: str = "") -> None:
+    def step(self, count: int, note: str = "") -> None:
         """So many more are done; note: what else there is to say."""
-        self.done += worlds
+        self.done += count
         now_s = time.monotonic()
         if not self._is_terminal and now_s - self._told_s < LINE_EVERY_S:
             return
@@ -45,6 +50,6 @@ class Progress:
         bar = "#" * round(share * BAR_CHARS)
         rate = self.per_minute
         left_s = (self.total - self.done) / rate * 60 if rate else 0.0
-        told = f"[{bar:-<{BAR_CHARS}}] {self.done}/{self.total} worlds, {rate:.0f}/min, "
-        told += f"{left_s / 60:.1f} min left at most"
+        told = f"{self._label}[{bar:-<{BAR_CHARS}}] {self.done}/{self.total} {self._what}, "
+        told += f"{rate:.0f}/min, {left_s / 60:.1f} min left at most"
         return f"{told}; {note}" if note else told
