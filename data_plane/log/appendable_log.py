@@ -125,4 +125,5 @@ class AppendableLog(StagingLog):
         for base_offset, producer_id, before in reversed(self._undo):
             if base_offset >= self.log_end_offset:
                 producers.restore(producer_id, before)
+        producers.forget_ended_from(self.log_end_offset)
         return producers

@@ -12,8 +12,10 @@ Snapshot file, big-endian: magic `OTP2`, CRC-32C of the body, then per producer 
 int16, last seen int64 (Unix ms), first offset of its open transaction int64 (-1: none), epoch of
 the coordinator that wrote its last marker int32 (-1: none yet), count int8, and per batch of the
 window base sequence int32, last sequence int32, base offset int64, last offset int64, append time
-int64 (ms, -1 under CreateTime).
-Kafka's own snapshot keeps one batch, which forgets duplicates on restart.
+int64 (ms, -1 under CreateTime). Where markers are not known to be below the high watermark the
+magic is `OTP3`, and the body begins with their count int32 and for each the first offset of its
+transaction and its own offset, int64 both.
+Kafka's own snapshot keeps one batch, which forgets duplicates on restart, and no such markers.
 """
 
 import struct
@@ -39,7 +41,10 @@ NO_OFFSET = -1
 NO_COORDINATOR = -1
 
 _MAGIC = b"OTP2"
+_MAGIC_WITH_ENDED = b"OTP3"
 _CRC = struct.Struct(">I")
+_COUNT = struct.Struct(">i")
+_ENDED = struct.Struct(">qq")
 _PRODUCER = struct.Struct(">qhqqib")
 _BATCH = struct.Struct(">iiqqq")
 
@@ -69,7 +74,7 @@ class EndedTransaction(NamedTuple):
 
     first_offset: int
     last_offset: int  # the marker's
-    aborted: AbortedTransaction | None
+    aborted: AbortedTransaction | None  # of one that a snapshot told of, the index knows already
 
 
 class ProducerStates:
@@ -89,6 +94,7 @@ class ProducerStates:
         twin = ProducerStates()
         twin._producers = dict(self._producers)
         twin._open = dict(self._open)
+        twin._ended = self._ended.copy()
         return twin
 
     def get(self, producer_id: int) -> Producer | None:
@@ -302,17 +308,30 @@ class ProducerStates:
                 )
             )
             parts += (_BATCH.pack(*batch) for batch in known.batches)
-        body = b"".join(parts)
-        return _MAGIC + _CRC.pack(crc32c.crc32c(body)) + body
+        magic = _MAGIC_WITH_ENDED if self._ended else _MAGIC
+        body = b"".join([*self._encoded_ended(), *parts])
+        return magic + _CRC.pack(crc32c.crc32c(body)) + body
+
+    def _encoded_ended(self) -> Iterable[bytes]:
+        if self._ended:
+            yield _COUNT.pack(len(self._ended))
+            for one in self._ended:
+                yield _ENDED.pack(one.first_offset, one.last_offset)
 
 
 def decode_producer_states(content: bytes) -> ProducerStates:
     """Read a snapshot file. Raises ValueError if it is cut, damaged or not one."""
-    body = content[8:]
-    if content[:8] != _MAGIC + _CRC.pack(crc32c.crc32c(body)):
+    magic, body = content[:4], content[8:]
+    is_known = magic in (_MAGIC, _MAGIC_WITH_ENDED)
+    if not is_known or content[4:8] != _CRC.pack(crc32c.crc32c(body)):
         raise ValueError("not a whole producer snapshot")
     states = ProducerStates()
     at = 0
+    if magic == _MAGIC_WITH_ENDED:
+        (count,) = _COUNT.unpack_from(body)
+        at = _COUNT.size + count * _ENDED.size
+        pairs = _ENDED.iter_unpack(body[_COUNT.size : at])
+        states._ended.extend(EndedTransaction(first, last, None) for first, last in pairs)
     while at < len(body):
         producer_id, epoch, seen_ms, first, coordinator, count = _PRODUCER.unpack_from(body, at)
         at += _PRODUCER.size

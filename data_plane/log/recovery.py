@@ -212,7 +212,6 @@ class _Recovery:
                 segment.txn_index = rebuild_txn_index(
                     self._files, self._directory, whole, at, self._now_ms
                 )
-        producers.forget_decided(end)  # Everything kept is about to be durable.
         loaded = LoadedLog(whole, epochs, producers, self._bases[0], end)
         loaded.log_start_offset = max(self._checkpoint.log_start_offset, self._bases[0])
         if was_cut or has_swapped or end > recovery_point:

@@ -71,6 +71,7 @@ class Follower:
         self.log = log
         self.high_watermark = max(log.log_start_offset, min(high_watermark, log.log_end_offset))
         self._lower = lower
+        log.forget_decided(self.high_watermark)
         self.is_gone = False
         self.apply(row, row.commit_mode)
 

@@ -110,6 +110,7 @@ class Partition:
         self._is_frozen = False  # A newer leader is known to exist: promise nothing more.
         self.committed = OffsetWaiters()  # wait for the high watermark
         self.high_watermark = max(log.log_start_offset, min(high_watermark, log.log_end_offset))
+        log.forget_decided(self.high_watermark)
         self.epoch_start_offset = log.log_end_offset
         self._written: list[tuple[int, Written]] = []  # wait for this turn's write
         self._progress: dict[Woken, None] = {}  # parked fetches, in order of arrival

@@ -137,6 +137,7 @@ def log_said(files: MemoryFiles, ending: str) -> Said:
     was_clean = ending == "clean"
     log = PartitionLog.open(files, directory, CONFIG, was_clean=was_clean, now_ms=NOW_MS)
     start, end = log.log_start_offset, log.log_end_offset
+    log.forget_decided(end)  # As its partition does, once it is committed.
     aborted = log.all_aborted_transactions()
     batches = [read_header(memoryview(one)) for one in read_all(log)]
     return (

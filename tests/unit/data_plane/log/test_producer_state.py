@@ -1,5 +1,7 @@
 """Duplicates, gaps, epochs, wrap and expiry of idempotent producers (kafka-protocol.md 20-23)."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,9 @@ from data_plane.log.log_config import LogConfig
 from data_plane.log.partition_log import PartitionLog
 from data_plane.log.producer_state import ProducerStates, decode_producer_states
 from data_plane.protocol.errors import ErrorCode, KafkaError
+from data_plane.protocol.records.control import MarkerType
 from tests.factories.record_batches import NOW_MS, append, client_batch, memory_files, new_log
+from tests.unit.data_plane.log.test_transactions import World
 
 SEQUENCE_MAX = 2**31 - 1
 
@@ -171,8 +175,28 @@ def test_a_snapshot_restores_every_producer() -> None:
     assert len(again) == 4
 
 
-def test_a_cut_or_changed_snapshot_is_refused() -> None:
-    content = filled_states().encode()
+def states_with_undecided() -> ProducerStates:
+    """Two markers are above the high watermark."""
+    world = World()
+    for producer_id in (1, 2, 3):
+        world.data(producer_id, 2)
+    world.end(2, MarkerType.COMMIT)
+    world.end(1, MarkerType.ABORT)
+    return world.log.producers
+
+
+def test_a_snapshot_keeps_which_markers_are_not_committed() -> None:
+    again = decode_producer_states(states_with_undecided().encode())
+    unstable = []
+    for high_watermark in (0, 7, 8, 100):
+        again.forget_decided(high_watermark)
+        unstable.append(again.first_unstable_offset)
+    assert unstable == [0, 0, 4, 4], "producer 1's transaction at 0, and 3's at 4, which is open"
+
+
+@pytest.mark.parametrize("make", [filled_states, states_with_undecided])
+def test_a_cut_or_changed_snapshot_is_refused(make: Callable[[], ProducerStates]) -> None:
+    content = make().encode()
     for size in range(len(content)):
         with pytest.raises(ValueError, match="snapshot"):
             decode_producer_states(content[:size])

@@ -95,6 +95,15 @@ class World:
         self.high_watermark = self.log.log_end_offset
         self.log.forget_decided(self.high_watermark)
 
+    def open_again(self, *, was_clean: bool) -> None:
+        """What is there counts as committed no sooner than it did: other replicas may lack it.
+
+        A start is told of the high watermark when there is one again.
+        """
+        self.log = reopen(self.files, SMALL, was_clean=was_clean)
+        self.cut(self.log.log_end_offset)
+        self.log.forget_decided(self.high_watermark)
+
     def cut(self, end: int) -> None:
         """The model follows what was lost."""
         self.batches = [batch for batch in self.batches if batch.last_offset < end]
@@ -158,15 +167,12 @@ class World:
 def tear(world: World, rng: random.Random) -> None:
     """A crash: unsynced bytes are lost from a random byte on."""
     world.files.crash(rng)
-    world.log = reopen(world.files, SMALL)
-    world.cut(world.log.log_end_offset)
-    world.high_watermark = world.log.log_end_offset
+    world.open_again(was_clean=False)
 
 
 def stop_cleanly(world: World, _: random.Random) -> None:
     world.log.close(is_clean=True)
-    world.log = reopen(world.files, SMALL, was_clean=True)
-    world.high_watermark = world.log.log_end_offset
+    world.open_again(was_clean=True)
 
 
 def damage(world: World, rng: random.Random) -> None:
@@ -181,8 +187,7 @@ def damage(world: World, rng: random.Random) -> None:
         file.truncate(0)
         kept = content if rng.random() < 0.5 else content[: rng.randrange(size)]
         file.append([bytes(kept)], len(kept))
-    world.log = reopen(world.files, SMALL, was_clean=True)
-    world.high_watermark = world.log.log_end_offset
+    world.open_again(was_clean=True)
 
 
 def shorten(world: World, rng: random.Random) -> None:
@@ -217,6 +222,32 @@ def test_the_log_knows_what_its_batches_say(seed: int) -> None:
     for _ in range(120):
         step(world, rng)
         world.check(rng)
+
+
+@pytest.mark.semantics("69a")
+@pytest.mark.parametrize("is_rolled", [False, True])
+@pytest.mark.parametrize("was_clean", [False, True])
+def test_a_marker_of_before_a_start_counts_once_it_is_committed(
+    was_clean: bool, is_rolled: bool
+) -> None:
+    """Its broker has synced it and leads; whether the other replicas have it, it is yet to hear."""
+    world = World()
+    world.plain(3)
+    world.commit_high_watermark()
+    world.data(1, 2)
+    world.end(1, MarkerType.COMMIT)
+    if is_rolled:
+        world.log.roll()
+        world.plain(1)
+    sync(world.log)
+    if was_clean:
+        world.log.close(is_clean=True)
+    else:
+        world.files.crash()
+    world.open_again(was_clean=was_clean)
+    assert world.log.first_unstable_offset == 3
+    world.commit_high_watermark()
+    assert world.log.first_unstable_offset is None
 
 
 def code_of(action: Callable[[], object]) -> ErrorCode:
