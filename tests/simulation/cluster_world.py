@@ -11,12 +11,14 @@ from uuid import UUID
 
 from data_plane.broker import internal_topics
 from data_plane.broker.config import InitialVoter
+from data_plane.metadata import duties
 from data_plane.metadata.leadership import eligible
 from data_plane.metadata.records import CommitMode, PartitionRecord
 from data_plane.protocol.messages.create_topics import (
     CreateTopicsRequest,
     CreateTopicsRequestTopic,
 )
+from data_plane.replication import fetcher
 from tests.simulation.chores import Chores, KeyedProducer
 from tests.simulation.clients import (
     CarelessProducer,
@@ -41,12 +43,15 @@ from tests.simulation.transactions import (
     judge_transactions,
 )
 
-QUIET_MS = 4_000  # in which the cluster comes up
-FAULTS_MS = 20_000
+UP_MS_MAX = 10_000  # in which the cluster comes up
+FAULTS_MS = 16_000
 HEALING_MS = 60_000
 BROKERS = 3
 READ_PARTITIONS_MAX = 2  # by readers; every replica of all is compared in the end
 INTERNAL_PARTITIONS = 2
+# Timers of production that a world cannot wait for, or that would let it do nothing else.
+BALANCE_MS = 2_000  # for preferred leaders; 20 s
+FOLLOWERS_WAIT_MS = 1_000  # of fetches, when there is nothing new; 500 ms
 
 
 @dataclass(slots=True)
@@ -121,6 +126,7 @@ class ClusterWorld:
         ]
         self.admin = Client(self._who(0))
         self.nemesis = Nemesis(self, Random(f"{seed} nemesis"))
+        self._is_up = False
 
     @property
     def _read_partitions(self) -> int:
@@ -177,7 +183,7 @@ class ClusterWorld:
 
     def run(self) -> ClusterTally:
         """Raises Violation, or what a process raised; both name the seed."""
-        with small_internal_topics(self.plan.segment_bytes):
+        with sized_for_a_world(self.plan.segment_bytes):
             return self._run()
 
     def _run(self) -> ClusterTally:
@@ -185,9 +191,9 @@ class ClusterWorld:
             for machine in self.machines:
                 machine.start()
             self.schedule.after(500, self._create_topic)
-            self.schedule.run(QUIET_MS, nothing)
+            self._run_until(lambda: self._is_up, UP_MS_MAX, "the cluster does not come up")
             self.nemesis.begin()
-            self.schedule.run(FAULTS_MS, nothing)
+            self.schedule.run(self.schedule.now_ms + FAULTS_MS, nothing)
             self._heal()
             self._come_together()
             self._judge_offsets()
@@ -214,6 +220,7 @@ class ClusterWorld:
             if response is None or (response.topics[0].error_code and not created):
                 self.admin.later(self._create_topic, 300)
                 return
+            self._is_up = True
             for worker in self.workers:
                 worker.start()
             for reader in self.readers:
@@ -323,8 +330,11 @@ class ClusterWorld:
 
 
 @contextmanager
-def small_internal_topics(segment_bytes: str) -> Iterator[None]:
-    """Fifty partitions of a hundred megabytes would be three brokers' whole work."""
+def sized_for_a_world(segment_bytes: str) -> Iterator[None]:
+    """Fifty partitions of a hundred megabytes would be three brokers' whole work.
+
+    Nor can a world of seconds wait for what is done three times a minute.
+    """
     configs = {
         name: own | {"segment.bytes": segment_bytes}
         for name, own in internal_topics.CONFIGS.items()
@@ -332,6 +342,8 @@ def small_internal_topics(segment_bytes: str) -> Iterator[None]:
     with (
         patch.object(internal_topics, "PARTITIONS_OTHERWISE", INTERNAL_PARTITIONS),
         patch.object(internal_topics, "CONFIGS", configs),
+        patch.object(duties, "BALANCE_INTERVAL_MS", BALANCE_MS),
+        patch.object(fetcher, "WAIT_MS", FOLLOWERS_WAIT_MS),
     ):
         yield
 

@@ -29,6 +29,7 @@ from data_plane.metadata.records import BrokerListener
 from data_plane.protocol.messages.broker_heartbeat import BrokerHeartbeatRequestTopic
 from data_plane.raft.codec import decode_message, encode_message
 from data_plane.raft.messages import SEEDS, Message
+from data_plane.raft.timing import Timing
 from data_plane.replication.waiting import Parked
 from data_plane.security.principals import ANONYMOUS
 from data_plane.server.clock import Clock
@@ -44,8 +45,9 @@ Act = Callable[[], None]
 
 CLUSTER_ID = "simulated"
 EPOCH_MS = 1_700_000_000_000
-QUORUM_TICK_MS_MAX = 100
+QUORUM_TICK_MS_MAX = 250
 BROKER_TICK_MS_MAX = 1_000
+QUORUM_TIMING = Timing(heartbeat_ms=250)  # 150 ms would be a third of a world's messages.
 REFUSED_TWICE_MS = 300  # a dead process's peers know it by then (durability.md 5)
 HAND_OVER_MS_MAX = 10_000  # as server/process.py
 CLOSING_MS_MAX = 5_000
@@ -141,6 +143,7 @@ class Machine:
         except BaseException as error:
             self.log_dir.abandon(error)
             raise
+        self._controller.node.timing = QUORUM_TIMING
         listeners = (
             BrokerListener("PLAINTEXT", f"broker-{self.number}", 9092),
             BrokerListener(INTERNAL_LISTENER, f"broker-{self.number}", 9093),
@@ -399,8 +402,10 @@ class Machine:
         if self.membership.ended_by is not None:
             raise ProcessEnds(self.membership.ended_by.name)
         self._voter_changes.tick(now_ms)
-        due_ms = self.host.next_due_ms or 0
-        self._quorum_later(min(max(1, due_ms - now_ms), QUORUM_TICK_MS_MAX), self._quorum_tick)
+        wait_ms = min(max(1, (self.host.next_due_ms or 0) - now_ms), QUORUM_TICK_MS_MAX)
+        if now_ms < self.membership.next_due_ms:  # Else it waits for an answer, which comes itself.
+            wait_ms = min(wait_ms, self.membership.next_due_ms - now_ms)
+        self._quorum_later(wait_ms, self._quorum_tick)
 
     def _step(self, frame: bytes) -> None:
         if self.host is not None:

@@ -72,7 +72,8 @@ class Nemesis:
 
     def _chosen(self) -> list[Callable[[], None]]:
         kinds = list(self._kinds())
-        names = self._rng.sample(kinds, self._rng.randint(1, len(kinds)))
+        drawn = self._rng.sample(kinds, self._rng.randint(1, len(kinds)))
+        names = self._world.plan.troubles or drawn
         self.is_mode_open = "mode changed" in names
         return [self._kinds()[name] for name in names]
 
@@ -86,6 +87,7 @@ class Nemesis:
             "failed write": self._failed_write,
             "slow disk": self._slow_disk,
             "power loss of the site": self._site_power_loss,
+            "crash of all": self._crash_of_all,
             "wall clock jump": self._wall_jump,
             "one after another": self._one_after_another,
             "lost directory": self._lost_directory,
@@ -161,6 +163,14 @@ class Nemesis:
             self._world.count("power loss of the site")
             for machine in self._world.machines:
                 machine.die(is_power_lost=True)
+                self.restart_later(machine)
+
+    def _crash_of_all(self) -> None:
+        """Nobody is left who has known anything in memory; what was written is all there."""
+        if self._rows:
+            self._world.count("crash of all")
+            for machine in self._world.machines:
+                machine.die(is_power_lost=False)
                 self.restart_later(machine)
 
     def _one_after_another(self) -> None:

@@ -1,6 +1,6 @@
 """What one world is like: drawn once from its seed, so that each has only some of everything."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 MAIN = "t"
@@ -8,6 +8,8 @@ COMPACTED = "c"
 CHORES = ["move", "election", "deleted records", "topic made or deleted", "acl", "setting"]
 NEVER = str((1 << 63) - 1)
 SMALL_SEGMENTS = ["700", "3000", str(1 << 30), str(1 << 30)]
+# Chance brings what these worlds are made of together once in a hundred of them.
+AHEAD_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Plan:
     chores: tuple[str, ...]  # what operators do
     has_compacted: bool  # a compacted topic
     members: tuple[str, ...]  # of one group: the protocol of each, "classic" or "consumer"
+    troubles: tuple[str, ...] = ()  # the only ones that come; none: any
 
     @property
     def static_configs(self) -> dict[str, str]:
@@ -48,7 +51,7 @@ class Plan:
 def drawn(seed: int, brokers: int) -> Plan:
     rng = Random(f"{seed} plan")
     slow = rng.choice([1.0, 1.0, 8.0, 40.0, 250.0])
-    return Plan(
+    plan = Plan(
         is_synced=rng.random() < 0.5,
         partitions=rng.choice([1, 1, 2, 4]),
         replication_factor=rng.choice([3, 3, 3, 2]),
@@ -61,4 +64,19 @@ def drawn(seed: int, brokers: int) -> Plan:
         chores=tuple(rng.sample(CHORES, rng.choice([0, 0, 1, 2, len(CHORES)]))),
         has_compacted=rng.random() < 0.25,
         members=(rng.choice(["classic", "consumer"]),) * rng.choice([0, 0, 2]),
+    )
+    return leader_ahead(plan) if rng.random() < AHEAD_SHARE else plan
+
+
+def leader_ahead(plan: Plan) -> Plan:
+    """Leaders are lost again and again with records that only one follower has.
+
+    The other one leads next, and what the first has more is cut off while its sync is under way.
+    """
+    return replace(
+        plan,
+        is_synced=False,
+        replication_factor=3,
+        careless=1,
+        troubles=("leader lost ahead",),
     )
