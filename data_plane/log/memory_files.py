@@ -152,6 +152,8 @@ class MemoryFiles:
         self._durable_names: dict[PurePath, MemoryFile] = {}
         self._directories: set[PurePath] = set()
         self._durable_directories: set[PurePath] = set()
+        # Folder -> the names in it that are not on the disk as the process sees them.
+        self._changed: dict[str, dict[PurePath, None]] = {}
         self._allocated: dict[PurePath, int] = {}
         self._locks: set[PurePath] = set()
 
@@ -170,8 +172,7 @@ class MemoryFiles:
         for path, file in self._files.items():
             file.path = path
             file.lose_power(rng)
-        self._durable_names = dict(self._files)
-        self._durable_directories = set(self._directories)
+        self._make_names_durable()
         self.kill()
 
     def kill(self) -> None:
@@ -240,6 +241,7 @@ class MemoryFiles:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
             self._change()
             file = self._files[path] = MemoryFile(self, path)
+            self._note(path)
         return file
 
     def exists(self, path: PurePath) -> bool:
@@ -258,13 +260,18 @@ class MemoryFiles:
     def make_directory(self, directory: PurePath) -> None:
         if directory not in self._directories:
             self._change()
-        self._directories |= {directory, *directory.parents}
+        for one in (directory, *directory.parents):
+            if one not in self._directories:
+                self._directories.add(one)
+                self._note(one)
 
     def rename(self, source: PurePath, target: PurePath) -> None:
         self.trip("rename", source)
         if source in self._files:
             self._files[target] = self._files.pop(source)
             self._files[target].path = target
+            self._note(source)
+            self._note(target)
             return
         if source not in self._directories:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(source))
@@ -272,32 +279,53 @@ class MemoryFiles:
             moved = target / path.relative_to(source)
             self._files[moved] = self._files.pop(path)
             self._files[moved].path = moved
-        self._directories = {
-            target / d.relative_to(source) if d == source or source in d.parents else d
-            for d in self._directories
-        }
+            self._note(path)
+            self._note(moved)
+        for path in [d for d in self._directories if d == source or source in d.parents]:
+            moved = target / path.relative_to(source)
+            self._directories.remove(path)
+            self._directories.add(moved)
+            self._note(path)
+            self._note(moved)
 
     def remove(self, path: PurePath) -> None:
         self._change()
         if self._allocated.pop(path, None) is None:
             del self._files[path]
+            self._note(path)
 
     def remove_tree(self, directory: PurePath) -> None:
-        self._files = {p: f for p, f in self._files.items() if directory not in p.parents}
-        self._directories = {
-            d for d in self._directories if d != directory and directory not in d.parents
-        }
+        for path in [p for p in self._files if directory in p.parents]:
+            del self._files[path]
+            self._note(path)
+        for path in [d for d in self._directories if d == directory or directory in d.parents]:
+            self._directories.remove(path)
+            self._note(path)
 
     def sync_directory(self, directory: PurePath) -> None:
         self.trip("sync_directory", directory)
-        folder = str(directory)
-        kept = {p: f for p, f in self._durable_names.items() if folder_of(p) != folder}
-        now = {p: f for p, f in self._files.items() if folder_of(p) == folder}
-        self._durable_names = kept | now
-        others = {d for d in self._durable_directories if folder_of(d) != folder}
-        self._durable_directories = others | {
-            d for d in self._directories if folder in (folder_of(d), str(d))
-        }
+        changed = self._changed.pop(str(directory), {})
+        if directory in self._directories:
+            changed[directory] = None
+        for path in changed:
+            file = self._files.get(path)
+            if file is not None:
+                self._durable_names[path] = file
+            else:
+                self._durable_names.pop(path, None)
+            if path in self._directories:
+                self._durable_directories.add(path)
+            elif path != directory:
+                self._durable_directories.discard(path)
+
+    def _note(self, path: PurePath) -> None:
+        """The name came or went, and is as it is now once its directory is synced."""
+        self._changed.setdefault(folder_of(path), {})[path] = None
+
+    def _make_names_durable(self) -> None:
+        self._durable_names = dict(self._files)
+        self._durable_directories = set(self._directories)
+        self._changed.clear()
 
     def watch(self, directory: PurePath) -> None:
         """Its faults are told to whoever syncs."""
@@ -313,8 +341,7 @@ class MemoryFiles:
             raise
         for file in self._files.values():
             file.make_durable()
-        self._durable_names = dict(self._files)
-        self._durable_directories = set(self._directories)
+        self._make_names_durable()
         return True
 
     def allocate(self, path: PurePath, size_bytes: int) -> None:
