@@ -133,6 +133,8 @@ class Broker:
         )
         self.authorizer = self._authorizer_of(self.image)
         self.quotas = BrokerQuotas(self.image.client_quotas)
+        self._lag_of: MetadataImage | None = None
+        self._lag_ms_max = 0
         scope = config_scope(self, self.image)
         self._upkeep = Upkeep(
             self,
@@ -345,19 +347,20 @@ class Broker:
         """When `tick` has something to do, Unix milliseconds; 0: at once."""
         if self._sliced:
             return 0
-        due = (
+        soonest_ms = min(self._upkeep.next_due_ms, self._disk_due_ms)
+        for due_ms in (
             self._deadlines.next_due_ms,
             self.coordinators.next_due_ms(),
             self._syncs.next_due_ms,
             self.metadata.next_due_ms,
-            self._upkeep.next_due_ms,
-            self._disk_due_ms,
             self._partitions.next_due_ms,
             self._fetchers.next_due_ms,
             self._isr_changes.next_due_ms,
             None if self.forwarding is None else self.forwarding.next_due_ms,
-        )
-        return min(one for one in due if one is not None)
+        ):
+            if due_ms is not None and due_ms < soonest_ms:  # A loop: it is asked every turn.
+                soonest_ms = due_ms
+        return soonest_ms
 
     def fail(self, error: BaseException) -> None:
         """Storage broke its promise: the process ends, nothing more is acknowledged."""
@@ -413,7 +416,12 @@ class Broker:
     @property
     def lag_ms_max(self) -> int:
         """How long a member of an ISR may be behind."""
-        return broker_number(config_scope(self, self.image), "replica.lag.time.max.ms")
+        if self._lag_of is not self.image:  # Asked at each fetch of a follower.
+            self._lag_of = self.image
+            self._lag_ms_max = broker_number(
+                config_scope(self, self.image), "replica.lag.time.max.ms"
+            )
+        return self._lag_ms_max
 
     @property
     def may_copy(self) -> bool:
@@ -495,7 +503,7 @@ class Broker:
         self.log_dir.close(is_clean=True, broker_epoch=self.broker_epoch)
 
     def open_partitions(self) -> Sequence[Partition]:
-        return list(self._partitions)
+        return self._partitions.open_ones()
 
     def _write(self) -> None:
         dirty, self._dirty = self._dirty, {}

@@ -308,10 +308,14 @@ class Coordinators:
 
     def next_due_ms(self) -> int | None:
         """0: at once."""
-        if any(table.has_work for table in self._tables):
-            return 0
-        due = [table.next_due_ms() for table in self._tables]
-        return min((one for one in due if one is not None), default=None)
+        soonest_ms: int | None = None
+        for table in self._tables:
+            if table.has_work:
+                return 0
+            due_ms = table.next_due_ms()
+            if due_ms is not None and (soonest_ms is None or due_ms < soonest_ms):
+                soonest_ms = due_ms
+        return soonest_ms
 
     def forget_topics(self, names: Collection[str]) -> None:
         """Topics were deleted: their offsets go with them (durability.md 7)."""

@@ -133,6 +133,8 @@ class Forwarding:
     @property
     def next_due_ms(self) -> int | None:
         """When `step` has work again; None: nothing waits."""
+        if not self._again and not self._answered:
+            return None
         due = [one.due_ms for one in self._again]
         due += [one.deadline_ms for _, one, _ in self._answered]
         return min(due, default=None)

@@ -88,7 +88,10 @@ class ReplicaTable:
 
     def __iter__(self) -> Iterator[Partition]:
         """Those that are led here and open."""
-        return iter(list(self._open.values()))
+        return iter(self.open_ones())
+
+    def open_ones(self) -> list[Partition]:
+        return list(self._open.values())
 
     @property
     def followers(self) -> Mapping[Key, Follower]:

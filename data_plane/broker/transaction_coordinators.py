@@ -215,5 +215,7 @@ class TransactionCoordinators(ShardTable[TransactionsShard]):
                 self._write_marker(ending, at)
 
     def next_due_ms(self) -> int | None:
-        due = (super().next_due_ms(), self._retry_due_ms)
-        return min((one for one in due if one is not None), default=None)
+        due_ms, retry_ms = super().next_due_ms(), self._retry_due_ms
+        if due_ms is None or (retry_ms is not None and retry_ms < due_ms):
+            return retry_ms
+        return due_ms

@@ -259,5 +259,9 @@ class Fetchers:
 
     @property
     def next_due_ms(self) -> int | None:
-        due = [fetcher.next_due_ms for fetcher in self._fetchers.values()]
-        return min((one for one in due if one is not None), default=None)
+        soonest_ms: int | None = None
+        for fetcher in self._fetchers.values():
+            due_ms = fetcher.next_due_ms
+            if due_ms is not None and (soonest_ms is None or due_ms < soonest_ms):
+                soonest_ms = due_ms
+        return soonest_ms

@@ -58,7 +58,6 @@ class Process:
         self.log_count = -1
         self.kept: list[Kept] = []
         self.led: dict[Place, Led] = {}
-        self.looked_to = -1  # bytes of what it leads, so that nothing is looked at for nothing
 
 
 class ClusterInvariants:
@@ -109,22 +108,22 @@ class ClusterInvariants:
 
     # --- processes -----------------------------------------------------------------------------
 
-    def changed(self, machine: Machine, machines: list[Machine]) -> None:
-        """Something happened in this process."""
-        if machine.host is None:
-            return
-        is_new = self._look_at_image(machine)
+    def quorum_changed(self, machine: Machine, machines: list[Machine]) -> None:
+        """Something happened on the thread of this process's quorum, which has no logs."""
+        if machine.host is not None and self._look_at_image(machine):
+            for one in machines:
+                if one.broker is not None:
+                    self._look_at_kept(one, self._process(one, one.broker))
+
+    def broker_changed(self, machine: Machine, machines: list[Machine]) -> None:
+        """Something happened on the loop of this process's broker, which sees images come late."""
         broker = machine.broker
         if broker is None:
             return
         process = self._process(machine, broker)
         grown = self._look_at_led(machine, process, broker)
         self._look_at_kept(machine, process)
-        if is_new:
-            for other in machines:
-                if other.broker is not None and other is not machine:
-                    self._look_at_kept(other, self._process(other, other.broker))
-        elif grown:
+        if grown:
             self._check_grown(grown, machines)
 
     def _look_at_image(self, machine: Machine) -> bool:
@@ -266,10 +265,13 @@ class ClusterInvariants:
 
     def _look_at_kept(self, machine: Machine, process: Process) -> None:
         for kept in process.kept:
-            if kept.log.synced_offset != kept.synced_offset:
+            log, oracle = kept.log, kept.oracle
+            if log.synced_offset != kept.synced_offset:
                 check_durable(machine, kept)
-            if kept.oracle is not None:
-                self._check_member(machine.number, kept, kept.oracle)
+            if oracle is not None:
+                end = oracle.ends[-1]
+                if log.log_end_offset < end or (kept.must_be_synced and log.synced_offset < end):
+                    self._check_member(machine.number, kept, oracle)
 
     def _check_grown(self, grown: list[Place], machines: list[Machine]) -> None:
         for machine in machines:

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from data_plane.broker import internal_topics
+from data_plane.broker import internal_topics, membership
 from data_plane.broker.config import InitialVoter
 from data_plane.metadata import duties
 from data_plane.metadata.leadership import eligible
@@ -51,6 +51,7 @@ READ_PARTITIONS_MAX = 2  # by readers; every replica of all is compared in the e
 INTERNAL_PARTITIONS = 2
 # Timers of production that a world cannot wait for, or that would let it do nothing else.
 BALANCE_MS = 2_000  # for preferred leaders; 20 s
+HEARTBEAT_MS = 1_000  # of brokers; 500 ms
 FOLLOWERS_WAIT_MS = 1_000  # of fetches, when there is nothing new; 500 ms
 
 
@@ -149,9 +150,12 @@ class ClusterWorld:
     # --- machines ------------------------------------------------------------------------------
 
     def _machine(self, site: Site, number: int) -> Machine:
-        def changed() -> None:
+        def changed(is_quorum: bool) -> None:
             self._trace.update(b"%d %d %d;" % (self.schedule.now_ms, number, self.invariants.moved))
-            self.invariants.changed(machine, self.machines)
+            if is_quorum:
+                self.invariants.quorum_changed(machine, self.machines)
+            else:
+                self.invariants.broker_changed(machine, self.machines)
             if machine.host is None:
                 self.nemesis.restart_later(machine)
 
@@ -193,7 +197,7 @@ class ClusterWorld:
             self.schedule.after(500, self._create_topic)
             self._run_until(lambda: self._is_up, UP_MS_MAX, "the cluster does not come up")
             self.nemesis.begin()
-            self.schedule.run(self.schedule.now_ms + FAULTS_MS, nothing)
+            self.schedule.run(self.schedule.now_ms + FAULTS_MS)
             self._heal()
             self._come_together()
             self._judge_offsets()
@@ -263,7 +267,7 @@ class ClusterWorld:
                 clients = [f"{one!r}" for one in self.workers]
                 rows = [f"{name} {row}" for name, row in self.invariants.rows()]
                 raise Violation(f"{otherwise}: {clients} {rows}")
-            self.schedule.run(self.schedule.now_ms + 250, nothing)
+            self.schedule.run(self.schedule.now_ms + 250)
 
     def _is_whole(self) -> bool:
         return all(
@@ -343,10 +347,7 @@ def sized_for_a_world(segment_bytes: str) -> Iterator[None]:
         patch.object(internal_topics, "PARTITIONS_OTHERWISE", INTERNAL_PARTITIONS),
         patch.object(internal_topics, "CONFIGS", configs),
         patch.object(duties, "BALANCE_INTERVAL_MS", BALANCE_MS),
+        patch.object(membership, "HEARTBEAT_MS", HEARTBEAT_MS),
         patch.object(fetcher, "WAIT_MS", FOLLOWERS_WAIT_MS),
     ):
         yield
-
-
-def nothing() -> None:
-    """Each process is looked at behind what it does."""

@@ -80,8 +80,10 @@ class Site:
 class Machine:
     """`host` is None while no process runs, `broker` until this incarnation is registered."""
 
-    def __init__(self, site: Site, number: int, rng: Random, changed: Act) -> None:
-        """changed: called behind everything that this process does."""
+    def __init__(
+        self, site: Site, number: int, rng: Random, changed: Callable[[bool], None]
+    ) -> None:
+        """changed: called behind all that this process does; True: on its quorum's thread."""
         self.number = number
         self.clock = NodeClock(site.schedule, rng)
         self.disk = SimulatedDisk(site.schedule, rng)
@@ -318,17 +320,17 @@ class Machine:
 
     def act(self, act: Act) -> None:
         """Something on the broker's loop, in a turn of its own; later if the process is paused."""
-        self._run(act, self._broker_turn_ends)
+        self._run(act, self._broker_turn_ends, is_quorum=False)
 
     def quorum_acts(self, act: Act) -> None:
         """As `act`, on the quorum's thread."""
-        self._run(act, self._quorum_turn_ends)
+        self._run(act, self._quorum_turn_ends, is_quorum=True)
 
-    def _run(self, act: Act, end: Act) -> None:
+    def _run(self, act: Act, end: Act, *, is_quorum: bool) -> None:
         if self.host is None:
             return
         if self.paused is not None:
-            self.paused.append(partial(self._run, act, end))
+            self.paused.append(partial(self._run, act, end, is_quorum=is_quorum))
             return
         try:
             act()
@@ -336,7 +338,7 @@ class Machine:
         except ProcessEnds as why:
             # A failed sync's pages are lost now, or only when the machine's cache is.
             self.die(is_power_lost=why.is_storage and self._rng.random() < 0.5)
-        self._changed()
+        self._changed(is_quorum)
 
     def post(self, act: Act) -> None:
         """To the broker's loop, in order."""
