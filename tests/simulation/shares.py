@@ -4,7 +4,8 @@ from tests.simulation.bank import BANK, stored_seeds
 from tests.simulation.plants import Planted, Shown, look_for, said_without_bug
 from tests.simulation.worlds import CLUSTER
 
-CLUSTER_WORLDS, CLUSTER_SHARES = 44, 4  # A world costs about 3 s of CPU; `make sim` has the rest.
+CLUSTER_WORLDS, CLUSTER_SHARES = 200, 8  # A world costs about 1 s of CPU; `make sim` has the rest.
+BANK_SHARES = 3  # of the bank's bugs of the cluster
 QUORUM_WORLDS = 24
 # Where a change of the brokers has shifted what seeds do, a bug is looked for in so many more.
 SHIFTED_WORLDS_MAX = 16
@@ -16,10 +17,10 @@ def cluster_share(number: int) -> range:
     return range(number, CLUSTER_WORLDS, CLUSTER_SHARES)
 
 
-def stored_bugs(kind: str) -> list[Planted]:
-    """Those of one kind of world that have a stored seed."""
+def stored_bugs(kind: str, share: int = 0, shares: int = 1) -> list[Planted]:
+    """Those of one kind of world that have a stored seed; one of so many shares of them."""
     stored = stored_seeds()
-    return [one for one in BANK if one.world == kind and one.name in stored]
+    return [one for one in BANK if one.world == kind and one.name in stored][share::shares]
 
 
 def replayed(planted: Planted) -> tuple[int, Shown]:

@@ -1,4 +1,4 @@
-"""A quarter of the cluster's worlds of every run: `make sim` has more."""
+"""An eighth of the cluster's worlds of every run: `make sim` has more."""
 
 import pytest
 
