@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.simulation.bank import named
 from tests.simulation.bank_run import find_all
 from tests.simulation.runs import run_many, run_one
+from tests.simulation.shrink import told
 from tests.simulation.worlds import CLUSTER, QUORUM
 
 STATE = Path(".ottla/simulation")
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--from", dest="first", type=_first_seed, default=0, help="0 is `first`")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--state", type=Path, default=STATE, help="folder: how far it has come")
+    parser.add_argument("--shrink", action="store_true", help="of one seed: what it fails by")
     parser.add_argument("--refresh", action="store_true", help="bank: store the seeds anew")
     asked = parser.parse_args()
     if asked.what == "bank":
@@ -32,6 +34,9 @@ def main() -> int:
         return find_all(
             bank, asked.seeds, jobs=asked.jobs, state=asked.state, is_refresh=asked.refresh
         )
+    if asked.seed is not None and asked.shrink:
+        print(told(asked.seed))
+        return 0
     if asked.seed is not None:
         return run_one(asked.what, asked.seed)
     seeds = range(asked.first, asked.first + asked.seeds)

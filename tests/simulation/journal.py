@@ -15,7 +15,7 @@ from tests.simulation.worlds import CLUSTER, QUORUM
 ROOT = Path(__file__).parents[2]
 CODE = ("data_plane", "tests/simulation")
 # Of the simulation's files, those that look on: they change no world.
-ONLOOKERS = ("test_", "plant", "bank", "runs", "progress", "journal", "workers", "shares")
+ONLOOKERS = ("test_", "plant", "bank", "runs", "progress", "journal", "workers", "shares", "shrink")
 # And those that only the other kind of world is made of.
 OF_THE_OTHERS = {
     CLUSTER: ("quorum_",),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePath
 from random import Random
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from data_plane.metadata.image import TOPIC_RESOURCE
@@ -54,6 +54,17 @@ class Troubled(Protocol):
     def new_directory_id(self) -> UUID: ...
 
 
+class Blow(NamedTuple):
+    """What was done at a time; before, after: the generator's state, so that it can be left out and
+    all others stay as they were.
+    """
+
+    at_ms: int
+    name: str  # empty: nothing was
+    before: Any
+    after: Any
+
+
 class Nemesis:
     """Draws what happens next; everything is random by its own generator."""
 
@@ -68,14 +79,17 @@ class Nemesis:
         # every disk of E is lost, which is outside the promise.
         self._is_directory_lost = False
         self._blows_until_ms = 0  # of what was begun
+        self.blows: list[Blow] = []
+        self.script: Sequence[Blow] = ()  # of an earlier run of this seed: no more comes than that
+        self.left_out: frozenset[int] = frozenset()  # places in the script
         self._menu = self._chosen()
 
-    def _chosen(self) -> list[Callable[[], None]]:
+    def _chosen(self) -> list[tuple[str, Callable[[], None]]]:
         kinds = list(self._kinds())
         drawn = self._rng.sample(kinds, self._rng.randint(1, len(kinds)))
         names = self._world.plan.troubles or drawn
         self.is_mode_open = "mode changed" in names
-        return [self._kinds()[name] for name in names]
+        return [(name, self._kinds()[name]) for name in names]
 
     def _kinds(self) -> Mapping[str, Callable[[], None]]:
         return {
@@ -106,9 +120,24 @@ class Nemesis:
             return
         if self._is_directory_lost and self._world.is_everything_everywhere():
             self._is_directory_lost = False
-        if self._rng.random() > QUIET_SHARE and not self._is_directory_lost:
-            self._rng.choice(self._menu)()
+        at, name = len(self.blows), ""
+        known = self.script[at] if at < len(self.script) else None
+        if known is not None:
+            self._rng.setstate(known.before)
+        before = self._rng.getstate()
+        if at not in self.left_out and (known is not None or not self.script):
+            name = self._strike()
+        if known is not None:
+            self._rng.setstate(known.after)
+        self.blows.append(Blow(self._schedule.now_ms, name, before, self._rng.getstate()))
         self.begin()
+
+    def _strike(self) -> str:
+        if self._rng.random() <= QUIET_SHARE or self._is_directory_lost:
+            return ""
+        name, strike = self._rng.choice(self._menu)
+        strike()
+        return name
 
     # --- whom ----------------------------------------------------------------------------------
 

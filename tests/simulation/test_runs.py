@@ -9,9 +9,10 @@ from tests.progress import Progress
 from tests.simulation.bank import Stored
 from tests.simulation.bank_run import Look, Search, code_of, find_all, look_through
 from tests.simulation.journal import Journal, code_in_use
-from tests.simulation.planted_cluster import BANK, any_two_of_three
-from tests.simulation.plants import Planted
+from tests.simulation.planted_cluster import BANK, acknowledged_before_sync, any_two_of_three
+from tests.simulation.plants import Planted, planting
 from tests.simulation.runs import FAILED_FILE, run_many
+from tests.simulation.shrink import fails, family, shrink, told
 from tests.simulation.worlds import CLUSTER, QUORUM
 
 FASTEST = Planted("ack on any two of three", any_two_of_three)
@@ -91,3 +92,14 @@ def test_progress_says_what_is_left() -> None:
     assert "[######------------------] 2/8 worlds" in stream.getvalue()
     assert stream.getvalue().startswith("\r")
     assert stream.getvalue().endswith("1 failed\033[K")
+
+
+def test_a_failing_world_is_shrunk_to_what_it_fails_by() -> None:
+    """What was left out is not needed: the same happens without it, again and again."""
+    with planting(Planted("ack before sync", acknowledged_before_sync)):
+        shrunk = shrink(0)
+        assert shrunk.said
+        again, blows = fails(0, shrunk.script, shrunk.left_out)
+        assert family(again) == family(shrunk.said)
+        assert [one.name for one in blows if one.name] == [one.name for one in shrunk.needed]
+    assert told(0) == "seed 0 does not fail"
