@@ -25,6 +25,9 @@ METRICS: dict[str, Metric] = {
     "offline_partitions": Metric(
         "partitions", "gauge", "Partitions without a leader or quarantined"
     ),
+    "recovering_partitions": Metric(
+        "partitions", "gauge", "Partitions that may have lost committed records: an alarm"
+    ),
     "resident_bytes": Metric("bytes", "gauge", "Resident memory of the broker process"),
     "loop_lag_p999_ms": Metric(
         "ms", "gauge", "Lag of the broker's loop that 99.9 % of the last minutes did not exceed"

@@ -109,6 +109,7 @@ class Broker:
         self.metadata_cache = MetadataCache(limits.metadata_cache_bytes_max)
         self._executor = executor
         self._on_failure = on_failure
+        self._has_failed = False
         self._deadlines = Deadlines()
         self._dirty: dict[Partition, None] = {}
         self._woken: dict[Retryable, None] = {}
@@ -126,7 +127,7 @@ class Broker:
             log_dir, config.broker_id, static_configs(config), self._fetchers, self._sync_by_mode
         )
         self._syncs = SyncCycle(
-            log_dir.files, executor, on_synced=self._synced, on_failure=on_failure
+            log_dir.files, executor, on_synced=self._synced, on_failure=self.fail
         )
         self.coordinators = Coordinators(
             self, config.broker_id, lambda image: config_scope(self, image), rng
@@ -149,7 +150,7 @@ class Broker:
             log_dir,
             executor,
             rows=self._partitions.high_watermarks,
-            on_failure=on_failure,
+            on_failure=self.fail,
             now_ms=now_ms,
         )
         metadata.attach(self._on_image, self._run_woken)
@@ -364,6 +365,7 @@ class Broker:
 
     def fail(self, error: BaseException) -> None:
         """Storage broke its promise: the process ends, nothing more is acknowledged."""
+        self._has_failed = True
         self._on_failure(error)
 
     def look_at_wall(self, now_ms: int, wall_ms: int) -> None:
@@ -494,9 +496,12 @@ class Broker:
         return self._syncs.is_idle and self.metadata.is_idle
 
     def close(self) -> None:
-        """A clean stop; `is_idle` should be true. Raises LogFailure."""
+        """A clean stop, unless storage has failed; `is_idle` should be true. Raises LogFailure."""
         self.coordinators.close()
         self._upkeep.close()
+        if self._has_failed:  # A sync of now would not tell what an earlier one has dropped.
+            self.log_dir.close(is_clean=False)
+            return
         with suppress(OSError):
             self.log_dir.mark_time(self.dates.deletion_ms(self.now_ms))()
         self._watermarks.close()

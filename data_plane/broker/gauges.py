@@ -50,11 +50,13 @@ def gauges(broker: Broker) -> Samples:
     rows = [row for topic in topics for row in topic.partitions]
     hosted = sum(broker.config.broker_id in row.replicas for row in rows)
     without_leader = sum(row.leader < 0 for row in rows)
+    everything = (row for topic in broker.image.topics.values() for row in topic.partitions)
     return {
         "topics": [({}, len(topics))],
         "partition_replicas": [({}, hosted)],
         "log_size_bytes": [({}, broker.log_dir.used_bytes), *_topic_sizes(broker)],
         "offline_partitions": [({}, without_leader + len(broker.log_dir.quarantined))],
+        "recovering_partitions": [({}, sum(row.is_recovering for row in everything))],
     }
 
 

@@ -1,8 +1,11 @@
 """Messages of the quorum over sockets: one connection per direction, lost at will.
 
 A connection begins with a hello and carries frames one way only: uint32 size, then a message of
-raft/codec.py. The hello is version byte 0, then a message of its own kind: an Announce that names
-the cluster, the sender with its directory, and where the sender's quorum listener is.
+raft/codec.py. The hello is, in version 0 for ever, an Announce that names the cluster, the sender
+with its directory, and where the sender's quorum listener is; its `term` and `end_offset` are the
+first and the last version of messages that the sender knows. Each node writes to another in the
+newest version that both know, and in its own first one until it has heard a hello of that node;
+two that have none in common refuse each other in words.
 Raft repeats what was lost, so a connection that fails drops what waited for it.
 """
 
@@ -21,7 +24,7 @@ from data_plane.peers.addresses import (
     check_same_user,
     connect,
 )
-from data_plane.raft.codec import BadMessage, decode_message, encode_message
+from data_plane.raft.codec import VERSIONS, BadMessage, decode_message, encode_message
 from data_plane.raft.messages import SEEDS, Announce, Message
 from data_plane.raft.voters import VoterKey
 from data_plane.security.certificates import ForeignCertificate
@@ -33,6 +36,7 @@ WAITING_BYTES_MAX = 8 * 1024 * 1024  # for one peer; what comes beyond is lost
 HELLO_S_MAX = 10.0
 RETRY_S_MIN, RETRY_S_MAX = 0.05, 1.0
 REFUSED_IS_LOST = 2  # in a row, after a connection that worked
+REFUSALS_MAX = 100  # reasons remembered; what comes beyond is told each time
 NEVER_CONNECTED = -1_000_000  # so that who has not begun to listen yet is not lost
 _SIZE = struct.Struct(">I")
 
@@ -49,6 +53,7 @@ class QuorumLinks:
     on_lost: called with a broker id when its connection broke and nobody listens there any more:
     it was refused twice within 300 ms (durability.md 5).
     check_peer: raises ForeignCertificate unless a TLS peer's certificate is a broker's.
+    versions: of messages that this node knows.
     """
 
     def __init__(
@@ -64,8 +69,12 @@ class QuorumLinks:
         server_tls: ssl.SSLContext | None = None,
         client_tls: ssl.SSLContext | None = None,
         check_peer: Callable[[object], None] | None = None,
+        versions: range = VERSIONS,
     ) -> None:
         self._me = me
+        self._versions = versions
+        self._common: dict[int, int] = {}  # by broker id: the newest version that both know
+        self._refused: set[str] = set()  # why, told once each
         self._cluster_id = cluster_id
         self._address = address
         self._address_of = address_of
@@ -97,11 +106,14 @@ class QuorumLinks:
         """Send if the receiver can be reached; never waits."""
         if message.target == SEEDS:
             for address in {*self._seeds, *self._heard.values()}:
-                self._link(address).send(message)
+                self._link(address).send(message, self._versions.start)
             return
         found = self._heard.get(message.target.id) or self._address_of(message.target.id)
         if found:
-            self._link(found).send(message)
+            self._link(found).send(message, self._version_for(message.target.id))
+
+    def _version_for(self, broker_id: int) -> int:
+        return self._common.get(broker_id, self._versions.start)
 
     def _link(self, address: str) -> "Link":
         link = self._links.get(address)
@@ -110,8 +122,8 @@ class QuorumLinks:
                 cluster_id=self._cluster_id,
                 source=self._me,
                 target=SEEDS,
-                term=0,
-                end_offset=0,
+                term=self._versions.start,
+                end_offset=self._versions[-1],
                 address=self._address,
             )
             link = self._links[address] = Link(
@@ -136,12 +148,19 @@ class QuorumLinks:
                     raise ForeignPeer(f"broker {source.id} speaks for {message.source.id}")
                 self._on_message(message)
         except (ForeignPeer, ForeignCertificate, BadMessage) as error:
-            log.warning("a quorum connection was refused: %s", error)
+            self._tell(str(error))
         except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
             pass  # It comes again; or the loop ends, and there is nothing to say about that.
         finally:
             self._incoming.discard(writer)
             writer.close()
+
+    def _tell(self, why: str) -> None:
+        """Who is refused comes again at once, and for the same reason."""
+        level = logging.DEBUG if why in self._refused else logging.WARNING
+        if len(self._refused) < REFUSALS_MAX:
+            self._refused.add(why)
+        log.log(level, "a quorum connection was refused: %s", why)
 
     def _check(self, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("socket")
@@ -156,9 +175,21 @@ class QuorumLinks:
         hello = decode_message(await read_frame(reader))
         if not isinstance(hello, Announce) or hello.cluster_id != self._cluster_id:
             raise ForeignPeer(f"cluster {hello.cluster_id}, not {self._cluster_id}")
+        self._common[hello.source.id] = self._common_version(hello)
         if hello.address:
             self._heard[hello.source.id] = hello.address
         return hello.source
+
+    def _common_version(self, hello: Announce) -> int:
+        """Raises ForeignPeer: there is none."""
+        own, first, last = self._versions, hello.term, hello.end_offset
+        newest = min(own[-1], last)
+        if newest < max(own.start, first):
+            raise ForeignPeer(
+                f"broker {hello.source.id} knows versions {first} to {last} of the quorum's "
+                f"messages, and this software {own.start} to {own[-1]}: roll the older one first"
+            )
+        return newest
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes:
@@ -188,10 +219,10 @@ class Link:
         self._wanted = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, version: int) -> None:
         if self._waiting_bytes >= WAITING_BYTES_MAX:
             return
-        content = encode_message(message)
+        content = encode_message(message, version)
         self._waiting.append(_SIZE.pack(len(content)) + content)
         self._waiting_bytes += len(content)
         self._wanted.set()

@@ -1,6 +1,6 @@
 """Messages of the quorum as bytes and back.
 
-A type byte, a version byte 0, the cluster id, sender, receiver, term, then the fields in the order
+A type byte, a version byte, the cluster id, sender, receiver, term, then the fields in the order
 of their declaration. Integers are int64, truth values one byte, strings and bytes have a uint32
 length, a voter is an int32 id and 16 bytes, batches are those of entries.log. Big-endian.
 """
@@ -29,7 +29,7 @@ from data_plane.raft.messages import (
 )
 from data_plane.raft.voters import VoterKey
 
-VERSION: Final = 0
+VERSIONS: Final = range(1)  # read and written here; peers/quorum_link.py finds the common ones
 TYPES: Final[tuple[type[Message], ...]] = (  # The place is the number on the wire.
     VoteRequest,
     VoteReply,
@@ -52,9 +52,10 @@ class BadMessage(Exception):
     """These bytes are no message of this version."""
 
 
-def encode_message(message: Message) -> bytes:
+def encode_message(message: Message, version: int = VERSIONS.start) -> bytes:
+    """version: one that the receiver reads."""
     number = TYPES.index(type(message))
-    parts = [bytes((number, VERSION))]
+    parts = [bytes((number, version))]
     for name, write, _ in _layout_of(number):
         parts.append(write(getattr(message, name)))
     return b"".join(parts)
@@ -63,8 +64,15 @@ def encode_message(message: Message) -> bytes:
 def decode_message(content: bytes | memoryview) -> Message:
     """Raises BadMessage for anything that `encode_message` would not write."""
     content = bytes(content)
-    if len(content) < 2 or content[0] >= len(TYPES) or content[1] != VERSION:
-        raise BadMessage("unknown type or version")
+    if len(content) < 2:
+        raise BadMessage("cut off")
+    if content[1] not in VERSIONS:
+        raise BadMessage(
+            f"version {content[1]} of the quorum's messages, and this software reads "
+            f"{VERSIONS.start} to {VERSIONS[-1]}"
+        )
+    if content[0] >= len(TYPES):
+        raise BadMessage(f"type {content[0]} of the quorum's messages, which nobody knows here")
     kind, at = TYPES[content[0]], 2
     found: dict[str, Any] = {}
     try:

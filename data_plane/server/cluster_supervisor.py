@@ -173,8 +173,12 @@ def broker_document(
     advertise: str,
     sockets: Path,
     common: Mapping[str, Any],
+    metrics_port: int | None = None,
 ) -> dict[str, Any]:
-    """The configuration file of one broker, as server/config_file.py reads it."""
+    """The configuration file of one broker, as server/config_file.py reads it.
+
+    metrics_port: of broker 0; the others follow it.
+    """
 
     def quorum_address(broker_id: int) -> str:
         return f"unix:{sockets}/quorum-{broker_id}.sock"
@@ -205,5 +209,6 @@ def broker_document(
         ],
         "spec_broker_count": len(plan.members),
         "super_users": [ANONYMOUS],
+        **({} if metrics_port is None else {"metrics_port": metrics_port + member.broker_id}),
         **common,
     }

@@ -20,9 +20,12 @@ class ThreadExecutor:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.after: Callable[[], None] = nothing
         self._loop = loop
+        self._is_closed = False
         self._pool = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="sync")
 
     def submit(self, work: Sequence[Work], done: Done) -> None:
+        if self._is_closed:
+            return  # The process ends: nobody waits for what comes now.
         if not work:
             self._loop.call_soon(self._finish, done, None)
             return
@@ -31,7 +34,11 @@ class ThreadExecutor:
             self._pool.submit(gathered.run, one)
 
     def close(self) -> None:
-        """Wait for what runs; nothing may be submitted afterwards."""
+        """Wait for what runs; what is submitted afterwards is not done.
+
+        How it ended is told in the loop's next turn: who marks anything as clean waits for that.
+        """
+        self._is_closed = True
         self._pool.shutdown(wait=True)
 
     def _call_back(self, done: Done, error: BaseException | None) -> None:

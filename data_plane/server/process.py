@@ -330,6 +330,7 @@ class BrokerProcess:
         if self._quorum is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._quorum.stop)
         executor.close()
+        await asyncio.sleep(0)  # A sync that was under way may have failed; that ends the process.
         broker.close()
         log.info("stopped cleanly")
 

@@ -225,6 +225,7 @@ class QuorumThread:
             self._host.close()  # Messages and syncs may still come in until the loop has ended.
             links.close()
             executor.close()
+            await asyncio.sleep(0)  # What was under way may have failed: no clean stop then.
 
     def _callback_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """What a sync or a decision led to has failed; a connection's troubles are its own."""

@@ -47,6 +47,11 @@ BROKERS_MAX = 100
 @click.option("--auto-create-topics", is_flag=True, help="Create topics that clients name.")
 @click.option("--default-partitions", type=click.IntRange(1), default=1, show_default=True)
 @click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535 - BROKERS_MAX),
+    help="GET /metrics and /ready of broker i, on loopback and this port plus i.",
+)
+@click.option(
     "--config",
     "config_file",
     type=click.Path(path_type=Path),
@@ -60,6 +65,7 @@ def cluster(
     advertise: str,
     auto_create_topics: bool,
     default_partitions: int,
+    metrics_port: int | None,
     config_file: Path | None,
 ) -> None:
     """Run a cluster until SIGTERM.
@@ -68,6 +74,8 @@ def cluster(
     dies is started again. With more --brokers than before the cluster grows. Plaintext is served on
     loopback only, where everybody is super user.
     """
+    if metrics_port is not None and abs(metrics_port - base_port) < brokers:
+        raise click.UsageError("--metrics-port and --base-port ask for the same ports")
     files, rng = DiskFiles(), SystemRandom()
     try:
         asked = {} if config_file is None else read_common(config_file)
@@ -100,6 +108,7 @@ def cluster(
             advertise=advertise,
             sockets=sockets,
             common=common,
+            metrics_port=metrics_port,
         )
         return with_common(document, asked, member.broker_id)
 

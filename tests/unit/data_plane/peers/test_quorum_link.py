@@ -12,7 +12,7 @@ import pytest
 
 from data_plane.peers.addresses import AddressRefused, bound
 from data_plane.peers.quorum_link import QuorumLinks
-from data_plane.raft.codec import encode_message
+from data_plane.raft.codec import VERSIONS, encode_message
 from data_plane.raft.messages import SEEDS, Announce, Ask, Message
 from data_plane.raft.voters import VoterKey
 
@@ -45,7 +45,13 @@ class End:
     """One broker's side; what arrives is collected."""
 
     def __init__(
-        self, directory: Path, number: int, *, cluster_id: str = "c", seed: int = -1
+        self,
+        directory: Path,
+        number: int,
+        *,
+        cluster_id: str = "c",
+        seed: int = -1,
+        versions: range = VERSIONS,
     ) -> None:
         self.received: list[Message] = []
         self.arrived = asyncio.Event()
@@ -59,6 +65,7 @@ class End:
             seeds=() if seed < 0 else (f"unix:{directory}/{seed}.sock",),
             on_message=self._take,
             on_lost=self._lose,
+            versions=versions,
         )
 
     def _lose(self, broker_id: int) -> None:
@@ -161,6 +168,79 @@ def test_who_is_not_of_the_cluster_is_hung_up_on(sockets: Path, case: str) -> No
         two.links.close()
 
     asyncio.run(scenario())
+
+
+def test_a_node_of_newer_software_writes_what_the_older_one_reads(sockets: Path) -> None:
+    """Until it has heard of the other one, and from then on."""
+
+    async def scenario() -> None:
+        newer = await End(sockets, 1, versions=range(3)).open()
+        older = await End(sockets, 2).open()
+        for number in range(3):
+            newer.links.send(ask(1, 2, number))
+            older.links.send(ask(2, 1, number))
+            await older.until(lambda number=number: len(older.received) > number)
+            await newer.until(lambda number=number: len(newer.received) > number)
+        newer.links.close()
+        older.links.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("theirs", [range(1, 3), range(5, 9)])
+def test_nodes_without_a_common_version_refuse_each_other_in_words(
+    sockets: Path, theirs: range, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        other = await End(sockets, 1, versions=theirs).open()
+        own = await End(sockets, 2).open()
+
+        async def go_on_asking() -> None:
+            while caplog.text.count("roll the older one first") < 2:
+                own.links.send(ask(2, 1, 1))
+                other.links.send(
+                    Announce(
+                        cluster_id="c",
+                        source=key(1),
+                        target=key(2),
+                        term=0,
+                        end_offset=0,
+                        address="",
+                    )
+                )
+                await asyncio.sleep(0.02)
+
+        await asyncio.wait_for(go_on_asking(), SECONDS_MAX)
+        for _ in range(10):  # And again; it is told once.
+            own.links.send(ask(2, 1, 1))
+            await asyncio.sleep(0.02)
+        assert own.received == other.received == []
+        own.links.close()
+        other.links.close()
+
+    asyncio.run(scenario())
+    words = f"broker 1 knows versions {theirs.start} to {theirs[-1]} of the quorum's messages, and"
+    assert f"{words} this software 0 to 0" in caplog.text
+    assert caplog.text.count("roll the older one first") == 2, "each of the two tells it once"
+
+
+def test_a_message_of_a_version_that_nobody_reads_is_named(
+    sockets: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hello = Announce(cluster_id="c", source=key(3), target=SEEDS, term=0, end_offset=9, address="")
+
+    async def scenario() -> None:
+        two = await End(sockets, 2).open()
+        reader, writer = await asyncio.open_unix_connection(str(sockets / "2.sock"))
+        for frame in (encode_message(hello), encode_message(ask(3, 2, 1), 9)):
+            writer.write(struct.pack(">I", len(frame)) + frame)
+        assert await asyncio.wait_for(reader.read(), SECONDS_MAX) == b""
+        assert two.received == []
+        writer.close()
+        two.links.close()
+
+    asyncio.run(scenario())
+    assert "version 9 of the quorum's messages, and this software reads 0 to 0" in caplog.text
 
 
 def test_a_socket_path_that_is_too_long_is_named(sockets: Path) -> None:

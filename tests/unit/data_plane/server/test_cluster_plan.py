@@ -1,5 +1,6 @@
 """What `ottla-broker cluster` remembers: who formed it, growth, directories that came and went."""
 
+import json
 from itertools import count
 from pathlib import Path
 from uuid import UUID
@@ -45,6 +46,27 @@ def test_fewer_begin_with_one_voter_since_two_need_both(tmp_path: Path, brokers:
     grown = opened(tmp_path, 3)
     assert grown.members[:brokers] == plan.members
     assert sum(bool(one.voted_as) for one in grown.members) == 1, "the others join"
+
+
+def test_each_broker_has_a_page_of_metrics_of_its_own_where_it_is_asked_for(tmp_path: Path) -> None:
+    plan = opened(tmp_path, 3)
+
+    def metrics_port(metrics_port: int | None, broker_id: int) -> int | None:
+        document = broker_document(
+            plan,
+            plan.members[broker_id],
+            host="127.0.0.1",
+            base_port=9092,
+            advertise="",
+            sockets=tmp_path,
+            common={},
+            metrics_port=metrics_port,
+        )
+        write_private(tmp_path / "broker.json", json.dumps(document))
+        return read_config(tmp_path / "broker.json").metrics_port
+
+    assert [metrics_port(9400, each) for each in range(3)] == [9400, 9401, 9402]
+    assert metrics_port(None, 1) is None
 
 
 def test_a_lost_directory_comes_back_as_another_one(tmp_path: Path) -> None:

@@ -64,3 +64,24 @@ def test_no_work_is_done_at_the_next_turn() -> None:
 
     asyncio.run(whole())
     assert ends == [None]
+
+
+def test_what_comes_behind_the_end_is_not_done_and_what_ran_is_told() -> None:
+    ends: list[BaseException | None] = []
+    released = threading.Event()
+
+    def fail() -> None:
+        released.wait(10)
+        raise OSError("broken disk")
+
+    async def whole() -> None:
+        executor = ThreadExecutor(asyncio.get_running_loop())
+        executor.submit([fail], ends.append)
+        threading.Timer(0.05, released.set).start()
+        executor.close()
+        executor.submit([fail], ends.append)
+        assert ends == []
+        await asyncio.sleep(0)
+
+    asyncio.run(whole())
+    assert [str(error) for error in ends] == ["broken disk"]
