@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
@@ -170,6 +171,10 @@ def test_who_is_not_of_the_cluster_is_hung_up_on(sockets: Path, case: str) -> No
     asyncio.run(scenario())
 
 
+def has_more(received: list[Message], count: int) -> bool:
+    return len(received) > count
+
+
 def test_a_node_of_newer_software_writes_what_the_older_one_reads(sockets: Path) -> None:
     """Until it has heard of the other one, and from then on."""
 
@@ -179,8 +184,8 @@ def test_a_node_of_newer_software_writes_what_the_older_one_reads(sockets: Path)
         for number in range(3):
             newer.links.send(ask(1, 2, number))
             older.links.send(ask(2, 1, number))
-            await older.until(lambda number=number: len(older.received) > number)
-            await newer.until(lambda number=number: len(newer.received) > number)
+            await older.until(partial(has_more, older.received, number))
+            await newer.until(partial(has_more, newer.received, number))
         newer.links.close()
         older.links.close()
 
