@@ -18,6 +18,7 @@ from data_plane.broker.dates import Dates
 from data_plane.broker.fetch_sessions import FetchSessions
 from data_plane.broker.forwarding import Forwarding, Remembered
 from data_plane.broker.group_access import CoordinatorNode
+from data_plane.broker.joining_writes import JoiningWrites
 from data_plane.broker.metadata_cache import MetadataCache
 from data_plane.broker.metadata_port import Metadata
 from data_plane.broker.metrics import BrokerMetrics
@@ -121,6 +122,7 @@ class Broker:
         self.forwarding = None if peers is None else Forwarding(self, config.broker_id, rng)
         self.remembered = Remembered()
         self.producer_ids = ProducerIdBlocks(self, config.broker_id)
+        self.joining_writes = JoiningWrites()
         self._fetchers = Fetchers(self.peers, self)
         self._isr_changes = IsrChanges(self.peers, self)
         self._partitions = ReplicaTable(

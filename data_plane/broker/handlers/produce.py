@@ -4,10 +4,12 @@ v12: a transaction's partitions join by the first write (KIP-890). v13: topic id
 """
 
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
 from data_plane.broker.dispatch import CloseConnection
+from data_plane.broker.joining_writes import Joining
 from data_plane.broker.leader_hints import with_leaders
 from data_plane.broker.reply import Parts
 from data_plane.broker.transaction_access import (
@@ -146,6 +148,15 @@ class PendingProduce(Parked):
     ) -> None:
         """Before a transaction's first batch here, its coordinator has the say (KIP-890)."""
         who, transactional_id = self._producer(batch)
+        waiting, joining = self._broker.joining_writes, Joining(partition, who.producer_id)
+        if waiting.is_under_way(joining):
+            behind = self._waiting(
+                result,
+                batch,
+                lambda kept: self._append_in_transaction(topic, partition, result, kept),
+            )
+            waiting.wait(joining, behind)
+            return
         if partition.log.producers.is_in_transaction(*who):
             self._stage(topic, partition, result, batch, is_verified=False)
             return
@@ -153,20 +164,35 @@ class PendingProduce(Parked):
         if not isinstance(added, Parked):
             self._join(added, topic, partition, result, batch)
             return
+        waiting.begin(joining)
+        joined = self._waiting(
+            result, batch, lambda kept: self._join(added.response, topic, partition, result, kept)
+        )
+
+        def answered(_: object) -> None:
+            joined()
+            waiting.end(joining)
+
+        added.when_done(answered)
+
+    def _waiting(
+        self, result: PartitionResult, batch: memoryview, act: Callable[[memoryview], None]
+    ) -> Callable[[], None]:
+        """What is to be called when the batch has waited long enough, to `act` with it."""
         self._open[result] = None
         kept = memoryview(bytearray(batch))  # The request's own buffer ends with this turn.
 
-        def joined(answer: object) -> None:
+        def go_on() -> None:
             if result not in self._open:
                 return  # Time was up, and the client was told so.
             del self._open[result]
             try:
-                self._join(answer, topic, partition, result, kept)
+                act(kept)
             except KafkaError as error:
                 result.fail(error.code, error.message)
             self._complete_if_settled()
 
-        added.when_done(joined)
+        return go_on
 
     def _join(
         self,

@@ -1,6 +1,8 @@
 """Transactions over a whole broker: codes by version, order of writes, offsets, admin, faults."""
 
 import errno
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,6 +41,7 @@ from data_plane.protocol.messages.write_txn_markers import (
     WriteTxnMarkersRequestMarker,
     WriteTxnMarkersRequestTopic,
 )
+from data_plane.replication.waiting import Parked
 from tests.unit.data_plane.broker.transaction_clients import (
     GROUP,
     TIMEOUT_MS,
@@ -596,6 +599,77 @@ def test_a_write_of_the_next_transaction_waits_for_the_end_of_the_last(world: Wo
     assert [produced(write).error_code for write in writes] == [E.NONE, E.NONE]
     assert one.end(is_commit=True) is E.NONE
     assert read_committed(world, "t", 0) == [b"a", b"b", b"c"]
+
+
+class SlowCoordinator:
+    """Stands for a coordinator on another broker, whose answers come when the test says so."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: deque[tuple[Parked, Callable[[], object]]] = deque()
+        ask = world.broker.coordinators.add_partition
+
+        def add_partition(*question: Any) -> Parked:
+            self.asked.append((Parked(), lambda: ask(*question)))
+            return self.asked[-1][0]
+
+        monkeypatch.setattr(world.broker.coordinators, "add_partition", add_partition)
+
+    def answer(self, refusal: ErrorCode | None = None) -> None:
+        """Let the oldest question be answered, by the coordinator itself or with `refusal`."""
+        parked, ask = self.asked.popleft()
+        found = ask() if refusal is None else refusal
+        if isinstance(found, Parked):
+            found.when_done(lambda code: self._told(parked, code))
+        else:
+            self._told(parked, found)
+
+    def _told(self, parked: Parked, code: object) -> None:
+        assert parked.complete(code), "a question is answered once"
+
+
+def test_no_write_overtakes_those_that_wait_for_the_coordinator(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answer opens the transaction here; what came second has no answer yet."""
+    one = writing_v2(world, b"a")
+    assert one.end(is_commit=True) is E.NONE
+    coordinator = SlowCoordinator(world, monkeypatch)
+    writes = [one.ask_produce(0, b"%d" % at, sequence=at) for at in range(3)]
+    assert not any(write.is_answered for write in writes)
+    coordinator.answer()
+    world.settle()
+    assert produced(writes[0]).error_code == E.NONE
+    writes.append(one.ask_produce(0, b"3", sequence=3))
+    while coordinator.asked:
+        coordinator.answer()
+        world.settle()
+    assert [produced(write).error_code for write in writes] == [E.NONE] * 4
+    assert one.end(is_commit=True) is E.NONE
+    assert read_committed(world, "t", 0) == [b"a", b"0", b"1", b"2", b"3"]
+
+
+def test_who_waits_behind_a_refused_write_asks_the_coordinator_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sequence is not the next one then, and the retries of both are taken in order."""
+    one = writing_v2(world, b"a")
+    assert one.end(is_commit=True) is E.NONE
+    coordinator = SlowCoordinator(world, monkeypatch)
+    writes = [one.ask_produce(0, b"%d" % at, sequence=at) for at in range(3)]
+    coordinator.answer(E.NOT_COORDINATOR)
+    assert coordinator.asked, "the next one asks"
+    while coordinator.asked:
+        coordinator.answer()
+        world.settle()
+    told = [produced(write).error_code for write in writes]
+    assert told == [E.NOT_ENOUGH_REPLICAS, *[E.OUT_OF_ORDER_SEQUENCE_NUMBER] * 2]
+    again = [one.ask_produce(0, b"%d" % at, sequence=at) for at in range(3)]
+    while coordinator.asked:
+        coordinator.answer()
+        world.settle()
+    assert [produced(write).error_code for write in again] == [E.NONE] * 3
+    assert one.end(is_commit=True) is E.NONE
+    assert read_committed(world, "t", 0) == [b"a", b"0", b"1", b"2"]
 
 
 def test_a_write_that_waits_too_long_is_told_so_and_never_done(world: World) -> None:
