@@ -48,6 +48,12 @@ ALLOWED: Final[Sequence[Allowed]] = (
     ),
     Allowed(
         "kafkajs",
+        "transactions|exactly once",
+        r"ClientFailed: \w+: KafkaJSGroupCoordinatorNotFound: ",
+        "it asks each broker for a coordinator, nine seconds long, and then gives up",
+    ),
+    Allowed(
+        "kafkajs",
         "SCRAM|beyond a session",
         r"ClientFailed: \w+: KafkaJS\w+: SASL SCRAM \w+ authentication failed: "
         r"(Closed connection|Connection error)",
