@@ -9,7 +9,9 @@ from data_plane.protocol.headers import (
     encode_request_header,
     read_response_header,
 )
+from data_plane.protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
 from data_plane.protocol.messages.fetch import FetchRequest
+from data_plane.protocol.messages.write_txn_markers import WriteTxnMarkersRequest
 from data_plane.protocol.primitives import INT32, DecodeError
 from data_plane.protocol.schema import decoder, encoder, info_of
 
@@ -26,9 +28,13 @@ class Asked(NamedTuple):
 
 
 def channel_of(request: object) -> str:
-    """A parked fetch holds up everything behind it, so each kind of session has its own way."""
+    """Answers leave in order, so what may wait long has a way of its own, each kind of it."""
     if isinstance(request, FetchRequest):
         return f"fetch {request.rack_id}"
+    if isinstance(request, WriteTxnMarkersRequest):  # for replicas of the partition
+        return "markers"
+    if isinstance(request, AddPartitionsToTxnRequest):  # for the end of the transaction before
+        return "transactions"
     return COMMON_CHANNEL
 
 

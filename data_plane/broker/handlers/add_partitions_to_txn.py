@@ -81,7 +81,10 @@ def _handle_batch(
     def combine(codes: Sequence[ErrorCode | KafkaError]) -> AddPartitionsToTxnResponse:
         return _batch_response(request, iter(codes))
 
-    return gather(answers, combine)
+    whole = gather(answers, combine)
+    if isinstance(whole, Parked):
+        whole.mutes = False  # What comes behind it is of other partitions, or of other producers.
+    return whole
 
 
 def _ask_here(

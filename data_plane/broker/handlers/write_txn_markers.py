@@ -53,7 +53,7 @@ class PendingMarkers(Parked):
     __slots__ = ("_codes", "_missing", "_request")
 
     def __init__(self, request: WriteTxnMarkersRequest) -> None:
-        super().__init__()
+        super().__init__(mutes=False)  # The markers behind it are of other partitions.
         self._request = request
         self._codes: dict[Where, ErrorCode] = {}
         self._missing = set(_places(request))

@@ -43,6 +43,8 @@ const CODECS = {
   zstd: CompressionTypes.ZSTD,
 };
 
+const COMMIT_MS_MAX = 60_000; // brokers may die meanwhile
+
 /** How every client proves who it is: the file that is the second argument. */
 function security() {
   if (process.argv.length < 4) return {};
@@ -97,9 +99,14 @@ async function open(group, topic, settings) {
     maxWaitTimeInMs: 500,
     ...settings,
   });
-  const member = { consumer, topic, found: [], owned: [], next: {}, failure: null };
+  const member = { consumer, topic, found: [], owned: [], next: {}, committed: {}, failure: null };
   consumer.on(consumer.events.GROUP_JOIN, (event) => {
     member.owned = event.payload.memberAssignment[topic] || [];
+  });
+  consumer.on(consumer.events.COMMIT_OFFSETS, (event) => {
+    for (const { partitions } of event.payload.topics) {
+      for (const { partition, offset } of partitions) member.committed[partition] = offset;
+    }
   });
   consumer.on(consumer.events.CRASH, (event) => {
     if (!event.payload.restart) member.failure = event.payload.error;
@@ -128,6 +135,22 @@ const offsetsOf = (member) =>
     partition: Number(partition),
     offset: String(offset),
   }));
+
+/**
+ * While its consumer starts again after a failure, commitOffsets resolves and has committed nothing
+ * (its runner.js); the event comes only when a broker has answered.
+ */
+async function commit(member) {
+  const until = Date.now() + COMMIT_MS_MAX;
+  for (;;) {
+    const wanted = offsetsOf(member);
+    let failure = null;
+    await member.consumer.commitOffsets(wanted).catch((error) => (failure = error));
+    if (wanted.every(({ partition, offset }) => member.committed[partition] === offset)) return;
+    if (Date.now() > until) throw failure || new Error("commitOffsets resolved without a commit");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
 
 async function close(member) {
   await member.consumer.disconnect();
@@ -193,7 +216,7 @@ serve({
   },
   assigned: (asked) => members[asked.member].owned,
   taken: (asked) => taken(members[asked.member], asked.count, asked.seconds),
-  commit: (asked) => members[asked.member].consumer.commitOffsets(offsetsOf(members[asked.member])),
+  commit: (asked) => commit(members[asked.member]),
   leave: async (asked) => {
     await close(members[asked.member]);
     delete members[asked.member];

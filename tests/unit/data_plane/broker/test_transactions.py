@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from data_plane.broker.dispatch import Session
+from data_plane.broker.loopback import internal_session
 from data_plane.broker.transaction_coordinators import RETRY_MS
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.errors import ErrorCode
@@ -15,6 +16,7 @@ from data_plane.protocol.messages.add_offsets_to_txn import AddOffsetsToTxnReque
 from data_plane.protocol.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
     AddPartitionsToTxnRequestTopic,
+    AddPartitionsToTxnRequestTransaction,
 )
 from data_plane.protocol.messages.delete_topics import DeleteTopicsRequest
 from data_plane.protocol.messages.describe_producers import (
@@ -684,6 +686,32 @@ def test_a_write_that_waits_too_long_is_told_so_and_never_done(world: World) -> 
     world.settle()
     assert read_committed(world, "t", 0) == [b"a"]
     assert end_offset(world) == 2
+
+
+def test_what_brokers_ask_about_transactions_holds_up_nothing_behind_it(world: World) -> None:
+    """One question for each partition: one after the other they took seconds."""
+    one = writing_v2(world)
+    world.session = internal_session()
+    world.executor.is_held = True
+    marker = WriteTxnMarkersRequestMarker(
+        one.producer_id,
+        one.producer_epoch + 1,
+        transaction_result=False,
+        topics=[WriteTxnMarkersRequestTopic("t", [0])],
+    )
+    joining = AddPartitionsToTxnRequestTransaction(
+        "id", one.producer_id, one.producer_epoch, False, [AddPartitionsToTxnRequestTopic("t", [1])]
+    )
+    asked = [
+        world.ask(WriteTxnMarkersRequest([marker]), 2),
+        world.ask(AddPartitionsToTxnRequest([joining]), 5),
+    ]
+    for each in asked:
+        assert each.reply is not None
+        assert not each.reply.is_ready
+        assert not each.reply.mutes
+    world.settle()
+    assert all(each.is_answered for each in asked)
 
 
 @pytest.mark.semantics("71d")

@@ -2,8 +2,11 @@
 
 import pytest
 
-from data_plane.peers.wire import encode_asked
+from data_plane.peers.wire import channel_of, encode_asked
 from data_plane.protocol.headers import read_request_header
+from data_plane.protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
+from data_plane.protocol.messages.alter_partition import AlterPartitionRequest
+from data_plane.protocol.messages.fetch import FetchRequest
 from data_plane.protocol.messages.write_txn_markers import (
     WriteTxnMarkersRequest,
     WriteTxnMarkersRequestMarker,
@@ -21,3 +24,15 @@ def test_a_marker_tells_the_transaction_version_from_level_2_on(
     _, at = read_request_header(memoryview(frame))
     (marker,) = decode(WriteTxnMarkersRequest, version, frame, at).markers
     assert marker.transaction_version == told
+
+
+def test_what_waits_for_something_else_has_a_way_of_its_own() -> None:
+    """Answers leave in order: a change of an ISR must not wait for markers that wait for it."""
+    asked = (
+        FetchRequest(rack_id="synced"),
+        FetchRequest(rack_id="spread"),
+        WriteTxnMarkersRequest([]),
+        AddPartitionsToTxnRequest([]),
+        AlterPartitionRequest(broker_id=0),
+    )
+    assert len({channel_of(request) for request in asked}) == len(asked)
