@@ -34,6 +34,21 @@ def torn_tail_kept(plant: Plant) -> None:
     plant.replace(recovery, "valid_batches", lenient)
 
 
+def markers_decided_by_a_start(plant: Plant) -> None:
+    """All that a log holds at a start is taken for committed, markers too."""
+    load_log = partition_log.load_log
+
+    def hasty(*args: Any, **more: Any) -> LoadedLog:
+        loaded = load_log(*args, **more)
+        before = loaded.producers.first_unstable_offset
+        loaded.producers.forget_decided(loaded.log_end_offset)
+        if loaded.producers.first_unstable_offset != before:
+            plant.bites()
+        return loaded
+
+    plant.replace(partition_log, "load_log", hasty)
+
+
 def recovered_tail_not_synced(plant: Plant) -> None:
     """What a crash of the process left in the page cache is built upon as it is."""
 
@@ -218,6 +233,7 @@ def swap_left_by_role_change(plant: Plant) -> None:
 
 BANK = (
     Planted("torn tail kept", torn_tail_kept),
+    Planted("markers decided by a start", markers_decided_by_a_start),
     Planted("recovered tail not synced", recovered_tail_not_synced),
     Planted("duplicate check off after restart", producers_forgotten_at_restart),
     Planted("producer snapshot of a cut history kept", snapshot_of_cut_history_kept),
