@@ -36,7 +36,7 @@ def torn_tail_kept(plant: Plant) -> None:
 
 def markers_decided_by_a_start(plant: Plant) -> None:
     """All that a log holds at a start is taken for committed, markers too."""
-    load_log = partition_log.load_log
+    load_log = recovery.load_log
 
     def hasty(*args: Any, **more: Any) -> LoadedLog:
         loaded = load_log(*args, **more)
