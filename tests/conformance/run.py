@@ -12,7 +12,7 @@ from tests.conformance.client import Client, NotRun
 from tests.conformance.features import FEATURES
 from tests.conformance.java_tools import TOOLS, Tools
 from tests.conformance.place import Place
-from tests.conformance.world import World
+from tests.conformance.world import World, settle
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 PASSED = "yes"
 FAILED = "FAILED"
 LACKING = "-"
+RESTART_SECONDS_MAX = 120.0  # of a loaded machine; five without load
 TRIES_MAX = 6  # where brokers are killed, and the client's failure is one of allowed.py
 
 
@@ -96,12 +97,21 @@ class Tried:
         result, why = self._run(feature)
         while result == FAILED and self._is_killing and self._is_excused(feature, why):
             self._told(feature, f"again: {why}")
+            self._await_all_brokers()
             self._anew()
             result, why = self._run(feature)
         if result == FAILED:
             self._anew()
         _note(self._outcome, feature, result, why, self._place.kills - before)
         self._told(feature, result if result != FAILED else f"{FAILED}: {why}")
+
+    def _await_all_brokers(self) -> None:
+        """Who asks the broker that is dead would fail again at once, six times in a second."""
+        settle(
+            lambda: len(self._place.deaths) >= self._place.kills,
+            lambda: "a killed broker does not serve again",
+            RESTART_SECONDS_MAX,
+        )
 
     def _is_excused(self, feature: str, why: str) -> bool:
         """Take note of a failure that Apache Kafka would bring about as well."""
