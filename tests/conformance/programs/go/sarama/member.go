@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sort"
 	"sync"
 	"time"
@@ -10,6 +11,14 @@ import (
 
 	"github.com/IBM/sarama"
 )
+
+const (
+	commitMax  = 60 * time.Second // brokers may die meanwhile
+	retryPause = 250 * time.Millisecond
+	tellPause  = 100 * time.Millisecond // what failed is told by a goroutine of the library
+)
+
+var errNoSession = errors.New("the member has no session")
 
 // member is one consumer of a group: the handler of its sessions.
 type member struct {
@@ -21,6 +30,7 @@ type member struct {
 	session sarama.ConsumerGroupSession
 	topic   string
 	found   []*sarama.ConsumerMessage
+	next    map[int32]int64 // by partition: behind what was handed out
 	err     error
 }
 
@@ -32,7 +42,7 @@ func (p *program) join(asked *lines.Asked) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	one := &member{group: group, cancel: cancel, ended: make(chan struct{}), topic: asked.Topic}
+	one := &member{group: group, cancel: cancel, ended: make(chan struct{}), topic: asked.Topic, next: map[int32]int64{}}
 	go one.consume(ctx)
 	go one.watch()
 	p.members[asked.Member] = one
@@ -42,9 +52,18 @@ func (p *program) join(asked *lines.Asked) error {
 func (m *member) consume(ctx context.Context) {
 	defer close(m.ended)
 	for ctx.Err() == nil {
-		if err := m.group.Consume(ctx, []string{m.topic}, m); err != nil {
-			m.fail(err)
+		err := m.group.Consume(ctx, []string{m.topic}, m)
+		if err == nil {
+			continue
+		}
+		m.fail(err)
+		if errors.Is(err, sarama.ErrClosedConsumerGroup) {
 			return
+		}
+		// Its documentation has applications go on: the coordinator may be another one by now.
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryPause):
 		}
 	}
 }
@@ -114,6 +133,7 @@ func (m *member) taken(count int, seconds float64) ([]lines.Record, error) {
 			message := m.found[0]
 			m.found = m.found[1:]
 			m.session.MarkMessage(message, "")
+			m.next[message.Partition] = message.Offset + 1
 			taken = append(taken, tell(message))
 		}
 		m.lock.Unlock()
@@ -128,12 +148,34 @@ func (m *member) taken(count int, seconds float64) ([]lines.Record, error) {
 	return taken, nil
 }
 
+// commit goes on until it is answered: what a session could not commit, the next one does not know.
 func (m *member) commit() error {
+	deadline := time.Now().Add(commitMax)
+	for {
+		err := m.commitOnce()
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(retryPause)
+	}
+}
+
+func (m *member) commitOnce() error {
+	m.lock.Lock()
+	session := m.session
+	if session == nil {
+		defer m.lock.Unlock()
+		return errNoSession
+	}
+	m.err = nil
+	for partition, offset := range m.next {
+		session.MarkOffset(m.topic, partition, offset, "")
+	}
+	m.lock.Unlock()
+	session.Commit()
+	time.Sleep(tellPause)
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	if m.session != nil {
-		m.session.Commit()
-	}
 	return m.err
 }
 
