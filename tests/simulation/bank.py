@@ -21,7 +21,8 @@ STORED_FILE = Path(__file__).with_name("stored_seeds.json")
 
 
 class Stored(TypedDict):
-    """Where a bug shows. said: what the world said; trace: of its run, as of the last refresh.
+    """Where a bug shows. said: what the world said; trace: of its run, as of the last refresh;
+    worlds: how many were looked through until it was first found.
 
     A change of the brokers may shift what a seed does; `make sim BANK=1 ARGS=--refresh` looks anew.
     """
@@ -29,6 +30,7 @@ class Stored(TypedDict):
     seed: int
     said: str
     trace: str
+    worlds: int
 
 
 def stored_seeds() -> dict[str, Stored]:

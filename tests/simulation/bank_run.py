@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from hashlib import blake2b
 from inspect import getsource
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -23,7 +24,8 @@ NONE = -1
 class Look(NamedTuple):
     """A few worlds of one bug. seed: of the one that shows it, NONE if none did.
 
-    code: of the bug and of the worlds, so that nothing is taken for known of others.
+    code: of the bug and of the worlds, so that nothing is taken for known of others. last: the
+    last seed that was run.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Look(NamedTuple):
     seed: int = NONE
     said: str = ""
     trace: str = ""
+    last: int = NONE
 
 
 class Search:
@@ -45,26 +48,34 @@ class Search:
         self.looked = self.bites = 0
         self.found: Look | None = None
         self._stored = stored
+        self._next = 0
 
     @property
-    def next_seeds(self) -> range:
+    def next_seeds(self) -> list[int]:
         if self._stored is not None:
-            return range(self._stored["seed"], self._stored["seed"] + 1)
-        return range(self.looked, self.looked + WORLDS_AT_ONCE)
+            return [self._stored["seed"]]
+        return list(islice(self.planted.seeds(self._next), WORLDS_AT_ONCE))
+
+    @property
+    def worlds(self) -> int:
+        """How many were looked through; of one that was found: when it was first."""
+        is_where_stored = self.found is not None and self._stored is not None
+        return self._stored["worlds"] if is_where_stored and self._stored else self.looked
 
     def take(self, look: Look) -> None:
         self.bites += look.bites
         if look.seed != NONE:
             self.found = look
-        elif self._stored is not None:
+        if self._stored is None:
+            self.looked += look.looked
+            self._next = look.last + 1
+        elif self.found is None:
             self._stored = None
-        else:
-            self.looked = look.first + look.looked
 
     def told(self) -> str:
         name = self.planted.name
         if self.found is not None:
-            return f"{self.found.seed:6d}  {name}: {self.found.said}"
+            return f"{self.found.seed:6d}  {name}, in {self.worlds} worlds: {self.found.said}"
         if not self.bites:
             return f"NEVER REACHED  {name}, in {self.looked} worlds"
         return f"MISSED  {name}, in {self.looked} worlds, in which it bit {self.bites} times"
@@ -78,8 +89,8 @@ def look_through(name: str, seeds: Sequence[int]) -> Look:
         shown = look_for(planted, seed)
         bites += shown.bites
         if is_shown(planted, seed, shown):
-            return Look(name, code, seeds[0], count, bites, seed, shown.said, shown.trace)
-    return Look(name, code, seeds[0], len(seeds), bites)
+            return Look(name, code, seeds[0], count, bites, seed, shown.said, shown.trace, seed)
+    return Look(name, code, seeds[0], len(seeds), bites, last=seeds[-1])
 
 
 def code_of(planted: Planted) -> str:
@@ -149,7 +160,7 @@ def _told(searches: list[Search]) -> int:
     missed = [one for one in searches if one.found is None]
     for one in missed:
         print(one.told())
-    took = [one.found.seed + 1 for one in searches if one.found is not None]
+    took = [one.worlds for one in searches if one.found is not None]
     worlds = f"median {median(took):g}, most {max(took)} worlds" if took else "none"
     print(f"{len(took)} of {len(searches)} found; {worlds}")
     return len(missed)
@@ -161,6 +172,8 @@ def _store(searches: dict[str, Search]) -> None:
     for name, search in searches.items():
         if search.found is not None:
             found = search.found
-            rows[name] = Stored(seed=found.seed, said=found.said, trace=found.trace)
+            rows[name] = Stored(
+                seed=found.seed, said=found.said, trace=found.trace, worlds=search.worlds
+            )
     store_seeds(rows)
     print(f"{len(rows)} seeds are stored")

@@ -133,6 +133,25 @@ class ClusterWorld:
     def _read_partitions(self) -> int:
         return min(READ_PARTITIONS_MAX, self.plan.partitions)
 
+    @property
+    def features(self) -> frozenset[str]:
+        """What this world has of all that a world may have, in the words of plan and nemesis."""
+        plan = self.plan
+        is_so = {
+            "synced": plan.is_synced,
+            "spread": not plan.is_synced,
+            "three replicas": plan.replication_factor == BROKERS,
+            "small segments": int(plan.segment_bytes) < 1 << 20,
+            "transactions": plan.transactional > 0,
+            "careless": plan.careless > 0,
+            "compacted": plan.has_compacted,
+            "group": bool(plan.members),
+            "classic group": "classic" in plan.members,
+        }
+        return frozenset(
+            (*self.nemesis.kinds, *plan.chores, *(name for name, yes in is_so.items() if yes))
+        )
+
     def new_directory_id(self) -> UUID:
         return UUID(int=self.directories.getrandbits(128), version=4)
 

@@ -112,6 +112,11 @@ class Nemesis:
             "leader lost ahead": self._leader_lost_ahead,
         }
 
+    @property
+    def kinds(self) -> list[str]:
+        """The troubles that this world may have."""
+        return [name for name, _ in self._menu]
+
     def begin(self) -> None:
         self._schedule.after(self._rng.randint(300, 4_000), self._again)
 

@@ -391,21 +391,31 @@ def moved_before_in_sync(plant: Plant) -> None:
 
 BANK = (
     Planted("ack on any two of three", any_two_of_three),
-    Planted("last known leader elected", last_known_leader),
-    Planted("epoch kept across restart", epoch_kept_across_restart),
-    Planted("stale sync ticket", stale_sync_ticket),
+    Planted("last known leader elected", last_known_leader, needs=("synced", "one after another")),
+    Planted("epoch kept across restart", epoch_kept_across_restart, needs=("spread", "power loss")),
+    Planted(
+        "stale sync ticket",
+        stale_sync_ticket,
+        needs=("spread", "three replicas", "careless", "leader lost ahead"),
+    ),
     Planted("duplicate acknowledged early", duplicate_acknowledged_early),
-    Planted("empty log recreated in ISR", empty_log_in_isr),
+    Planted("empty log recreated in ISR", empty_log_in_isr, needs=("lost directory",)),
     Planted("serving before own registration", serving_before_registration),
-    Planted("mode switched without barrier", mode_without_barrier),
+    Planted("mode switched without barrier", mode_without_barrier, needs=("mode changed",)),
     Planted("vote not persisted", vote_not_persisted, QUORUM),
     Planted("truncate by high watermark instead of epoch", truncated_by_watermark),
     Planted("ISR expanded before caught up", expanded_before_caught_up),
     Planted("zombie leader serves", zombie_leader_serves),
     Planted("ack before sync", acknowledged_before_sync),
     Planted("pending members not counted", pending_members_not_counted),
-    Planted("plain fetch counted as synced", plain_fetch_counted_as_synced),
-    Planted("earlier incarnation's fetch counted", earlier_incarnation_counted),
+    Planted(
+        "plain fetch counted as synced", plain_fetch_counted_as_synced, needs=("mode changed",)
+    ),
+    Planted(
+        "earlier incarnation's fetch counted",
+        earlier_incarnation_counted,
+        needs=("bad weather", "process crash"),
+    ),
     Planted("fetch of any leader epoch", fetch_of_any_epoch),
     Planted("divergence not told", divergence_not_told),
     Planted("own log taken for committed", own_log_taken_for_committed),
@@ -413,8 +423,10 @@ BANK = (
     Planted("read above the high watermark", read_above_watermark),
     Planted("fetched before own sync", fetched_before_own_sync),
     Planted("eligible replicas never cleared", eligible_never_cleared),
-    Planted("power loss taken for a crash", power_loss_taken_for_crash),
+    Planted(
+        "power loss taken for a crash", power_loss_taken_for_crash, needs=("spread", "power loss")
+    ),
     Planted("ISR changed by any epoch", isr_changed_by_any_epoch),
     Planted("preferred leader out of sync", preferred_leader_out_of_sync),
-    Planted("moved before in sync", moved_before_in_sync),
+    Planted("moved before in sync", moved_before_in_sync, needs=("move",)),
 )

@@ -232,18 +232,36 @@ def swap_left_by_role_change(plant: Plant) -> None:
 
 
 BANK = (
-    Planted("torn tail kept", torn_tail_kept),
-    Planted("markers decided by a start", markers_decided_by_a_start),
+    Planted("torn tail kept", torn_tail_kept, needs=("power loss",)),
+    Planted("markers decided by a start", markers_decided_by_a_start, needs=("transactions",)),
     Planted("recovered tail not synced", recovered_tail_not_synced),
-    Planted("duplicate check off after restart", producers_forgotten_at_restart),
-    Planted("producer snapshot of a cut history kept", snapshot_of_cut_history_kept),
-    Planted("leader epochs not truncated", epochs_not_truncated),
-    Planted("producers kept over truncation", producers_kept_over_truncation),
-    Planted("synced offset kept over truncation", synced_offset_kept_over_truncation),
-    Planted("failed sync tried again", failed_sync_tried_again),
-    Planted("manifest not synced", manifest_not_synced),
-    Planted("start of deleted records forgotten", deleted_start_not_noted),
-    Planted("zombie producer not fenced", zombie_producer_not_fenced),
-    Planted("late marker taken", late_marker_taken),
-    Planted("swap left behind by a change of role", swap_left_by_role_change),
+    Planted(
+        "duplicate check off after restart", producers_forgotten_at_restart, needs=("crash of all",)
+    ),
+    Planted(
+        "producer snapshot of a cut history kept",
+        snapshot_of_cut_history_kept,
+        needs=("small segments", "leader lost ahead"),
+    ),
+    Planted("leader epochs not truncated", epochs_not_truncated, needs=("leader lost ahead",)),
+    Planted(
+        "producers kept over truncation",
+        producers_kept_over_truncation,
+        needs=("leader lost ahead",),
+    ),
+    Planted(
+        "synced offset kept over truncation",
+        synced_offset_kept_over_truncation,
+        needs=("leader lost ahead",),
+    ),
+    Planted("failed sync tried again", failed_sync_tried_again, needs=("failed write",)),
+    Planted(
+        "manifest not synced", manifest_not_synced, needs=("topic made or deleted", "power loss")
+    ),
+    Planted(
+        "start of deleted records forgotten", deleted_start_not_noted, needs=("deleted records",)
+    ),
+    Planted("zombie producer not fenced", zombie_producer_not_fenced, needs=("transactions",)),
+    Planted("late marker taken", late_marker_taken, needs=("transactions",)),
+    Planted("swap left behind by a change of role", swap_left_by_role_change, needs=("compacted",)),
 )

@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from typing import NamedTuple
 
 import pytest
 
 from data_plane.protocol.errors import KafkaError
-from tests.simulation.worlds import CLUSTER, trace_of, without_surprises, world_of
+from tests.simulation.worlds import CLUSTER, features_of, trace_of, without_surprises, world_of
 
 PARTITION = re.compile(r" \(PartitionRecord\(.*\)\):")  # too long for a line
 SAID_MAX = 160  # characters of what a world says, kept for people
@@ -40,11 +41,20 @@ class Plant:
 
 
 class Planted(NamedTuple):
-    """One bug of the bank; world: which kind of world is to show it."""
+    """One bug of the bank; world: which kind of world is to show it.
+
+    needs: what a world has to have, all of it, or the bug cannot come to bear there, and the world
+    is not looked through for it.
+    """
 
     name: str
     plant: Callable[[Plant], None]
     world: str = CLUSTER
+    needs: tuple[str, ...] = ()
+
+    def seeds(self, first: int) -> Iterator[int]:
+        """Where to look for it, from a seed on."""
+        return (one for one in count(first) if features_of(self.world, one).issuperset(self.needs))
 
 
 class Shown(NamedTuple):

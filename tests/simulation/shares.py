@@ -1,5 +1,7 @@
 """What every run of the tests has of the worlds; files of their own, so that they run abreast."""
 
+from itertools import islice
+
 from tests.simulation.bank import BANK, stored_seeds
 from tests.simulation.plants import Planted, Shown, look_for, said_without_bug
 from tests.simulation.worlds import CLUSTER
@@ -29,7 +31,7 @@ def replayed(planted: Planted) -> tuple[int, Shown]:
     Fails if none does: then `make sim BANK=1 ARGS=--refresh` has to find another.
     """
     first = stored_seeds()[planted.name]["seed"]
-    for seed in range(first, first + SHIFTED_WORLDS_MAX):
+    for seed in islice(planted.seeds(first), SHIFTED_WORLDS_MAX):
         shown = look_for(planted, seed)
         if shown.said and shown.bites and is_clean(planted.world, seed):
             return seed, shown

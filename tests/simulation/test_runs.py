@@ -48,12 +48,12 @@ def test_worlds_run_once_and_failed_ones_first(
 
 
 def test_a_bug_is_looked_for_where_it_was_stored_and_then_from_the_first_seed() -> None:
-    search = Search(FASTEST, Stored(seed=40, said="", trace=""))
-    assert search.next_seeds == range(40, 41)
-    search.take(Look(FASTEST.name, "", 40, 1, bites=3))
-    assert search.next_seeds == range(4)
-    search.take(Look(FASTEST.name, "", 0, 4, bites=0))
-    assert search.next_seeds == range(4, 8)
+    search = Search(FASTEST, Stored(seed=40, said="", trace="", worlds=7))
+    assert search.next_seeds == [40]
+    search.take(Look(FASTEST.name, "", 40, 1, bites=3, last=40))
+    assert search.next_seeds == [0, 1, 2, 3]
+    search.take(Look(FASTEST.name, "", 0, 4, bites=0, last=3))
+    assert search.next_seeds == [4, 5, 6, 7]
     assert "MISSED" in search.told()
     search.take(Look(FASTEST.name, "", 4, 2, bites=1, seed=5, said="Violation: x", trace="t"))
     assert search.found is not None

@@ -7,6 +7,7 @@ goes on, as it must. In a world it is a bug of the broker's own, and ends it.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from tests.simulation.cluster_world import ClusterWorld
 from tests.simulation.invariants import Violation
@@ -49,6 +50,12 @@ def without_surprises() -> Iterator[None]:
 
 def world_of(kind: str, seed: int) -> World:
     return ClusterWorld(seed) if kind == CLUSTER else QuorumWorld(seed)
+
+
+@cache
+def features_of(kind: str, seed: int) -> frozenset[str]:
+    """What a world has that others have not; worlds of the quorum all have everything."""
+    return ClusterWorld(seed).features if kind == CLUSTER else frozenset()
 
 
 def trace_of(world: World) -> str:
