@@ -4,6 +4,7 @@ Whoever acted is looked at, and only what has changed of it, so that it stays ch
 """
 
 from collections.abc import Iterator, Mapping
+from uuid import UUID
 
 from data_plane.broker.broker import Broker
 from data_plane.log.manifest import PartitionKey
@@ -27,7 +28,7 @@ Place = tuple[str, int]  # topic, partition index
 class Kept:
     """A replica's log in one process, and what is asked of it as long as its row stands."""
 
-    __slots__ = ("log", "must_be_synced", "oracle", "place", "row", "synced_offset")
+    __slots__ = ("log", "must_be_synced", "oracle", "place", "row", "start_offset", "synced_offset")
 
     def __init__(self, log: PartitionLog, place: Place, row: PartitionRecord) -> None:
         self.log = log
@@ -36,6 +37,7 @@ class Kept:
         self.oracle: Oracle | None = None  # None: not in E as this incarnation
         self.must_be_synced = False
         self.synced_offset = -1  # as far as its disk was looked at
+        self.start_offset = -1  # as of the last look
 
 
 class Led:
@@ -72,6 +74,8 @@ class ClusterInvariants:
         self.moved = 0  # how often anything was committed
         self._processes: dict[int, Process] = {}
         self._seen_image: dict[int, int] = {}  # broker: offset of its newest image
+        # Where each log begins on each machine, for as long as that has not lost any pages.
+        self._starts: dict[tuple[int, UUID, int], dict[tuple[int, UUID | None], int]] = {}
 
     def oracle(self, topic: str, index: int) -> Oracle:
         found = self.oracles.get((topic, index))
@@ -159,6 +163,7 @@ class ClusterInvariants:
                 for was, row in zip(known.partitions, topic.partitions, strict=False):
                     if was != row:
                         self._check_step(was, row, self._is_careless(name))
+                        self._forget_starts(was, row)
         for name in before.topics.keys() - image.topics.keys():
             for place in [one for one in self.oracles if one[0] == name]:
                 del self.oracles[place]
@@ -258,6 +263,7 @@ class ClusterInvariants:
             kept = Kept(log, (name, row.partition_index), row)
             if id(log) in known:
                 kept.synced_offset = known[id(log)].synced_offset
+                kept.start_offset = known[id(log)].start_offset
             if is_current and not row.is_recovering and machine.number in eligible(row):
                 kept.oracle = self.oracle(name, row.partition_index)
                 kept.must_be_synced = row.commit_mode == CommitMode.SYNCED
@@ -266,12 +272,35 @@ class ClusterInvariants:
     def _look_at_kept(self, machine: Machine, process: Process) -> None:
         for kept in process.kept:
             log, oracle = kept.log, kept.oracle
+            if log.log_start_offset != kept.start_offset:
+                self._check_start(machine, kept)
             if log.synced_offset != kept.synced_offset:
                 check_durable(machine, kept)
             if oracle is not None:
                 end = oracle.ends[-1]
                 if log.log_end_offset < end or (kept.must_be_synced and log.synced_offset < end):
                     self._check_member(machine.number, kept, oracle)
+
+    def _check_start(self, machine: Machine, kept: Kept) -> None:
+        """What was deleted from a log stays deleted, whoever runs on the machine."""
+        key = (machine.number, kept.row.topic_id, kept.row.partition_index)
+        known = self._starts.setdefault(key, {})
+        lives = (machine.boot, machine.directory_id)
+        kept.start_offset = kept.log.log_start_offset
+        if kept.start_offset < known.get(lives, 0):
+            raise Violation(
+                f"broker {machine.number}: {kept.place} begins at {kept.start_offset}, and began "
+                f"at {known[lives]}"
+            )
+        if machine.disk.is_short:  # Where there is no room the note of before stays.
+            known.pop(lives, None)
+        else:
+            known[lives] = kept.start_offset
+
+    def _forget_starts(self, before: PartitionRecord, row: PartitionRecord) -> None:
+        """A replica that has gone elsewhere may come back as a new one."""
+        for number in set(before.replicas) - set(row.replicas):
+            self._starts.pop((number, row.topic_id, row.partition_index), None)
 
     def _check_grown(self, grown: list[Place], machines: list[Machine]) -> None:
         for machine in machines:

@@ -106,6 +106,11 @@ class SimulatedDisk:
             self._others.append(other.with_name(f"{other.name}-{len(self._others)}"))
             self.files.allocate(self._others[-1], self.files.free_bytes() - free_bytes)
 
+    @property
+    def is_short(self) -> bool:
+        """Others leave it little room, or none."""
+        return bool(self._others) or self.files.capacity_bytes < TIB
+
     def has_room(self) -> None:
         self.files.capacity_bytes = TIB
         for path in self._others:
