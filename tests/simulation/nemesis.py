@@ -229,9 +229,15 @@ class Nemesis:
     def _leader_lost_ahead(self) -> None:
         """One follower cannot follow, the other's disk is slow; then the leader's process dies.
 
-        If the one that is behind leads next, the other has to cut off what it had more.
+        If the one that is behind leads next, the other has to cut off what it had more. What was
+        written first still arrives there, in the answer that was under way: it takes a while until
+        there is more.
         """
-        led = [row for row in self._rows if row.leader >= 0 and len(row.isr) > 2]
+        led = [
+            row
+            for topic, row in self._world.invariants.rows()
+            if topic == MAIN and row.leader >= 0 and len(row.isr) > 2
+        ]
         if not led:
             return
         self._world.count("leader lost ahead")
@@ -239,7 +245,7 @@ class Nemesis:
         behind, ahead = self._rng.sample([n for n in range(3) if n != leader], 2)
         self._network.cut_both_ways({leader}, {behind})
         disk = self._world.machines[ahead].disk
-        disk.bulk_ms_mean = self._rng.choice([300.0, 1_500.0])
+        disk.bulk_ms_mean = self._rng.choice([1_000.0, 3_000.0])
         self._schedule.after(6_000, lambda: setattr(disk, "bulk_ms_mean", 0.0))
 
         def lose() -> None:
@@ -248,7 +254,7 @@ class Nemesis:
             machine.die(is_power_lost=False)
             self.restart_later(machine)
 
-        self._schedule.after(self._rng.choice([200, 1_000, 2_500]), lose)
+        self._schedule.after(self._rng.choice([800, 1_600, 2_500]), lose)
 
     def _pause(self) -> None:
         self._world.count("pause")

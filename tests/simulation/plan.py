@@ -78,5 +78,7 @@ def leader_ahead(plan: Plan) -> Plan:
         is_synced=False,
         replication_factor=3,
         careless=1,
+        partitions=1,
+        flush_ms="100",
         troubles=("leader lost ahead",),
     )
