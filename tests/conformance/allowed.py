@@ -35,6 +35,14 @@ ALLOWED: Final[Sequence[Allowed]] = (
         "its admin client asks one broker, once",
     ),
     Allowed(
+        "kafka-python",
+        "transactions|exactly once",
+        r"(KafkaTimeoutError: .*Timeout expired while initializing transactional state"
+        r"|ClientFailed: a transaction did not end within)",
+        "its sender drops a request for a coordinator that refuses the connection: only where it "
+        "knows of none does it ask again (producer/sender.py, _maybe_send_pending_request)",
+    ),
+    Allowed(
         "aiokafka",
         ADMIN,
         r"(KafkaConnectionError|NodeNotReadyError)",

@@ -1,7 +1,8 @@
 """kafka-python 3."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import kafka
@@ -27,6 +28,58 @@ from tests.conformance.record import Record
 from tests.conformance.security import PASSWORD, USER
 
 SECONDS_MAX = 20
+TRANSACTION_SECONDS_MAX = 120.0  # init_transactions alone waits a minute
+
+
+def _within(transact: Callable[[], None]) -> None:
+    """Give a transaction a time: its end waits for ever where its sender dropped the request.
+
+    Raises ClientFailed (allowed.py says when that may be); the thread is then left alone.
+    """
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            transact()
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(TRANSACTION_SECONDS_MAX)
+    if thread.is_alive():
+        raise ClientFailed(f"a transaction did not end within {TRANSACTION_SECONDS_MAX} s")
+    for failure in failures:
+        raise failure
+
+
+def _transact(
+    producer: KafkaProducer, topic: str, records: Sequence[Record], *, commit: bool
+) -> None:
+    producer.init_transactions()
+    producer.begin_transaction()
+    _write(producer, topic, records)
+    if commit:
+        producer.commit_transaction()
+    else:
+        producer.abort_transaction()
+
+
+def _copy(
+    producer: KafkaProducer,
+    target: str,
+    records: Sequence[Record],
+    source: str,
+    end: int,
+    group: Any,
+) -> None:
+    """The records and how far `source` was read, in one transaction."""
+    producer.init_transactions()
+    producer.begin_transaction()
+    _write(producer, target, records)
+    offsets = {TopicPartition(source, 0): OffsetAndMetadata(end, "", -1)}
+    producer.send_offsets_to_transaction(offsets, group)
+    producer.commit_transaction()
 
 
 class KafkaPythonClient(PythonClient):
@@ -116,13 +169,7 @@ class KafkaPythonClient(PythonClient):
         self, transactional_id: str, topic: str, records: Sequence[Record], *, commit: bool
     ) -> None:
         with self._producer(transactional_id=transactional_id) as producer:
-            producer.init_transactions()
-            producer.begin_transaction()
-            _write(producer, topic, records)
-            if commit:
-                producer.commit_transaction()
-            else:
-                producer.abort_transaction()
+            _within(lambda: _transact(producer, topic, records, commit=commit))
 
     def transform(self, transactional_id: str, group: str, source: str, target: str) -> int:
         end = self.offset_at(source, 0, -1)
@@ -131,12 +178,9 @@ class KafkaPythonClient(PythonClient):
         try:
             records = Taken(lambda: _poll(consumer)).take(end)
             with self._producer(transactional_id=transactional_id) as producer:
-                producer.init_transactions()
-                producer.begin_transaction()
-                _write(producer, target, records)
-                offsets = {TopicPartition(source, 0): OffsetAndMetadata(end, "", -1)}
-                producer.send_offsets_to_transaction(offsets, consumer.group_metadata())
-                producer.commit_transaction()
+                _within(
+                    lambda: _copy(producer, target, records, source, end, consumer.group_metadata())
+                )
         finally:
             consumer.close()
         return len(records)
