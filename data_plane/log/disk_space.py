@@ -1,7 +1,8 @@
 """Disk full, three marks (durability.md 2): warn, refuse client writes, and a ballast to live on.
 
 Reads, DeleteTopics and DeleteRecords work at every mark. The ballast is a preallocated file; giving
-it up makes room for the quorum, retention and compaction, which are what frees the disk.
+it up makes room for the quorum, retention and compaction, which are what frees the disk. A small
+reserve is kept beyond that for a start on a disk that something else has filled meanwhile.
 """
 
 from enum import IntEnum
@@ -14,6 +15,9 @@ REFUSE_SHARE = 20  # One twentieth free, and at least:
 REFUSE_BYTES_MIN = 256 << 20
 BALLAST_BYTES = 64 << 20
 BALLAST_NAME = "ballast"
+RESERVE_BYTES = 1 << 20  # a start writes some pages
+RESERVE_SHARE = 64
+RESERVE_NAME = "reserve"
 
 
 class DiskMark(IntEnum):
@@ -43,6 +47,13 @@ def within(space: DiskSpace, bytes_max: int | None, used_bytes: int) -> DiskSpac
     return DiskSpace(free_bytes, min(space.total_bytes, bytes_max))
 
 
+def make_room(files: Files, root: PurePath) -> None:
+    """Before a start writes anything: give up what was put by, if nothing else is left."""
+    for name in (RESERVE_NAME, BALLAST_NAME):
+        if files.space(root).free_bytes < RESERVE_BYTES and files.exists(root / name):
+            files.remove(root / name)
+
+
 class DiskGauge:
     """The mark of one data directory, and its ballast."""
 
@@ -60,9 +71,16 @@ class DiskGauge:
         has_ballast = self._files.exists(self._ballast)
         if mark_of(disk) == DiskMark.FULL and has_ballast:
             self._files.remove(self._ballast)
-        elif self.mark == DiskMark.OK and not has_ballast:
-            self._take_ballast(disk)
+        elif self.mark == DiskMark.OK:
+            self._take_reserve(disk)
+            if not has_ballast:
+                self._take_ballast(disk)
         return self.mark
+
+    def _take_reserve(self, disk: DiskSpace) -> None:
+        path = self._root / RESERVE_NAME
+        if not self._files.exists(path):
+            self._files.allocate(path, min(RESERVE_BYTES, disk.total_bytes // RESERVE_SHARE))
 
     def _take_ballast(self, disk: DiskSpace) -> None:
         """Reserve it only where it does not itself bring the disk near a mark."""

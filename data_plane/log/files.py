@@ -6,6 +6,7 @@ need no locks. Errors are plain OSError; partition_log.py decides what each one 
 """
 
 import ctypes
+import errno
 import fcntl
 import functools
 import os
@@ -22,6 +23,7 @@ Bytes = bytes | bytearray | memoryview
 
 OPEN_FILES_MAX = 512
 COPIED_TOGETHER_BYTES = 1 << 20
+FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
 IOVECS_MAX = 1000  # IOV_MAX is 1024 on Linux and macOS.
 
 
@@ -46,6 +48,13 @@ class File(Protocol):
         """Write all parts, `size_bytes` together, at the end. On OSError a part may be there."""
 
     def truncate(self, size_bytes: int) -> None: ...
+
+    def reserve(self, size_bytes: int) -> None:
+        """Take room for that many bytes behind the end, which stays where it is.
+
+        Appends use it up, whatever else fills the disk; a truncation gives it back. Raises OSError
+        where there is no room; does nothing where the file system cannot do it.
+        """
 
     def sync(self) -> None:
         """Return once the bytes and the size are durable. The name may not be: sync_directory."""
@@ -144,6 +153,16 @@ class DiskFile:
 
     def truncate(self, size_bytes: int) -> None:
         os.ftruncate(self.descriptor, size_bytes)
+
+    def reserve(self, size_bytes: int) -> None:
+        fallocate = _fallocate()
+        if fallocate is None:
+            return
+        end = os.fstat(self.descriptor).st_size
+        if fallocate(self.descriptor, FALLOC_FL_KEEP_SIZE, end, size_bytes) != 0:
+            code = ctypes.get_errno()
+            if code not in (errno.EOPNOTSUPP, errno.ENOSYS):
+                raise OSError(code, os.strerror(code))
 
     def sync(self) -> None:
         _fdatasync(self.descriptor)
@@ -316,6 +335,17 @@ def read_whole(files: Files, path: PurePath) -> bytes | None:
 
 # macOS has no fdatasync in Python; fsync does at least as much.
 _fdatasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+@functools.cache
+def _fallocate() -> Callable[[int, int, int, int], int] | None:
+    """Return libc's fallocate on Linux, else None; Python has only posix_fallocate, which grows."""
+    function = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)
+    if os.uname().sysname != "Linux" or function is None:
+        return None
+    function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    found: Callable[[int, int, int, int], int] = function
+    return found
 
 
 @functools.cache

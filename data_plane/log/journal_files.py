@@ -86,6 +86,9 @@ class JournalFile:
         shown = None if kept is None else str(kept)
         self._journal.note("truncate", self._inode, old_size, size_bytes, shown)
 
+    def reserve(self, size_bytes: int) -> None:
+        self._file.reserve(size_bytes)
+
     def sync(self) -> None:
         number = self._journal.begin_sync(self._inode)
         self._file.sync()

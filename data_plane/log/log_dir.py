@@ -1,6 +1,6 @@
 """One data directory: a locked root with an identity and a directory per partition.
 
-    meta.json  meta.copy.json  lock  running  clean-shutdown  io-failure  ballast
+    meta.json  meta.copy.json  lock  running  clean-shutdown  io-failure  ballast  reserve
     partitions.manifest  high-watermarks  time-mark
     <topic id>-<partition>/          00000000000000000000.log .index .timeindex ...
     <topic id>-<partition>.deleted/  renamed away, unlinked off the loop
@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from data_plane.log import restart
-from data_plane.log.disk_space import DiskGauge, DiskMark
+from data_plane.log.disk_space import DiskGauge, DiskMark, make_room
 from data_plane.log.failures import DamagedLog, DirectoryRefused, DiskFull, LogFailure
 from data_plane.log.files import DiskSpace, Files, Lock, read_whole, write_atomically
 from data_plane.log.identity import NAME as IDENTITY_NAME
@@ -107,6 +107,7 @@ class LogDir:
         lock = files.lock(root / LOCK_NAME)
         try:
             files.watch(root)  # Before anything is written that may fail.
+            make_room(files, root)
             found = read_identity(files, root)
             if found is not None:
                 check_identity(root, found, identity)
@@ -290,7 +291,8 @@ class LogDir:
     def delete_partitions(self, keys: Sequence[PartitionKey]) -> None:
         """Forget partitions: durably in the manifest, then by renaming; `garbage_job` unlinks.
 
-        Whoever still sends an extent of them may go on. Raises LogFailure.
+        Whoever still sends an extent of them may go on. Raises LogFailure. On a full disk the
+        manifest may go on naming them: a start then deletes them anew, as the image has them not.
         """
         try:
             self.manifest.remove(keys)

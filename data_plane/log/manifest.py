@@ -5,6 +5,7 @@ the checksum covers the rest of the line. A damaged line is dropped and counted:
 that are there are adopted again, only the lack of a missing one goes unnoticed.
 """
 
+import errno
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import NamedTuple
@@ -58,9 +59,16 @@ class Manifest:
         self.topics.update(new)
 
     def remove(self, keys: Iterable[PartitionKey]) -> None:
-        """Note deleted partitions, durably. Raises OSError."""
+        """Note deleted partitions, durably where there is room; deleting makes some.
+
+        Raises OSError for anything but a full disk.
+        """
         gone = [key for key in keys if key in self.topics]
-        self._append([_line("-", key, self.topics[key]) for key in gone])
+        try:
+            self._append([_line("-", key, self.topics[key]) for key in gone])
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
         for key in gone:
             del self.topics[key]
 

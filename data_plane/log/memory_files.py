@@ -50,6 +50,7 @@ class MemoryFile:
         self._shared_bytes = 0  # How long a prefix both have in common.
         # What a failed sync has dropped: it can be read, and later syncs leave a hole there.
         self._dropped = range(0)
+        self.reserved_end = 0  # so many bytes are this file's, whether it has grown so far or not
 
     def read(self, position: int, size_bytes: int) -> bytes:
         self._files.trip("read", self.path)
@@ -62,7 +63,7 @@ class MemoryFile:
         if fault is not None:
             self.content += joined[: fault.bytes_before]
             raise OSError(fault.error, os.strerror(fault.error))
-        fits = self._files.room_for(size_bytes)
+        fits = self._files.room_for(size_bytes, reserved=self.reserved_end - len(self.content))
         self.content += joined[:fits]
         if fits < size_bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -73,6 +74,20 @@ class MemoryFile:
         self.content.extend(bytes(size_bytes - len(self.content)))
         self._shared_bytes = min(self._shared_bytes, size_bytes)
         self._dropped = range(self._dropped.start, min(self._dropped.stop, size_bytes))
+        self.reserved_end = 0
+
+    def reserve(self, size_bytes: int) -> None:
+        limit = self._files.reserve_bytes_max
+        wanted = size_bytes if limit is None else min(size_bytes, limit)
+        end = len(self.content) + wanted
+        more = end - max(len(self.content), self.reserved_end)
+        if self._files.room_for(more) < more:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.reserved_end = max(end, self.reserved_end)
+
+    @property
+    def taken_bytes(self) -> int:
+        return max(len(self.content), self.reserved_end)
 
     def sync(self) -> None:
         try:
@@ -147,6 +162,7 @@ class MemoryFiles:
         self.changes = 0  # calls that change something, so that a test may cut power at each
         self.changes_max: int | None = None
         self.has_syncfs = True
+        self.reserve_bytes_max: int | None = None  # so that a full disk stops even who reserves
         self.sync_count = 0
         self._files: dict[PurePath, MemoryFile] = {}
         self._durable_names: dict[PurePath, MemoryFile] = {}
@@ -224,13 +240,15 @@ class MemoryFiles:
         self.sync_count += operation in ("sync", "sync_directory")
 
     def free_bytes(self) -> int:
-        used = sum(len(f.content) for f in self._files.values()) + sum(self._allocated.values())
+        used = sum(f.taken_bytes for f in self._files.values()) + sum(self._allocated.values())
         return max(0, self.capacity_bytes - used)
 
-    def room_for(self, size_bytes: int) -> int:
+    def room_for(self, size_bytes: int, *, reserved: int = 0) -> int:
         """How many of so many bytes fit; nobody counts what is on a disk that is never full."""
         is_endless = self.capacity_bytes >= TIB
-        return size_bytes if is_endless else min(size_bytes, self.free_bytes())
+        if is_endless or size_bytes <= reserved:
+            return size_bytes
+        return min(size_bytes, self.free_bytes() + max(0, reserved))
 
     # Files.
 

@@ -2,7 +2,9 @@
 
 quorum-state: replaced atomically. entries.log: one frame of batches per persist. A base offset that
 was there before replaces everything from there on: a conflict with a later leader cuts nothing off
-the file. The bytes of both: frames.py.
+the file. The bytes of both: frames.py. Room for both is taken beforehand, behind the log's end and
+in the draft of the next state, so that a disk which something else has filled still takes the
+deletions that free it (durability.md 2).
 snapshot: what the log's beginning was replaced by (snapshot.py); the log may still overlap it, or,
 after a crash while a leader's snapshot was stored, end before it.
 
@@ -14,6 +16,7 @@ bit is put right wherever it lies, in the last frame too, where it is no torn ta
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -45,6 +48,9 @@ from data_plane.raft.snapshot import (
 logger = logging.getLogger(__name__)
 STATE_NAME = "quorum-state"
 LOG_NAME = "entries.log"
+ROOM_BYTES = 4 << 20  # behind the log's end; more is taken when half of it is used
+ROOM_SHARE = 64  # of the disk, at most
+STATE_BYTES = 4096
 
 
 class RaftDisk:
@@ -58,6 +64,7 @@ class RaftDisk:
         # Held open: `persist` runs off the loop's thread, where `open` may not be called.
         self._file: File | None = None
         self._end = 0  # Bytes of the log that are known whole.
+        self._room_end = 0  # So far its blocks are taken.
         self.snapshot: Snapshot | None = None  # As found by `load`, for the first replay.
         self.snapshot_bytes = 0
         # The published snapshot, which stays readable while another takes its name.
@@ -101,6 +108,8 @@ class RaftDisk:
         else:
             with storage_failures(self._directory, "sync"):
                 file.sync()  # Also what a process crash left in the page cache is kept.
+        self._take_room()
+        self._draft_state()
         newest = max(batches[-1].term if batches else 0, self.snapshot.term if self.snapshot else 0)
         if newest > hard_state.term:
             raise damaged(self._state_path, "its term is older than the log's")
@@ -139,7 +148,7 @@ class RaftDisk:
         assert self._file is not None, "load comes first"
         self._file.truncate(0)
         self._file.sync()
-        self._end = 0
+        self._end = self._room_end = 0
 
     def _hold_snapshot(self) -> None:
         if self._files.exists(self._directory / SNAPSHOT_NAME):
@@ -191,7 +200,8 @@ class RaftDisk:
         with storage_failures(self._directory, "cut"):
             self._files.rename(draft_of(self._log_path), self._log_path)
             self._files.sync_directory(self._directory)
-        self._file, self._end = cut.draft, cut.size_bytes
+        self._file, self._end, self._room_end = cut.draft, cut.size_bytes, 0
+        self._take_room()
         self.snapshot_bytes = snapshot_bytes
         self._snapshot_file = self._files.open(self._directory / SNAPSHOT_NAME)
         self._snapshot_offset = cut.last_offset
@@ -208,7 +218,7 @@ class RaftDisk:
         try:
             with storage_failures(self._directory, "persist"):
                 if ready.hard_state is not None:
-                    write_atomically(self._files, self._state_path, encode_state(ready.hard_state))
+                    self._write_state(ready.hard_state)
                 if ready.batches:
                     frame = encode_frame(ready.batches)
                     self._file.append([frame], len(frame))
@@ -216,9 +226,36 @@ class RaftDisk:
                     self._end += len(frame)
                 if ready.snapshot is not None:
                     self._install(ready.snapshot)
+                self._take_room()
         except DiskFull:
             self._cut_back()
             raise
+
+    def _write_state(self, state: HardState) -> None:
+        """As write_atomically, in a draft whose block is there already."""
+        path = draft_of(self._state_path)
+        draft = self._files.open(path, create=True)
+        if draft.size_bytes():
+            draft.truncate(0)
+        content = encode_state(state)
+        draft.append([content], len(content))
+        self._files.rename(path, self._state_path)
+        draft.sync()
+        self._files.sync_directory(self._directory)
+        self._draft_state()
+
+    def _draft_state(self) -> None:
+        with suppress(OSError):  # No room now: the next write of it may find some, or fail.
+            self._files.open(draft_of(self._state_path), create=True).reserve(STATE_BYTES)
+
+    def _take_room(self) -> None:
+        assert self._file is not None, "load comes first"
+        total_bytes = self._files.space(self._directory).total_bytes
+        wanted = min(ROOM_BYTES, total_bytes // ROOM_SHARE)
+        if self._room_end - self._end < wanted // 2:
+            with suppress(OSError):  # As above; a disk that fails says so to the next write.
+                self._file.reserve(wanted)
+                self._room_end = self._end + wanted
 
     def _install(self, snapshot: Snapshot) -> None:
         """Replace everything by a leader's snapshot: its name is durable before the log goes."""
@@ -244,7 +281,9 @@ class RaftDisk:
         """Take back a write that met a full disk; its beginning may be in the file."""
         assert self._file is not None
         try:
-            self._file.truncate(self._end)
+            if self._file.size_bytes() > self._end:
+                self._file.truncate(self._end)
+                self._room_end = 0
         except OSError as error:
             raise LogFailure(self._directory, "truncate", error) from error
 

@@ -16,6 +16,12 @@ from tests.simulation.clock import Schedule
 RunOn = Callable[[Callable[[], None]], None]
 
 
+def new_files() -> MemoryFiles:
+    files = MemoryFiles()
+    files.reserve_bytes_max = 1_000  # A full disk is to stop the quorum too, now and then.
+    return files
+
+
 class SimulatedDisk:
     """One node's disk, which outlives its processes. Implements replication.executor.Executor.
 
@@ -23,7 +29,7 @@ class SimulatedDisk:
     """
 
     def __init__(self, schedule: Schedule, rng: Random) -> None:
-        self.files = MemoryFiles()
+        self.files = new_files()
         self.sync_ms_mean = 1.0
         self.bulk_ms_mean = 0.0  # more, for who syncs many bytes: a quorum's few are quick
         self.run_on: RunOn = lambda act: act()
@@ -94,7 +100,7 @@ class SimulatedDisk:
         self._life += 1
         self._in_flight.clear()
         self._others.clear()
-        self.files = MemoryFiles()
+        self.files = new_files()
 
     def fills_up(self) -> None:
         used = self.files.capacity_bytes - self.files.free_bytes()

@@ -4,11 +4,21 @@ from pathlib import PurePath
 
 import pytest
 
-from data_plane.log.disk_space import BALLAST_BYTES, DiskGauge, DiskMark, mark_of, within
+from data_plane.log.disk_space import (
+    BALLAST_BYTES,
+    RESERVE_BYTES,
+    RESERVE_NAME,
+    DiskGauge,
+    DiskMark,
+    make_room,
+    mark_of,
+    within,
+)
 from data_plane.log.files import DiskSpace
 from data_plane.log.memory_files import MemoryFiles
 
 MIB, GIB = 1 << 20, 1 << 30
+KEPT_BYTES = BALLAST_BYTES + RESERVE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -43,15 +53,15 @@ def test_the_ballast_is_given_up_when_the_disk_is_full_and_taken_back_after() ->
     files.make_directory(root)
     gauge = DiskGauge(files, root)
     assert gauge.update(0) == DiskMark.OK
-    assert files.free_bytes() == 10 * GIB - BALLAST_BYTES
-    files.allocate(root / "neighbour", 10 * GIB - BALLAST_BYTES)
+    assert files.free_bytes() == 10 * GIB - KEPT_BYTES
+    files.allocate(root / "neighbour", 10 * GIB - KEPT_BYTES)
     assert files.free_bytes() == 0
     assert gauge.update(0) == DiskMark.FULL
     assert files.free_bytes() == BALLAST_BYTES
     assert gauge.update(0) == DiskMark.FULL
     files.remove(root / "neighbour")
     assert gauge.update(0) == DiskMark.OK
-    assert files.free_bytes() == 10 * GIB - BALLAST_BYTES
+    assert files.free_bytes() == 10 * GIB - KEPT_BYTES
 
 
 def test_a_full_share_of_an_empty_disk_keeps_its_ballast() -> None:
@@ -60,7 +70,7 @@ def test_a_full_share_of_an_empty_disk_keeps_its_ballast() -> None:
     gauge = DiskGauge(files, root, bytes_max=GIB)
     assert gauge.update(0) == DiskMark.OK
     assert gauge.update(GIB) == DiskMark.FULL
-    assert files.free_bytes() == 100 * GIB - BALLAST_BYTES
+    assert files.free_bytes() == 100 * GIB - KEPT_BYTES
 
 
 def test_the_ballast_never_brings_the_disk_near_a_mark() -> None:
@@ -68,3 +78,20 @@ def test_the_ballast_never_brings_the_disk_near_a_mark() -> None:
     files.make_directory(root)
     gauge = DiskGauge(files, root)
     assert [gauge.update(0) for _ in range(3)] == [DiskMark.OK] * 3
+
+
+def test_a_start_on_a_full_disk_gives_up_what_was_put_by_for_it() -> None:
+    files, root = MemoryFiles(capacity_bytes=10 * GIB), PurePath("/root")
+    files.make_directory(root)
+    gauge = DiskGauge(files, root)
+    gauge.update(0)
+    make_room(files, root)
+    assert files.exists(root / RESERVE_NAME), "there is room"
+    files.allocate(root / "neighbour", files.free_bytes())
+    make_room(files, root)
+    assert files.free_bytes() == RESERVE_BYTES, "the ballast is for later"
+    make_room(files, root)
+    files.allocate(root / "another", files.free_bytes())
+    make_room(files, root)
+    assert files.free_bytes() == BALLAST_BYTES
+    make_room(files, root)

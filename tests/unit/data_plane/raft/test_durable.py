@@ -174,3 +174,35 @@ def test_any_other_failure_of_the_disk_is_final(operation: str) -> None:
     files.fail(operation, errno.EIO, LOG_NAME)
     with pytest.raises(LogFailure):
         disk.persist(Ready(batches=batches(random.Random(5), 1)))
+
+
+def test_what_else_fills_the_disk_does_not_stop_the_log_at_once() -> None:
+    """Its room was taken beforehand, that of the next term and vote too; then it is full."""
+    files = MemoryFiles(capacity_bytes=64 << 20)
+    disk = RaftDisk(files, DIRECTORY)
+    disk.load()
+    disk.persist(Ready(HardState(1, 1)))
+    files.allocate(DIRECTORY / "neighbour", files.free_bytes())
+    entry = b"x" * 1000
+    for offset in range(400):
+        state = HardState(2 + offset, 1) if offset < 3 else None
+        disk.persist(Ready(state, batches=[EntryBatch(offset, 1, (entry,))]))
+    rest = iter(range(400, 2000))
+    with pytest.raises(DiskFull):
+        all(disk.persist(Ready(batches=[EntryBatch(at, 1, (entry,))])) is None for at in rest)
+    files.crash()
+    again = RaftDisk(files, DIRECTORY)
+    state, batches = again.load()
+    assert state.term == 4
+    assert len(batches) >= 400
+
+
+def test_room_is_taken_again_when_there_is_some() -> None:
+    files = MemoryFiles(capacity_bytes=64 << 20)
+    disk = RaftDisk(files, DIRECTORY)
+    disk.load()
+    for offset in range(5000):  # five times what was taken first
+        disk.persist(Ready(batches=[EntryBatch(offset, 0, (b"x" * 1000,))]))
+    files.allocate(DIRECTORY / "neighbour", files.free_bytes())
+    for offset in range(5000, 5300):
+        disk.persist(Ready(batches=[EntryBatch(offset, 0, (b"x" * 1000,))]))
