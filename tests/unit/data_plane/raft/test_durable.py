@@ -187,9 +187,13 @@ def test_what_else_fills_the_disk_does_not_stop_the_log_at_once() -> None:
     for offset in range(400):
         state = HardState(2 + offset, 1) if offset < 3 else None
         disk.persist(Ready(state, batches=[EntryBatch(offset, 1, (entry,))]))
-    rest = iter(range(400, 2000))
+
+    def use_it_up() -> None:
+        for offset in range(400, 2000):
+            disk.persist(Ready(batches=[EntryBatch(offset, 1, (entry,))]))
+
     with pytest.raises(DiskFull):
-        all(disk.persist(Ready(batches=[EntryBatch(at, 1, (entry,))])) is None for at in rest)
+        use_it_up()
     files.crash()
     again = RaftDisk(files, DIRECTORY)
     state, batches = again.load()
