@@ -43,7 +43,8 @@ const CODECS = {
   zstd: CompressionTypes.ZSTD,
 };
 
-const COMMIT_MS_MAX = 60_000; // brokers may die meanwhile
+// Brokers may die meanwhile, and a consumer that failed waits up to half a minute before it starts again.
+const COMMIT_MS_MAX = 180_000;
 
 /** How every client proves who it is: the file that is the second argument. */
 function security() {
@@ -147,6 +148,7 @@ async function commit(member) {
     let failure = null;
     await member.consumer.commitOffsets(wanted).catch((error) => (failure = error));
     if (wanted.every(({ partition, offset }) => member.committed[partition] === offset)) return;
+    if (member.failure !== null) throw member.failure;
     if (Date.now() > until) throw failure || new Error("commitOffsets resolved without a commit");
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
