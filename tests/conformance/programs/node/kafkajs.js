@@ -106,7 +106,7 @@ async function open(group, topic, settings) {
   });
   consumer.on(consumer.events.COMMIT_OFFSETS, (event) => {
     for (const { partitions } of event.payload.topics) {
-      for (const { partition, offset } of partitions) member.committed[partition] = offset;
+      for (const { partition, offset } of partitions) member.committed[partition] = String(offset);
     }
   });
   consumer.on(consumer.events.CRASH, (event) => {
