@@ -170,3 +170,10 @@ def test_what_comes_again_is_passed_over_only_while_brokers_die(
     assert [one.offset for one in world.taken("m", 2)] == offsets
     assert [one.offset for one in world.taken("m", 4)] == ([] if is_killing else [2, 3])
     client.close()
+
+
+def test_what_comes_twice_at_once_is_passed_over_too() -> None:
+    client = Repeating("127.0.0.1:1")
+    world = World(client, client, Nowhere().secured, is_killing=True)
+    assert [one.offset for one in world.taken("m", 4)] == [0, 1, 2, 3]
+    client.close()

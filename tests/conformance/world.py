@@ -35,12 +35,19 @@ class World:
         found: list[Record] = []
         while len(found) < count:
             got = client.taken(member, count - len(found))
-            new = [one for one in got if (member, one.partition, one.offset) not in self.seen]
-            self.seen.update((member, one.partition, one.offset) for one in new)
-            found += new if self.is_killing else got
+            found += self._untold(member, got) if self.is_killing else got
             if not got or not self.is_killing:
                 break
         return found
+
+    def _untold(self, member: str, got: Sequence[Record]) -> list[Record]:
+        new = []
+        for one in got:  # What is told again may be among them twice.
+            at = (member, one.partition, one.offset)
+            if at not in self.seen:
+                self.seen.add(at)
+                new.append(one)
+        return new
 
     def write(
         self,
