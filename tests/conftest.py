@@ -1,7 +1,7 @@
 """Real services for the tests: one Postgres and one Valkey per test process, by our own launcher.
 
-A test that asks for `database_url` gets a database of its own, copied from a migrated template in
-some 20 ms, and dropped afterwards; `redis_url` is emptied before each test that asks for it.
+A test that asks for `database_url` gets a migrated database with nothing in it, which is emptied
+again afterwards; `redis_url` is emptied before each test that asks for it.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from control_plane.local.ports import pick_free
 from control_plane.local.postgres import EmbeddedPostgres
 from control_plane.local.processes import Program, last_lines, start, stop
 from control_plane.local.valkey import EmbeddedValkey
+from tests.factories.rewind import Rewinder, Saved
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -111,15 +112,26 @@ def migrated_template(postgres: EmbeddedPostgres) -> str:
     return name
 
 
-@pytest.fixture
-def database_url(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
-    """The URL of a fresh, migrated database of this test's own."""
+def migrated(postgres: EmbeddedPostgres, template: str) -> str:
+    """Copy the migrated template; returns the URL of the new database."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    yield with_database(postgres.url, name)
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return with_database(postgres.url, name)
+
+
+@pytest.fixture(scope="session")
+def empty_database(postgres: EmbeddedPostgres, migrated_template: str) -> tuple[Rewinder, Saved]:
+    rewinder = Rewinder(migrated(postgres, migrated_template))
+    return rewinder, rewinder.saved()
+
+
+@pytest.fixture
+def database_url(empty_database: tuple[Rewinder, Saved]) -> Iterator[str]:
+    """The URL of a migrated database with nothing in it, this test's own for as long as it runs."""
+    rewinder, nothing = empty_database
+    yield rewinder.url
+    rewinder.restore(nothing, ends_others=True)
 
 
 @pytest.fixture(scope="session")

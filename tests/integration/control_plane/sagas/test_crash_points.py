@@ -1,76 +1,21 @@
-"""Every step of every saga, ended before its effect, after it, and after its record (C1).
-
-Method: the seam raises at one point, once, through everything, as a dying process would; the lease
-is left behind. Then the sweep goes on with a fresh worker. What comes out must equal an undisturbed
-run. The list of points is made from the sagas themselves, so a new step is covered by itself.
-"""
-
-from collections.abc import Callable
+"""Crashes in all other sagas (crashes.py); whatever scenario no other file takes is here."""
 
 import pytest
 
-from control_plane.domain.states import OperationState
-from control_plane.sagas import SAGAS
-from tests.factories.control_plane import World
-from tests.factories.snapshots import snapshot
-from tests.integration.control_plane.sagas import scenarios
+from tests.integration.control_plane.sagas import crashes, scenarios
+from tests.integration.control_plane.sagas.beginnings import Beginnings
 from tests.integration.control_plane.sagas.scenarios import Scenario
 
-MOMENTS = ("before effect", "after effect", "after record")
+OTHERS = [
+    each
+    for each in (*scenarios.ALL, *scenarios.FAILED)
+    if each not in (*scenarios.PROVISIONS, *scenarios.PLAN_CHANGES)
+]
 
 
-class Killed(BaseException):
-    """The end of a process: nothing catches it."""
-
-
-def die_at(point: str) -> Callable[[str], None]:
-    """Return a seam that raises at `point`, the first time only."""
-    lives = [point]
-
-    def seam(label: str) -> None:
-        if label in lives:
-            lives.remove(label)
-            raise Killed
-
-    return seam
-
-
-def points() -> list[tuple[Scenario, str]]:
-    done = [
-        (scenario, f"do {step.name}: {moment}")
-        for scenario in scenarios.ALL
-        for step in SAGAS[scenario.kind].steps
-        for moment in MOMENTS
-    ]
-    undone = [
-        (scenario, f"undo {step.name}: {moment}")
-        for scenario, count in ((scenarios.FAILED_PROVISION, 7), (scenarios.FAILED_GROWTH, 4))
-        for step in SAGAS[scenario.kind].steps[:count]
-        for moment in MOMENTS
-    ]
-    return done + undone
-
-
-@pytest.mark.parametrize(
-    ("scenario", "point"), points(), ids=lambda each: getattr(each, "name", each)
-)
+@pytest.mark.parametrize(("scenario", "point"), crashes.points(OTHERS), ids=crashes.name_of)
 def test_a_crash_at_any_point_changes_nothing(
-    scenario: Scenario, point: str, world: World, expected: dict[Scenario, object]
+    scenario: Scenario, point: str, beginnings: Beginnings
 ) -> None:
-    started = scenario.start(world)
-    world.seam = die_at(point)
-    deaths = 0
-    for _ in range(100):
-        try:
-            world.run(started)
-        except Killed:
-            deaths += 1
-            world.wait(31)  # the dead worker's lease runs out
-            continue
-        world.report()
-        if world.operation(started).state in {OperationState.SUCCEEDED, OperationState.FAILED}:
-            break
-        world.wait(5)
-    assert deaths == 1, f"{point} was never passed"
-    world.report()
-    assert snapshot(world) == expected[scenario]
+    came_out = crashes.outcome(beginnings, scenario, point)
+    assert came_out == beginnings.undisturbed(scenario)

@@ -8,9 +8,9 @@ import pytest
 
 from control_plane.sagas import SAGAS
 from control_plane.sagas.engine import Output, Saga, Step, StepContext
-from tests.factories.control_plane import World
 from tests.factories.snapshots import snapshot
 from tests.integration.control_plane.sagas import scenarios
+from tests.integration.control_plane.sagas.beginnings import Beginnings
 from tests.integration.control_plane.sagas.scenarios import Scenario
 
 
@@ -51,8 +51,10 @@ def doubled(saga: Saga) -> Saga:
 @pytest.mark.parametrize(
     "scenario", [*scenarios.ALL, *scenarios.FAILED], ids=lambda each: each.name
 )
-def test_twice_is_once(scenario: Scenario, world: World, expected: dict[Scenario, object]) -> None:
-    world.sagas = {kind: doubled(saga) for kind, saga in SAGAS.items()}
-    world.settle(scenario.start(world), seconds=2)
-    world.report()
-    assert snapshot(world) == expected[scenario]
+def test_twice_is_once(scenario: Scenario, beginnings: Beginnings) -> None:
+    begun = beginnings.of(scenario)
+    begun.world.sagas = {kind: doubled(saga) for kind, saga in SAGAS.items()}
+    begun.world.settle(begun.operation_id, seconds=2)
+    begun.world.report()
+    came_out = snapshot(begun.world)
+    assert came_out == beginnings.undisturbed(scenario)

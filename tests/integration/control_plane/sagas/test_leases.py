@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 from tests.factories.control_plane import World
 from tests.factories.snapshots import snapshot
 from tests.integration.control_plane.sagas import scenarios
-from tests.integration.control_plane.sagas.scenarios import Scenario
+from tests.integration.control_plane.sagas.beginnings import Beginnings
 
 
 def claim(world: World, operation_id: uuid.UUID) -> Lease | None:
@@ -175,7 +175,7 @@ def test_a_nudge_does_not_defeat_the_back_off(world: World) -> None:
 
 
 def test_a_connection_lost_in_the_middle_is_tried_again(
-    world: World, expected: dict[Scenario, object]
+    world: World, beginnings: Beginnings
 ) -> None:
     """Postgres ends the worker's session between effect and record: rolled back, then repeated."""
     lost: list[int | None] = []
@@ -192,12 +192,10 @@ def test_a_connection_lost_in_the_middle_is_tried_again(
     world.sagas = {**SAGAS, operations.PROVISION: _with_step(2, step)}
     world.settle(scenarios.provision(world))
     assert lost
-    assert snapshot(world) == expected[scenarios.PROVISION]
+    assert snapshot(world) == beginnings.undisturbed(scenarios.PROVISION)
 
 
-def test_delivered_many_times_at_once_it_runs_once(
-    world: World, expected: dict[Scenario, object]
-) -> None:
+def test_delivered_many_times_at_once_it_runs_once(world: World, beginnings: Beginnings) -> None:
     """Messages doubled, in several workers (C5): each step leaves one record, one effect."""
     operation_id = scenarios.provision(world)
     for _ in range(2):
@@ -208,12 +206,12 @@ def test_delivered_many_times_at_once_it_runs_once(
             thread.join()
         world.report()
     assert world.operation(operation_id).state == OperationState.SUCCEEDED
-    assert snapshot(world) == expected[scenarios.PROVISION]
+    assert snapshot(world) == beginnings.undisturbed(scenarios.PROVISION)
 
 
 @pytest.mark.parametrize("moment", ["before effect", "after effect", "after record"])
 def test_a_process_that_dies_for_real(
-    moment: str, world: World, database_url: str, expected: dict[Scenario, object]
+    moment: str, world: World, database_url: str, beginnings: Beginnings
 ) -> None:
     """os._exit in a process of its own: Postgres sees a connection vanish, nothing else."""
     operation_id = scenarios.provision(world)
@@ -232,7 +230,7 @@ def test_a_process_that_dies_for_real(
     assert dying.returncode == 17
     world.wait(31)
     world.settle(operation_id)
-    assert snapshot(world) == expected[scenarios.PROVISION]
+    assert snapshot(world) == beginnings.undisturbed(scenarios.PROVISION)
 
 
 def test_the_sweep_does_not_send_a_waiting_message_twice(world: World) -> None:
