@@ -30,6 +30,7 @@ class Settings(DatabaseSettings):
     extended_plans: bool = False  # offer plans of eight brokers, on the embedded engine
     public_url: str = "http://127.0.0.1:8000"
     operation_wait_s_max: int = Field(120, gt=0)  # for nodes, before an operation is given up
+    node_lost_s: int = Field(600, gt=0)  # silent for so long, its brokers move to other nodes
     ready_file: Path | None = None  # touched once the process serves
     operator_token_file: Path | None = None  # where a release writes the operator's token
     node_token_file: Path | None = None  # where a release writes a node's one-time token

@@ -72,5 +72,5 @@ def _lost(share: Observed) -> str:
     brokers = f"broker {ids}" if len(share.broker_ids) == 1 else f"brokers {ids}"
     return (
         f"Node {share.node} has not reported lately, so {brokers} may be gone; the other brokers "
-        "serve on."
+        "serve on. If it stays away, another node takes over."
     )

@@ -32,6 +32,7 @@ PASSED_ON = frozenset(
         "SSL_CERT_FILE",
         "OPERATION_WAIT_S_MAX",
         "EXTENDED_PLANS",
+        "NODE_LOST_S",
     }
 )
 # Brokers and workers go first, then what they talk to; programs of one stage stop together.

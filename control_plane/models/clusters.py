@@ -61,6 +61,13 @@ class ClusterBroker(Base):
     # sealing anew gives other bytes and a spec must be the same bytes for the same rows.
     node_sealed_key: Mapped[dict[str, Any] | None]
     is_member: Mapped[bool] = mapped_column(default=True)  # False: it only reserves its place yet
+    # How often it was moved off a node that was lost; each time its directory is another one.
+    moves: Mapped[int] = mapped_column(default=0)
+    # While it is moved, and may still be taken back: where it was.
+    came_from_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("nodes.id"))
+    # Of a first voter that was moved: where it was when the cluster was formed.
+    formed_host: Mapped[str | None]
+    formed_quorum_port: Mapped[int | None]
     port: Mapped[int | None]  # as the node reported it, as the following
     internal_port: Mapped[int | None]
     quorum_port: Mapped[int | None]
@@ -69,4 +76,4 @@ class ClusterBroker(Base):
     restarts: Mapped[int] = mapped_column(default=0)
 
     cluster: Mapped[Cluster] = relationship(back_populates="brokers")
-    node: Mapped[Node] = relationship()
+    node: Mapped[Node] = relationship(foreign_keys=[node_id])

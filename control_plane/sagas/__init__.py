@@ -5,6 +5,7 @@ from control_plane.sagas.change_topics import ALTER_TOPIC, CREATE_TOPIC, DELETE_
 from control_plane.sagas.deprovision_cluster import DEPROVISION_CLUSTER
 from control_plane.sagas.engine import Saga
 from control_plane.sagas.provision_cluster import PROVISION_CLUSTER
+from control_plane.sagas.replace_node import REPLACE_NODE
 from control_plane.sagas.upgrade_cluster import UPGRADE_CLUSTER
 from control_plane.services import operations
 
@@ -16,4 +17,5 @@ SAGAS: dict[str, Saga] = {
     operations.ALTER_TOPIC: ALTER_TOPIC,
     operations.DELETE_TOPIC: DELETE_TOPIC,
     operations.UPGRADE: UPGRADE_CLUSTER,
+    operations.REPLACE_NODE: REPLACE_NODE,
 }

@@ -10,7 +10,7 @@ from control_plane.services import clusters, specs
 
 def observed(context: StepContext, generation: int) -> None:
     """Wait until every node of the cluster has wholly applied `generation`."""
-    shares = specs.shares_of(context.session, context.operation.cluster_id)
+    shares = specs.running_shares_of(context.session, context.operation.cluster_id)
     if not shares or any(share.observed_generation < generation for share in shares):
         raise NotYet(problems(shares) or "waiting for the nodes to apply the change")
 
@@ -21,7 +21,7 @@ def applied(context: StepContext, generation: int) -> None:
     Enough for topics and rights: whoever applies them does so for the whole cluster, and the
     cluster refuses what is older. So a node that is away holds up nothing.
     """
-    shares = specs.shares_of(context.session, context.operation.cluster_id)
+    shares = specs.running_shares_of(context.session, context.operation.cluster_id)
     if all(share.observed_generation < generation for share in shares):
         raise NotYet(problems(shares) or "waiting for the nodes to apply the change")
 
@@ -30,14 +30,14 @@ def addressed(context: StepContext) -> None:
     """Wait until the nodes have told the ports by which brokers of other nodes reach theirs."""
     missing = clusters.unaddressed(context.session, context.cluster())
     if missing:
-        shares = specs.shares_of(context.session, context.operation.cluster_id)
+        shares = specs.running_shares_of(context.session, context.operation.cluster_id)
         brokers = ", ".join(map(str, missing))
         raise NotYet(problems(shares) or f"waiting for the ports of broker {brokers}")
 
 
 def ready(context: StepContext, generation: int) -> None:
     """Wait until `generation` is applied and every broker is ready at a known port."""
-    shares = specs.shares_of(context.session, context.operation.cluster_id)
+    shares = specs.running_shares_of(context.session, context.operation.cluster_id)
     if any(share.status.get("phase") == "failed" for share in shares):
         # Agents say `failed` where only a change of something outside can help.
         raise StepFailed(problems(shares) or "the brokers failed to start")
@@ -55,7 +55,7 @@ def serving(context: StepContext, generation: int) -> None:
     rows = clusters.brokers(context.session, context.cluster())
     waiting = [row.broker_id for row in rows if row.phase != "ready" or row.port is None]
     if waiting:
-        shares = specs.shares_of(context.session, context.operation.cluster_id)
+        shares = specs.running_shares_of(context.session, context.operation.cluster_id)
         brokers = ", ".join(map(str, waiting))
         raise NotYet(problems(shares) or f"waiting for broker {brokers} to serve")
 
@@ -64,7 +64,7 @@ def replicated(context: StepContext, generation: int) -> None:
     """Wait until a node that has applied `generation` sees every replica in sync, none moving."""
     shares = [
         share
-        for share in specs.shares_of(context.session, context.operation.cluster_id)
+        for share in specs.running_shares_of(context.session, context.operation.cluster_id)
         if share.observed_generation >= generation
     ]
     moving = [
@@ -81,8 +81,15 @@ def replicated(context: StepContext, generation: int) -> None:
 
 
 def absent(context: StepContext) -> None:
-    """Wait until no node has anything left of the cluster; reports remove the shares."""
-    shares = specs.shares_of(context.session, context.operation.cluster_id)
+    """Wait until no node has anything left of the cluster; reports remove the shares.
+
+    A node that was lost, and replaced, is told when it is back.
+    """
+    shares = [
+        share
+        for share in specs.shares_of(context.session, context.operation.cluster_id)
+        if not clusters.is_lost(context.session, share, now=context.now)
+    ]
     if shares:
         raise NotYet(problems(shares) or "waiting for the nodes to remove the cluster")
 

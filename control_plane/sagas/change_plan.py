@@ -61,7 +61,7 @@ def await_voters(context: StepContext) -> Output:
     wanted = VOTERS_MAX if count >= VOTERS_MAX else 1
     said = [
         len(share.status.get("voters") or ())
-        for share in specs.shares_of(context.session, context.operation.cluster_id)
+        for share in specs.running_shares_of(context.session, context.operation.cluster_id)
     ]
     if count > 1 and max(said, default=0) < wanted:
         raise NotYet(f"{max(said, default=0)} of {wanted} brokers vote in the metadata quorum yet")

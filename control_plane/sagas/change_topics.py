@@ -118,7 +118,7 @@ def _status_of(context: StepContext) -> dict[str, Any] | None:
     name = context.operation.input["name"]
     said = [
         topic
-        for share in specs.shares_of(context.session, context.operation.cluster_id)
+        for share in specs.running_shares_of(context.session, context.operation.cluster_id)
         for topic in share.status.get("topics", [])
         if topic["name"] == name
     ]

@@ -57,7 +57,7 @@ def _said(context: StepContext) -> str:
     """How far the nodes' rolls are, in their own words."""
     found = [
         condition["message"]
-        for share in specs.shares_of(context.session, context.operation.cluster_id)
+        for share in specs.running_shares_of(context.session, context.operation.cluster_id)
         for condition in share.status.get("conditions", [])
         if condition["name"] == "Upgraded" and not condition["status"]
     ]

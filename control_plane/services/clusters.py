@@ -15,7 +15,7 @@ from control_plane.domain.health import SILENCE, Health, Observed, faults, healt
 from control_plane.domain.placement import PEER_PORTS, PORTS_PER_BROKER, Peers, Room
 from control_plane.domain.plans import PLANS, Plan
 from control_plane.domain.states import AddonState
-from control_plane.models import Account, Addon, App, Cluster, ClusterBroker, Node
+from control_plane.models import Account, Addon, App, Cluster, ClusterBroker, ClusterSpecRow, Node
 from control_plane.services import operations, specs
 from control_plane.services.lookup import uuid_from
 
@@ -81,9 +81,23 @@ def health(session: Session, cluster: Cluster, *, now: dt.datetime) -> tuple[Hea
             broker_ids=[each.broker_id for each in on_node.get(share.node_id, [])],
             out_of_sync_count=share.status.get("out_of_sync_count"),
         )
-        for share in specs.shares_of(session, cluster.id)
+        for share in specs.running_shares_of(session, cluster.id)
     ]
-    return health_of(observed, now)
+    judged, sentence = health_of(observed, now)
+    if judged is Health.DEGRADED:
+        sentence += _replacing(session, cluster)
+    return judged, sentence
+
+
+def _replacing(session: Session, cluster: Cluster) -> str:
+    """How far the replacement of a lost node is, in words; empty: there is none."""
+    for operation in operations.live_on(session, cluster.id):
+        if operation.kind == operations.REPLACE_NODE:
+            brokers = ", ".join(map(str, operation.input["broker_ids"]))
+            how = operation.reason or operation.step.replace("_", " ") or "begun"
+            name = operation.input["name"]
+            return f" Node {name} is taken for lost, broker {brokers} moves to another: {how}."
+    return ""
 
 
 def wait_status(session: Session, cluster: Cluster, *, now: dt.datetime) -> WaitStatus:
@@ -111,16 +125,9 @@ def place(
     missing = plan.broker_count - len(rows)
     if missing <= 0:
         return True
-    # One placement at a time, so that two do not both take a node's last place.
-    nodes = session.scalars(
-        select(Node)
-        .where(Node.retired_at.is_(None), Node.last_report_at > now - silence)
-        .order_by(Node.id)
-        .with_for_update(of=Node, key_share=True)
-    ).all()
     placed = placement.place(
         missing,
-        [_room(session, node) for node in nodes],
+        rooms(session, now=now, silence=silence),
         own=[row.node_id for row in rows],
         peers=Peers(cluster.peers) if len(rows) > 1 else None,
     )
@@ -166,12 +173,20 @@ def admit(session: Session, cluster: Cluster) -> None:
 def silent_nodes(session: Session, cluster: Cluster, *, now: dt.datetime) -> list[Node]:
     """Nodes of the cluster that have not reported lately, by name."""
     nodes = {row.node_id: row.node for row in brokers(session, cluster)}
-    silent = [
-        node
-        for node in nodes.values()
-        if node.last_report_at is None or now - node.last_report_at > SILENCE
-    ]
+    silent = [node for node in nodes.values() if is_silent(node, now=now)]
     return sorted(silent, key=lambda node: (node.name, node.id))
+
+
+def is_lost(session: Session, share: ClusterSpecRow, *, now: dt.datetime) -> bool:
+    """Whether a share is of a silent node that has no broker of the cluster any more."""
+    node = session.get_one(Node, share.node_id)
+    of_cluster = ClusterBroker.cluster_id == share.cluster_id
+    found = select(ClusterBroker.id).where(of_cluster, ClusterBroker.node_id == share.node_id)
+    return session.scalar(found.limit(1)) is None and is_silent(node, now=now)
+
+
+def is_silent(node: Node, *, now: dt.datetime) -> bool:
+    return node.last_report_at is None or now - node.last_report_at > SILENCE
 
 
 def on_absent(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime) -> None:
@@ -210,6 +225,20 @@ def release_candidates(session: Session, cluster: Cluster) -> None:
         )
     )
     session.expire(cluster, ["brokers"])
+
+
+def rooms(session: Session, *, now: dt.datetime, silence: dt.timedelta) -> list[Room]:
+    """What the nodes that report have to give.
+
+    One placement at a time, so that two do not both take a node's last place.
+    """
+    nodes = session.scalars(
+        select(Node)
+        .where(Node.retired_at.is_(None), Node.last_report_at > now - silence)
+        .order_by(Node.id)
+        .with_for_update(of=Node, key_share=True)
+    ).all()
+    return [_room(session, node) for node in nodes]
 
 
 def _room(session: Session, node: Node) -> Room:

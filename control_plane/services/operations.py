@@ -24,6 +24,7 @@ CREATE_TOPIC = "create_topic"
 ALTER_TOPIC = "alter_topic"
 DELETE_TOPIC = "delete_topic"
 UPGRADE = "upgrade_cluster"
+REPLACE_NODE = "replace_node"
 
 LEASE = dt.timedelta(seconds=30)
 RESEND_AFTER = dt.timedelta(seconds=10)  # a message may wait this long in a busy queue

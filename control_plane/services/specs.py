@@ -19,6 +19,7 @@ from data_plane.contract.spec import (
     AclSpec,
     BrokerSpec,
     ClusterSpec,
+    FormedAs,
     MemberSpec,
     NodeSpec,
     PrincipalSpec,
@@ -125,6 +126,11 @@ def shares_of(session: Session, cluster_id: uuid.UUID) -> Sequence[ClusterSpecRo
     ).all()
 
 
+def running_shares_of(session: Session, cluster_id: uuid.UUID) -> Sequence[ClusterSpecRow]:
+    """Those of nodes that shall run something; a node that was told to remove its share is not."""
+    return [row for row in shares_of(session, cluster_id) if row.document["desired"] == "running"]
+
+
 def observed_generation(session: Session, cluster_id: uuid.UUID) -> int:
     """Return the generation that every node of the cluster has applied; 0: none yet."""
     return min((row.observed_generation for row in shares_of(session, cluster_id)), default=0)
@@ -220,7 +226,7 @@ def _broker(broker: ClusterBroker) -> BrokerSpec:
         certificate_pem=broker.certificate_pem or "",
         key=SealedSecret.model_validate(broker.node_sealed_key),
         rack=broker.node.rack,
-        is_candidate=not broker.is_member,
+        is_candidate=not broker.is_member or broker.came_from_id is not None,
     )
 
 
@@ -236,13 +242,34 @@ def _member(cluster: Cluster, row: ClusterBroker) -> MemberSpec:
     is_spread = cluster.peers == Peers.TLS
     return MemberSpec(
         broker_id=row.broker_id,
-        # Of the cluster and the broker, so that a second publication says the same.
-        directory_id=str(uuid.uuid5(cluster.id, f"broker {row.broker_id}")),
-        is_first_voter=row.broker_id < FIRST_VOTERS <= cluster.formed_broker_count,
+        directory_id=_directory_id(cluster, row.broker_id, row.moves),
+        is_first_voter=is_first_voter(cluster, row),
         host=row.node.advertised_host if is_spread else "",
         internal_port=(row.internal_port or 0) if is_spread else 0,
         quorum_port=(row.quorum_port or 0) if is_spread else 0,
+        formed_as=_formed_as(cluster, row),
     )
+
+
+def is_first_voter(cluster: Cluster, row: ClusterBroker) -> bool:
+    """Whether it was one of those that formed the metadata quorum."""
+    return row.broker_id < FIRST_VOTERS <= cluster.formed_broker_count
+
+
+def _formed_as(cluster: Cluster, row: ClusterBroker) -> FormedAs | None:
+    if row.formed_host is None:
+        return None
+    return FormedAs(
+        directory_id=_directory_id(cluster, row.broker_id, 0),
+        host=row.formed_host,
+        quorum_port=row.formed_quorum_port or 0,
+    )
+
+
+def _directory_id(cluster: Cluster, broker_id: int, moves: int) -> str:
+    """Of the cluster, the broker and its place, so that a second publication says the same."""
+    place = f" move {moves}" if moves else ""
+    return str(uuid.uuid5(cluster.id, f"broker {broker_id}{place}"))
 
 
 def _turn(cluster: Cluster) -> TurnSpec | None:

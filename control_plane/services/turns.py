@@ -59,7 +59,11 @@ def grant(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime) -> int |
 
 def _controller_id(session: Session, cluster_id: uuid.UUID) -> int | None:
     """The active controller, as the node knew it that reported last."""
-    shares = [each for each in specs.shares_of(session, cluster_id) if each.observed_at is not None]
+    shares = [
+        each
+        for each in specs.running_shares_of(session, cluster_id)
+        if each.observed_at is not None
+    ]
     latest = max(shares, key=lambda share: (share.observed_at, share.node_id), default=None)
     return None if latest is None else latest.status.get("controller_id")
 
@@ -75,7 +79,7 @@ def _is_over(session: Session, cluster: Cluster) -> bool:
     node_id = session.scalar(found)
     done = [
         share.status.get("turn_done", 0)
-        for share in specs.shares_of(session, cluster.id)
+        for share in specs.running_shares_of(session, cluster.id)
         if share.node_id == node_id
     ]
     return bool(done) and done[0] >= cluster.turn_number

@@ -39,7 +39,7 @@ def running(session: Session, cluster: Cluster) -> dict[int, str]:
     """By broker, what its process says that it runs; empty for one that says nothing."""
     said = {
         int(broker["broker_id"]): str(broker.get("software_version", ""))
-        for share in specs.shares_of(session, cluster.id)
+        for share in specs.running_shares_of(session, cluster.id)
         for broker in share.status.get("brokers", [])
     }
     return {broker.broker_id: said.get(broker.broker_id, "") for broker in cluster.brokers}

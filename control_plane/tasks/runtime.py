@@ -11,6 +11,11 @@ from control_plane.services.sealing import sealer_from
 from control_plane.settings import get_settings
 
 
+def node_lost_after() -> dt.timedelta:
+    """How long a node must be silent before others take its brokers over."""
+    return dt.timedelta(seconds=get_settings().node_lost_s)
+
+
 @lru_cache(maxsize=1)
 def runtime() -> Runtime:
     return Runtime(

@@ -9,5 +9,10 @@ from typing import Any
 SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep": {"task": "operations.sweep", "schedule": 1.0, "options": {"expires": 2.0}},
     "turns": {"task": "turns.sweep", "schedule": 1.0, "options": {"expires": 2.0}},
+    "replacements": {
+        "task": "replacements.sweep",
+        "schedule": 5.0,
+        "options": {"expires": 10.0},
+    },
     "expiry": {"task": "expiry.run", "schedule": 60.0, "options": {"expires": 60.0}},
 }

@@ -154,6 +154,7 @@ class AdminOutcome:
     feature_level: int | None = None  # finalized, of `ottla.version`
     controller_id: int | None = None
     voters_behind_count: int | None = None
+    live_brokers: Sequence[int] | None = None  # that the active controller hears
 
     @property
     def is_settled(self) -> bool:
@@ -423,6 +424,7 @@ def _with_replication(port: AdminPort, spec: ClusterSpec, outcome: AdminOutcome)
         out_of_sync_count=sum(not one.is_in_sync for one in partitions),
         controller_id=quorum.controller_id,
         voters_behind_count=quorum.voters_behind_count,
+        live_brokers=sorted(port.racks()),
     )
 
 

@@ -46,14 +46,17 @@ def status_from_facts(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> 
         topics=[_sized(topic, facts.sizes) for topic in facts.outcome.topics]
         if facts.outcome
         else [],
-        voters=list(facts.outcome.voters)
-        if facts.outcome and facts.outcome.voters is not None
-        else None,
+        voters=_listed(facts.outcome.voters) if facts.outcome else None,
+        live_brokers=_listed(facts.outcome.live_brokers) if facts.outcome else None,
         out_of_sync_count=facts.outcome.out_of_sync_count if facts.outcome else None,
         voters_behind_count=facts.outcome.voters_behind_count if facts.outcome else None,
         controller_id=facts.outcome.controller_id if facts.outcome else None,
         feature_level=facts.outcome.feature_level if facts.outcome else None,
     )
+
+
+def _listed(ids: Sequence[int] | None) -> list[int] | None:
+    return None if ids is None else list(ids)
 
 
 def _broker(broker: ManagedBroker, facts: ClusterFacts) -> BrokerStatus:

@@ -56,6 +56,7 @@ class ClusterStatus(ContractModel):
     feature_level: int | None = None  # finalized, of `ottla.version`
     voters_behind_count: int | None = None  # voters that lack something committed
     controller_id: int | None = None  # the active one
+    live_brokers: list[int] | None = None  # that the active controller hears, of all nodes
     voters: list[int] | None = None  # of the metadata quorum
     out_of_sync_count: int | None = None  # partitions, internal ones too, that lack a replica
 

@@ -66,6 +66,18 @@ class BrokerSpec(ContractModel):
     is_candidate: bool = False
 
 
+class FormedAs(ContractModel):
+    """What a first voter was when the cluster was formed, where it has been moved since.
+
+    The first voters are in every broker's file, and the same for ever: whoever begins with an empty
+    directory is told by them that the cluster is there already.
+    """
+
+    directory_id: str
+    host: str
+    quorum_port: int = Field(ge=0, le=65535)
+
+
 class MemberSpec(ContractModel):
     """One broker of a cluster that has several, as its peers must know it."""
 
@@ -77,6 +89,7 @@ class MemberSpec(ContractModel):
     host: str = ""
     internal_port: int = Field(default=0, ge=0, le=65535)
     quorum_port: int = Field(default=0, ge=0, le=65535)
+    formed_as: FormedAs | None = None  # None: it is where it began, or was no first voter
 
 
 class TurnSpec(ContractModel):

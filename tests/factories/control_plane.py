@@ -127,7 +127,8 @@ class World:
     def report(self) -> list[uuid.UUID]:
         """Let the agents fetch their specs, apply them and report; returns the operations woken."""
         agents = ([] if self.is_agent_silent else [self.agent]) + self.others
-        woken = [each for agent in agents if agent.node_id for each in self._report(agent)]
+        heard = [agent for agent in agents if agent.node_id and not agent.is_silent]
+        woken = [each for agent in heard for each in self._report(agent)]
         return list(dict.fromkeys(woken))
 
     def _report(self, agent: ScriptedAgent) -> list[uuid.UUID]:

@@ -33,6 +33,8 @@ class ScriptedAgent:
     broker_problem: str = ""  # brokers never become ready, for this reason
     has_no_ports: bool = False  # none is left for brokers of other nodes
     wanting: set[int] = field(default_factory=set)  # brokers that wait for a turn
+    is_silent: bool = False
+    dead: set[int] = field(default_factory=set)  # brokers that the cluster does not hear
     version: str = ""  # of its software
     running: str = ""  # what its brokers run
     roll_problem: str = ""  # brokers stay with what they run, for this reason
@@ -104,6 +106,7 @@ class ScriptedAgent:
             brokers=[self._broker(spec, broker) for broker in spec.brokers],
             voters=[member.broker_id for member in spec.members][:3] if spec.members else None,
             out_of_sync_count=0 if spec.members else None,
+            live_brokers=self._alive(spec),
             turn_done=spec.turn.number if spec.turn else 0,
             topics=[
                 TopicStatus(
@@ -115,6 +118,12 @@ class ScriptedAgent:
                 for topic in spec.topics
             ],
         )
+
+    def _alive(self, spec: ClusterSpec) -> list[int] | None:
+        """Of all nodes; a broker that has been moved lives again."""
+        moved = {one.broker_id for one in spec.members if one.formed_as and one.internal_port}
+        ids = {one.broker_id for one in spec.members}
+        return sorted(ids - (self.dead - moved)) if ids else None
 
     def _broker(self, spec: ClusterSpec, broker: BrokerSpec) -> BrokerStatus:
         """Ports for peers are known as soon as a candidate is."""

@@ -126,7 +126,7 @@ def _among_peers(
 
     with them an empty directory begins, and nobody else asks; so no change of the voters later on
     restarts a broker. A cluster that grew out of one broker has none: an empty directory then
-    joins what is there.
+    joins what is there, as it does where a first voter has been moved.
     """
     by_id = {member.broker_id: member for member in cluster.members}
 
@@ -145,7 +145,11 @@ def _among_peers(
         }
 
     first_voters = [member for member in cluster.members if member.is_first_voter]
-    others = [] if first_voters else [one for one in cluster.members if one.broker_id != broker_id]
+    others = [
+        one
+        for one in cluster.members
+        if one.broker_id != broker_id and (one.formed_as or not first_voters)
+    ]
     return {
         "node_id": peers.node_id,
         "directory_id": peers.directory_id,
@@ -155,12 +159,14 @@ def _among_peers(
         "initial_voters": [
             {
                 "broker_id": member.broker_id,
-                "directory_id": member.directory_id,
-                "quorum_address": quorum_address(member),
+                "directory_id": (member.formed_as or member).directory_id,
+                "quorum_address": _address(member.formed_as.host, member.formed_as.quorum_port)
+                if member.formed_as
+                else quorum_address(member),
             }
             for member in first_voters
         ],
-        "join": [quorum_address(member) for member in others],
+        "join": [quorum_address(one) for one in others if one.quorum_port or not one.host],
     }
 
 

@@ -99,4 +99,9 @@ def _twin(world: World) -> World:
 
 
 def _same_agent(agent: ScriptedAgent) -> ScriptedAgent:
-    return replace(agent, wanting=set(agent.wanting), samples=list(agent.samples))
+    return replace(
+        agent,
+        wanting=set(agent.wanting),
+        dead=set(agent.dead),
+        samples=list(agent.samples),
+    )

@@ -19,7 +19,11 @@ from tests.integration.control_plane.sagas.scenarios import Scenario
 
 MOMENTS = (FIRST_MOMENT, "after effect", "after record")
 # How many steps of a saga have been begun when the scenario fails: so many are undone.
-STEPS_UNDONE = {scenarios.FAILED_PROVISION: 7, scenarios.FAILED_GROWTH: 4}
+STEPS_UNDONE = {
+    scenarios.FAILED_PROVISION: 7,
+    scenarios.FAILED_GROWTH: 4,
+    scenarios.FAILED_REPLACEMENT: 4,
+}
 Point = tuple[Scenario, str]
 ROUNDS_MAX = 100
 LEASE_S = 31  # the dead worker's has run out

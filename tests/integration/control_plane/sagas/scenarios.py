@@ -1,11 +1,12 @@
 """The life of an add-on in the pieces that sagas carry out."""
 
+import datetime as dt
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from control_plane.models import Cluster
-from control_plane.services import operations, specs, topics, upgrades
+from control_plane.services import operations, replacements, specs, topics, upgrades
 from tests.factories.control_plane import World
 
 
@@ -122,6 +123,37 @@ def upgrade(world: World) -> uuid.UUID:
         return operation.id
 
 
+def lose_node(world: World) -> Cluster:
+    """Three brokers on three nodes, a fourth node, and the third one gone with its broker."""
+    world.settle(provision_over_nodes(world))
+    world.add_node("node-4")
+    lost = world.others[1]
+    lost.is_silent = True
+    assert lost.spec is not None
+    (broker,) = lost.spec.clusters[0].brokers
+    for agent in (world.agent, *world.others):
+        agent.dead = {broker.broker_id}
+    world.wait(LOST_AFTER.total_seconds() + 1)
+    world.report()
+    with world.sessions() as session:
+        return session.query(Cluster).one()
+
+
+def replace_node(world: World) -> uuid.UUID:
+    cluster = lose_node(world)
+    with world.sessions.begin() as session:
+        operation = replacements.begin(session, cluster.id, now=world.now, lost_after=LOST_AFTER)
+        assert operation is not None
+        return operation.id
+
+
+def failed_replacement(world: World) -> uuid.UUID:
+    started = replace_node(world)
+    world.others[2].has_no_ports = True
+    return started
+
+
+LOST_AFTER = dt.timedelta(seconds=600)
 PROVISION = Scenario("provision", operations.PROVISION, provision)
 FAILED_PROVISION = Scenario("failed provision", operations.PROVISION, failed_provision)
 DEPROVISION = Scenario("deprovision", operations.DEPROVISION, deprovision)
@@ -132,6 +164,8 @@ PROVISION_OVER_NODES = Scenario("provision over nodes", operations.PROVISION, pr
 UPGRADE = Scenario("upgrade", operations.UPGRADE, upgrade)
 GROW = Scenario("grow", operations.CHANGE_PLAN, grow)
 FAILED_GROWTH = Scenario("failed growth", operations.CHANGE_PLAN, failed_growth)
+REPLACE_NODE = Scenario("replace node", operations.REPLACE_NODE, replace_node)
+FAILED_REPLACEMENT = Scenario("failed replacement", operations.REPLACE_NODE, failed_replacement)
 ALL = (
     PROVISION,
     PROVISION_OVER_NODES,
@@ -141,8 +175,10 @@ ALL = (
     DELETE_TOPIC,
     GROW,
     UPGRADE,
+    REPLACE_NODE,
 )
-FAILED = (FAILED_PROVISION, FAILED_GROWTH)
+FAILED = (FAILED_PROVISION, FAILED_GROWTH, FAILED_REPLACEMENT)
 # What takes longest has files of its own.
 PROVISIONS = (PROVISION, PROVISION_OVER_NODES, FAILED_PROVISION)
 PLAN_CHANGES = (GROW, FAILED_GROWTH)
+REPLACEMENTS = (REPLACE_NODE, FAILED_REPLACEMENT)

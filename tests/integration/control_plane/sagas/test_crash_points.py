@@ -9,7 +9,7 @@ from tests.integration.control_plane.sagas.scenarios import Scenario
 OTHERS = [
     each
     for each in (*scenarios.ALL, *scenarios.FAILED)
-    if each not in (*scenarios.PROVISIONS, *scenarios.PLAN_CHANGES)
+    if each not in (*scenarios.PROVISIONS, *scenarios.PLAN_CHANGES, *scenarios.REPLACEMENTS)
 ]
 
 

@@ -47,7 +47,8 @@ def test_one_silent_node_of_several_is_named_with_its_brokers() -> None:
     health, sentence = health_of([Observed("ready", NOW, node="a", broker_ids=[0]), silent], NOW)
     assert health is Health.DEGRADED
     assert sentence == (
-        "Node b has not reported lately, so brokers 1, 4 may be gone; the other brokers serve on."
+        "Node b has not reported lately, so brokers 1, 4 may be gone; the other brokers serve on. "
+        "If it stays away, another node takes over."
     )
 
 
