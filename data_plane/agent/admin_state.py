@@ -281,11 +281,15 @@ def quota_changes(desired: Quotas, observed: Quotas) -> dict[str, dict[str, floa
 
 
 def roll_view(port: AdminPort) -> RollView:
-    """What the admin protocol tells of a cluster that is to be rolled. Raises AdminFailed."""
+    """What the admin protocol tells of a cluster that is to be rolled. Raises AdminFailed.
+
+    Two voters need each other: then the third is about to come in, and counts as behind.
+    """
     quorum = port.quorum()
+    is_third_missing = len(port.voters()) == VOTERS_MAX - 1
     return RollView(
         out_of_sync_count=port.out_of_sync_count(),
-        voters_behind_count=quorum.voters_behind_count,
+        voters_behind_count=quorum.voters_behind_count + is_third_missing,
         controller_id=quorum.controller_id,
     )
 

@@ -8,6 +8,7 @@ import copy
 import uuid
 from dataclasses import dataclass, replace
 
+from control_plane.models import Operation
 from tests.factories.control_plane import World
 from tests.factories.rewind import Rewinder, Saved
 from tests.factories.snapshots import snapshot
@@ -59,6 +60,11 @@ class Beginnings:
         if scenario not in self._steps:
             self.undisturbed(scenario)
         return self._resume(self._steps[scenario][label])
+
+    def give_lease_back(self, beginning: Beginning) -> None:
+        """As if no worker were at it, and no time had passed."""
+        with beginning.world.sessions.begin() as session:
+            session.get_one(Operation, beginning.operation_id).lease_until = None
 
     def undisturbed(self, scenario: Scenario) -> object:
         """What a run comes to in which nothing goes wrong."""

@@ -75,9 +75,10 @@ def outcome(beginnings: Beginnings, scenario: Scenario, point: str) -> object:
     deaths = 0
     if moment == FIRST_MOMENT:
         deaths = 1  # that is what was kept: claimed, and nothing done
+        world.wait(LEASE_S)
     else:
+        beginnings.give_lease_back(begun)
         world.seam = die_at(point)
-    world.wait(LEASE_S)
     for _ in range(ROUNDS_MAX):
         try:
             world.run(begun.operation_id)
