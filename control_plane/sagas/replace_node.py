@@ -91,8 +91,12 @@ def _node(context: StepContext) -> Node:
 
 
 def _emit(context: StepContext, type_: str, **more: object) -> None:
-    addon, node = context.cluster().addon, context.operation.input["name"]
-    events.emit(context.session, addon, type_, now=context.now, node=node, **more)
+    """Once for an operation: nothing else here would show that it was told."""
+    addon, operation = context.cluster().addon, context.operation
+    told = events.of_operation(context.session, addon, str(operation.id))
+    if type_ not in told:
+        more |= {"operation": str(operation.id), "node": operation.input["name"]}
+        events.emit(context.session, addon, type_, now=context.now, **more)
 
 
 REPLACE_NODE = Saga(

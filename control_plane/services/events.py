@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from control_plane.models import Addon, Event
@@ -12,3 +13,11 @@ def emit(session: Session, addon: Addon, type_: str, *, now: dt.datetime, **data
     session.add(
         Event(type=type_, app_id=addon.app_id, addon_id=addon.id, data=data, created_at=now)
     )
+
+
+def of_operation(session: Session, addon: Addon, operation_id: str) -> list[str]:
+    """Types of the events that were added for an operation, by its id in their data."""
+    found = select(Event.type).where(
+        Event.addon_id == addon.id, Event.data["operation"].as_string() == operation_id
+    )
+    return list(session.scalars(found))
