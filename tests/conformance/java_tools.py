@@ -41,17 +41,16 @@ class Tools:
 
     def run(self, main_class: str, *arguments: str, first: Sequence[str] = ()) -> str:
         """What the tool printed; it must end with 0. `first` stands before the server's option."""
-        code, said = self._ended(main_class, *arguments, first=first)
+        code, said = self.ended(main_class, *arguments, first=first)
         assert code == 0, f"ended with {code}: {said.strip()[-300:]}"
         return said
 
     def refused(self, main_class: str, *arguments: str) -> str:
         """What the tool printed where it was not to succeed, whatever it ended with."""
-        return self._ended(main_class, *arguments)[1]
+        return self.ended(main_class, *arguments)[1]
 
-    def _ended(
-        self, main_class: str, *arguments: str, first: Sequence[str] = ()
-    ) -> tuple[int, str]:
+    def ended(self, main_class: str, *arguments: str, first: Sequence[str] = ()) -> tuple[int, str]:
+        """Its exit code, and what it printed."""
         server = ["--bootstrap-server", self.address]
         argv = [*java.command(main_class), *first, *server, *arguments]
         if main_class == GROUP_COMMAND:  # By itself it waits five seconds, less than a failover.
@@ -199,8 +198,16 @@ def cluster(tools: Tools) -> None:
     topic = tools.topic("weighed", 10)
     told = tools.run(PACKAGE + "LogDirsCommand", "--describe", "--topic-list", topic)
     assert re.search(r'"partition":"weighed-0","size":[1-9]', told), told
-    election = ["--election-type", "preferred", "--all-topic-partitions"]
-    tools.run(PACKAGE + "LeaderElectionCommand", *election)
+    settle(lambda: _elects(tools), lambda: "preferred leaders stay away", SECONDS_MAX)
+
+
+def _elects(tools: Tools) -> bool:
+    """A preferred leader that is dead, or not in sync again yet, is a refusal."""
+    asked = ["--election-type", "preferred", "--all-topic-partitions"]
+    code, said = tools.ended(PACKAGE + "LeaderElectionCommand", *asked)
+    is_refused = tools.is_killing and "The preferred replica is not in sync" in said
+    assert code == 0 or is_refused, f"ended with {code}: {said.strip()[-300:]}"
+    return code == 0
 
 
 def performance(tools: Tools) -> None:
