@@ -19,6 +19,7 @@ from data_plane.broker.fetch_sessions import FetchSessions
 from data_plane.broker.forwarding import Forwarding, Remembered
 from data_plane.broker.group_access import CoordinatorNode
 from data_plane.broker.joining_writes import JoiningWrites
+from data_plane.broker.log_maker import LogMaker
 from data_plane.broker.metadata_cache import MetadataCache
 from data_plane.broker.metadata_port import Metadata
 from data_plane.broker.metrics import BrokerMetrics
@@ -125,8 +126,14 @@ class Broker:
         self.joining_writes = JoiningWrites()
         self._fetchers = Fetchers(self.peers, self)
         self._isr_changes = IsrChanges(self.peers, self)
+        self._maker = LogMaker(log_dir, executor, self.fail)
         self._partitions = ReplicaTable(
-            log_dir, config.broker_id, static_configs(config), self._fetchers, self._sync_by_mode
+            log_dir,
+            config.broker_id,
+            static_configs(config),
+            self._fetchers,
+            self._sync_by_mode,
+            self._maker,
         )
         self._syncs = SyncCycle(
             log_dir.files, executor, on_synced=self._synced, on_failure=self.fail
@@ -226,6 +233,10 @@ class Broker:
         Raises UnknownTopicOrPartition, NotLeaderOrFollower or StorageError.
         """
         return self._partitions.get(topic, index, self.now_ms)
+
+    def made_partition(self, topic: str, index: int) -> Partition:
+        """As `partition`; NotLeaderOrFollower too while its log is being made."""
+        return self._partitions.get_made(topic, index, self.now_ms)
 
     def quarantine(self, topic: str, index: int, error: DamagedLog) -> None:
         """Take a partition out of service: its stored bytes are not what they were."""
@@ -332,8 +343,8 @@ class Broker:
                 now_ms, self.dates.deletion_ms(now_ms)
             )  # Before anybody stages: it rolls segments.
             self._partitions.step(now_ms)
-            if self._partitions.has_deleted:
-                self._partitions.has_deleted = False
+            if self._maker.has_deleted:
+                self._maker.has_deleted = False
                 self.unlink_garbage()
         except LogFailure as error:
             self.fail(error)

@@ -63,7 +63,7 @@ class ReplicaFetch(ParkedFetch):
         broker, wanted = self.broker, entry.wanted
         partition = None
         try:
-            partition = broker.partition(broker.topic_name(entry.topic), wanted.partition)
+            partition = broker.made_partition(broker.topic_name(entry.topic), wanted.partition)
             self.view.found(entry, partition)
             partition.check_replica_epoch(wanted.current_leader_epoch)
             replica = partition.replica(self.call.replica_id, self._epoch())

@@ -8,10 +8,10 @@ follows is opened in slices, a few in each step, because no callback may hold th
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from uuid import UUID
 
 from data_plane.broker.awaited_fetches import AwaitedFetches
+from data_plane.broker.log_maker import LogMaker
 from data_plane.log.failures import DamagedLog, DiskFull
 from data_plane.log.log_config import LogConfig, log_config_from_topic
 from data_plane.log.log_dir import LogDir, NewPartition
@@ -40,7 +40,6 @@ from data_plane.replication.partition import Partition
 
 OPENED_PER_STEP = 16  # About 5 ms.
 LOOKED_AT_PER_STEP = 32  # the same
-MADE_PER_STEP = 32  # logs that are made, or deleted; beyond it the rest waits for the next step
 RETRY_MS = 1_000  # after there was no room on the disk
 
 Key = tuple[str, int]
@@ -64,6 +63,7 @@ class ReplicaTable:
         static: Mapping[str, str],
         fetchers: Fetchers,
         sync: Callable[[Partition | Follower], None],
+        maker: LogMaker,
     ) -> None:
         """sync: has a replica synced, whose log has something that is not."""
         self._log_dir = log_dir
@@ -75,9 +75,7 @@ class ReplicaTable:
         self._followers: dict[Key, Follower] = {}
         self._unopened: dict[Key, None] = {}  # to be followed as soon as there is time
         self._retry_ms: int | None = None  # when to try again to make room
-        self._to_make: dict[PartitionKey, NewPartition] = {}  # each also at its first use
-        self._to_delete: dict[PartitionKey, None] = {}  # a start deletes what is left of these
-        self.has_deleted = False  # something since `Broker` looked; its files are to be unlinked
+        self._maker = maker
         self._to_look_at: dict[Key, None] = {}  # brokers or settings changed, the row did not
         self._high_watermarks: dict[Key, int] = {}  # known in the role, or the run, before
         self._leaderless: set[Key] = set()  # of the replicas here
@@ -101,15 +99,16 @@ class ReplicaTable:
     @property
     def next_due_ms(self) -> int | None:
         """When `step` has something to do, Unix ms; 0: at once."""
-        has_work = self._unopened or self._to_look_at or self._to_make or self._to_delete
-        return 0 if has_work else self._retry_ms
+        has_work = self._to_look_at or self._maker.has_work
+        if has_work or (self._unopened and not self._maker.is_busy):
+            return 0
+        return self._retry_ms
 
     def step(self, now_ms: int) -> None:
         """Open and look at a few of the replicas for which that is due. Raises LogFailure."""
         self._look_at_some(now_ms)
-        if self._to_make or self._to_delete:
-            self._make_some()
-            self._delete_some()
+        if self._maker.is_busy:
+            self._maker.step()
             return  # One kind of work per step.
         if self._retry_ms is not None and now_ms >= self._retry_ms:
             self._retry_ms = None
@@ -159,6 +158,13 @@ class ReplicaTable:
         found = self._open.get((topic, index))
         return self._first_use(topic, index, now_ms) if found is None else found
 
+    def get_made(self, topic: str, index: int, now_ms: int) -> Partition:
+        """As `get`, for who comes again: NotLeaderOrFollower too while its log is being made."""
+        found = self.image.topic(topic)
+        if found is not None and self._maker.is_awaited(PartitionKey(found.topic_id, index)):
+            raise NotLeaderOrFollower
+        return self.get(topic, index, now_ms)
+
     def start(self, image: MetadataImage) -> None:
         """Bring the directory in step with the image of a start.
 
@@ -205,8 +211,8 @@ class ReplicaTable:
         changed = [
             topic for name, topic in image.topics.items() if before.topics.get(name) is not topic
         ]
-        self._to_make |= {new.key: new for topic in changed for new in self._missing_in(topic)}
-        self._make_some()
+        self._maker.want(new for topic in changed for new in self._missing_in(topic))
+        self._maker.make_some()
         gone = [
             topic
             for name, topic in before.topics.items()
@@ -216,10 +222,8 @@ class ReplicaTable:
             self._leave_topic(topic)
         for topic in changed:
             self._change_roles(before.topic_by_id(topic.topic_id), topic, now_ms)
-        for new in (new for topic in gone for new in self._new_in(topic)):
-            self._to_make.pop(new.key, None)
-            self._to_delete[new.key] = None
-        self._delete_some()
+        self._maker.doom(new.key for topic in gone for new in self._new_in(topic))
+        self._maker.delete_some()
         if before.brokers is not image.brokers:
             # What a new incarnation may have lost is not counted on: if it was in the ISR its
             # registration has changed the row, if not the controller knows its epoch (KIP-903).
@@ -301,8 +305,7 @@ class ReplicaTable:
             self._drop_follower(key)
             self._high_watermarks.pop(key, None)
             gone = PartitionKey(topic.topic_id, row.partition_index)
-            self._to_make.pop(gone, None)
-            self._log_dir.delete_partitions([gone])
+            self._maker.delete(gone)
 
     def _await_followers(
         self, topic: TopicImage, was: PartitionRecord | None, row: PartitionRecord, now_ms: int
@@ -406,20 +409,6 @@ class ReplicaTable:
     def _missing_in(self, topic: TopicImage) -> list[NewPartition]:
         known = self._log_dir.manifest.topics
         return [new for new in self._new_in(topic) if new.key not in known]
-
-    def _make_some(self) -> None:
-        some = dict(islice(self._to_make.items(), MADE_PER_STEP))
-        for key in some:
-            del self._to_make[key]
-        self._create(list(some.values()))
-
-    def _delete_some(self) -> None:
-        some = list(islice(self._to_delete, MADE_PER_STEP))
-        for key in some:
-            del self._to_delete[key]
-        if some:
-            self._log_dir.delete_partitions(some)
-            self.has_deleted = True
 
     def _create(self, new: Sequence[NewPartition]) -> None:
         """Without room now, each is made at its first use."""

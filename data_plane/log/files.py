@@ -74,6 +74,9 @@ class Files(Protocol):
     def open(self, path: PurePath, *, create: bool = False) -> File:
         """Return the file, from a cache of open ones. Raises FileNotFoundError unless `create`."""
 
+    def create(self, path: PurePath) -> None:
+        """Make an empty file, unless it is there; in any thread."""
+
     def exists(self, path: PurePath) -> bool: ...
 
     def size_bytes(self, path: PurePath) -> int:
@@ -202,6 +205,9 @@ class DiskFiles:
         if len(self._open) > self._open_files_max:
             self._open.popitem(last=False)
         return file
+
+    def create(self, path: PurePath) -> None:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def exists(self, path: PurePath) -> bool:
         return os.path.exists(path)

@@ -112,6 +112,12 @@ class JournalFiles(DiskFiles):
             self._journal.note("create", str(path), os.stat(path).st_ino)
         return file
 
+    def create(self, path: PurePath) -> None:
+        is_new = not os.path.exists(path)
+        super().create(path)
+        if is_new:
+            self._journal.note("create", str(path), os.stat(path).st_ino)
+
     def make_directory(self, directory: PurePath) -> None:
         missing = [d for d in (directory, *directory.parents) if not os.path.exists(d)]
         super().make_directory(directory)

@@ -15,8 +15,9 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from data_plane.log import restart
+from data_plane.log.creation import Creation, with_failures
 from data_plane.log.disk_space import DiskGauge, DiskMark, make_room
-from data_plane.log.failures import DamagedLog, DirectoryRefused, DiskFull, LogFailure
+from data_plane.log.failures import DamagedLog, DirectoryRefused, LogFailure
 from data_plane.log.files import DiskSpace, Files, Lock, read_whole, write_atomically
 from data_plane.log.identity import NAME as IDENTITY_NAME
 from data_plane.log.identity import Identity, check_identity, read_identity, write_identity
@@ -24,11 +25,9 @@ from data_plane.log.log_config import LogConfig
 from data_plane.log.manifest import NAME as MANIFEST_NAME
 from data_plane.log.manifest import Manifest, PartitionKey, key_from_directory
 from data_plane.log.partition_log import PartitionLog
-from data_plane.log.recovery import create_log
 from data_plane.log.recovery_syncs import RecoverySyncs
 from data_plane.log.restart import UNKNOWN_EPOCH, LastRun, RestartKind
-from data_plane.log.segment import DELETED, FULL, LOG
-from data_plane.log.sync import FDATASYNC_FILES_MAX
+from data_plane.log.segment import DELETED, LOG
 from data_plane.log.time_mark import read_time_mark, write_time_mark
 from data_plane.log.watermarks import Watermarks
 from data_plane.protocol.errors import UnknownTopicOrPartition
@@ -83,6 +82,7 @@ class LogDir:
         self._logs: dict[PartitionKey, PartitionLog] = {}
         self._closed_bytes: dict[PartitionKey, int] = {}  # sizes of partitions not open
         self._garbage: list[PurePath] = []  # renamed directories
+        self._creation: Creation | None = None  # under way
         self._survey()
         self._disk = DiskGauge(files, root, disk_bytes_max)
 
@@ -191,18 +191,44 @@ class LogDir:
         missing = [p for p in new if p.key not in self.manifest.topics]
         if not missing:
             return
+        if self._creation is not None:
+            self._creation.cancelled.difference_update(one.key for one in missing)
+        creation = self._begun(missing)
+        creation.make()
+        with_failures(self.root, lambda: self.manifest.add(missing))
+
+    def begin_create(self, new: Sequence[NewPartition]) -> Creation | None:
+        """As `create_partitions`, in steps: the caller runs `Creation.make` anywhere, calls
+        `note_created`, runs `Creation.sync_manifest`, and calls `end_create`.
+
+        None: all were created before. One at a time. Raises DiskFull, LogFailure.
+        """
+        assert self._creation is None, "one at a time"
+        missing = [p for p in new if p.key not in self.manifest.topics]
+        if missing:
+            self._creation = self._begun(missing)
+        return self._creation
+
+    def _begun(self, missing: Sequence[NewPartition]) -> Creation:
         directories = [self._directory(partition.key) for partition in missing]
         self.watermarks.forget([partition.key for partition in missing])
-        try:
-            for directory in directories:
-                create_log(self.files, directory)
-            is_many = len(missing) > FDATASYNC_FILES_MAX
-            if not (is_many and self.files.sync_file_system(self.root)):
-                for directory in (*directories, self.root):
-                    self.files.sync_directory(directory)
-            self.manifest.add(missing)
-        except OSError as error:
-            raise self._failure("create", error) from error
+        manifest = self.manifest.file()
+        return Creation(self.files, self.root, dict(missing), directories, manifest)
+
+    def note_created(self, creation: Creation) -> None:
+        """The directories are durable. Raises DiskFull, LogFailure."""
+        with_failures(self.root, lambda: self.manifest.write(creation.partitions))
+
+    def end_create(self, creation: Creation, *, is_made: bool) -> None:
+        """is_made: the manifest says so, durably; else each is made at its first use.
+
+        What was to be deleted meanwhile is deleted now. Raises LogFailure.
+        """
+        self._creation = None
+        if is_made:
+            self.manifest.topics.update(creation.partitions)
+        if creation.cancelled:
+            self.delete_partitions(list(creation.cancelled))
 
     def open_partition(
         self,
@@ -289,14 +315,19 @@ class LogDir:
             return  # The damage will be found again.
 
     def delete_partitions(self, keys: Sequence[PartitionKey]) -> None:
-        """Forget partitions: durably in the manifest, then by renaming; `garbage_job` unlinks.
+        """Forget partitions: in the manifest, then by renaming; `garbage_job` unlinks.
 
-        Whoever still sends an extent of them may go on. Raises LogFailure. On a full disk the
-        manifest may go on naming them: a start then deletes them anew, as the image has them not.
+        Whoever still sends an extent of them may go on. Raises LogFailure. Nothing of it is synced:
+        a start deletes anew what the image does not have.
         """
+        under_way = {} if self._creation is None else self._creation.partitions
+        if self._creation is not None:
+            self._creation.cancelled.update(key for key in keys if key in under_way)
         try:
             self.manifest.remove(keys)
             for key in keys:
+                if key in under_way and key not in self._logs:
+                    continue  # Deleted at the end of its making.
                 self._logs.pop(key, None)
                 self._closed_bytes.pop(key, None)
                 self.quarantined.pop(key, None)
@@ -393,8 +424,3 @@ class LogDir:
 
     def _directory(self, key: PartitionKey) -> PurePath:
         return self.root / key.directory_name
-
-    def _failure(self, doing: str, error: OSError) -> DiskFull | LogFailure:
-        if error.errno in FULL:
-            return DiskFull(f"no room to {doing} a partition")
-        return LogFailure(self.root, doing, error)

@@ -6,14 +6,14 @@ that are there are adopted again, only the lack of a missing one goes unnoticed.
 """
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import NamedTuple
 from uuid import UUID
 
 import crc32c
 
-from data_plane.log.files import Files, read_whole, write_atomically
+from data_plane.log.files import File, Files, read_whole, write_atomically
 
 NAME = "partitions.manifest"
 
@@ -55,11 +55,21 @@ class Manifest:
     def add(self, created: Iterable[tuple[PartitionKey, str]]) -> None:
         """Note created partitions, durably. Raises OSError."""
         new = dict(created)
-        self._append([_line("+", key, topic) for key, topic in new.items()])
+        if new:
+            self.write(new)
+            self.file().sync()
         self.topics.update(new)
 
+    def file(self) -> File:
+        """To be synced behind `write`."""
+        return self._files.open(self._path)
+
+    def write(self, created: Mapping[PartitionKey, str]) -> None:
+        """Name them in the file alone, not yet durably. Raises OSError."""
+        self._append([_line("+", key, topic) for key, topic in created.items()])
+
     def remove(self, keys: Iterable[PartitionKey]) -> None:
-        """Note deleted partitions, durably where there is room; deleting makes some.
+        """Note deleted partitions, where there is room and not durably: a start does it anew.
 
         Raises OSError for anything but a full disk.
         """
@@ -74,14 +84,13 @@ class Manifest:
 
     def _append(self, lines: list[bytes]) -> None:
         if lines:
-            file = self._files.open(self._path)
+            file = self.file()
             end = file.size_bytes()
             try:
                 file.append(lines, sum(map(len, lines)))
             except OSError:
                 file.truncate(end)
                 raise
-            file.sync()
 
 
 def read_topics(files: Files, root: PurePath) -> dict[PartitionKey, str]:

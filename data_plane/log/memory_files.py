@@ -262,6 +262,9 @@ class MemoryFiles:
             self._note(path)
         return file
 
+    def create(self, path: PurePath) -> None:
+        self.open(path, create=True)
+
     def exists(self, path: PurePath) -> bool:
         return path in self._files or path in self._directories or path in self._allocated
 

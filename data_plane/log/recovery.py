@@ -61,9 +61,12 @@ class LoadedLog:
 
 
 def create_log(files: Files, directory: PurePath) -> None:
-    """Make the directory of an empty partition; the caller makes it and its name durable."""
+    """Make the directory of an empty partition; the caller makes it and its name durable.
+
+    In any thread, since nobody uses it yet.
+    """
     files.make_directory(directory)
-    files.open(segment_path(directory, 0, LOG), create=True)
+    files.create(segment_path(directory, 0, LOG))
 
 
 def load_log(

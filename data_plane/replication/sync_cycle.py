@@ -22,6 +22,7 @@ class Replica(Protocol):
     def complete_sync(self, ticket: SyncTicket) -> None: ...
 
 
+OnFailure = Callable[[BaseException], None]
 Tickets = Sequence[tuple[Replica, SyncTicket]]
 
 
@@ -40,7 +41,7 @@ class SyncCycle:
         executor: Executor,
         *,
         on_synced: Callable[[], None],
-        on_failure: Callable[[BaseException], None],
+        on_failure: OnFailure,
     ) -> None:
         self._files = files
         self._executor = executor

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from data_plane.broker.log_maker import DELETED_PER_STEP, MADE_PER_STEP
 from data_plane.broker.metadata_host import ENTRIES_MAX
-from data_plane.broker.replica_table import MADE_PER_STEP
 from data_plane.metadata.brokers import ROWS_MAX
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
@@ -193,8 +193,8 @@ def test_the_logs_of_a_large_topic_are_made_and_deleted_in_slices() -> None:
     assert len(known) == count
     world.broker.decide(lambda _: Decision(None, [RemoveTopicRecord(topic_id)]))
     world.broker.end_turn(world.now_ms)
-    assert len(known) == count - MADE_PER_STEP
-    assert max(ticks()) <= MADE_PER_STEP
+    assert len(known) == count - DELETED_PER_STEP
+    assert max(ticks()) <= DELETED_PER_STEP
     assert not known
     world.settle()
     names = world.files.list_names(world.broker.log_dir.root)
