@@ -12,7 +12,7 @@ from tests.conformance.record import Record
 from tests.conformance.security import Security
 
 _NUMBERS = itertools.count(1)
-SETTLE_SECONDS_MAX = 30.0
+SETTLE_SECONDS_MAX = 90.0  # brokers may die meanwhile, on a loaded machine
 
 
 @dataclass(frozen=True, slots=True)
