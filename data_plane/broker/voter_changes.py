@@ -1,5 +1,6 @@
 """The active controller grows the voters to three, and replaces those whose directory is lost."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from data_plane.metadata.controller import Controller
@@ -38,15 +39,16 @@ def next_change(view: QuorumView, image: MetadataImage) -> Voter | VoterKey | No
     A voter goes when its broker is registered with another directory, which has forgotten what the
     old one promised, or is registered no more. An observer comes in while there are fewer than
     three, those on nodes without a voter first; never as a second voter for long: two need both.
+    Of two voters on one node one makes room as soon as a node without any has a candidate.
     """
     for voter in view.voters:
         registered = image.brokers.get(voter.key.id)
         is_replaced = registered is not None and registered.directory_id != voter.key.directory_id
         if is_replaced and voter.key.directory_id.int and len(view.voters) > 1:
             return voter.key
-    if len(view.voters) >= VOTERS_MAX:
-        return None
     ready = [one for one in view.observers if _may_vote(one, image)]
+    if len(view.voters) >= VOTERS_MAX:
+        return _crowded(view, ready, image)
     if len(view.voters) + len(ready) < VOTERS_MAX and len(view.voters) == 1:
         return None
     voting_nodes = {node_of(voter.key, image) for voter in view.voters}
@@ -54,6 +56,23 @@ def next_change(view: QuorumView, image: MetadataImage) -> Voter | VoterKey | No
     taken = {voter.key.id for voter in view.voters}
     chosen = next((one for one in ready if one.key.id not in taken), None)
     return None if chosen is None else Voter(chosen.key, chosen.address)
+
+
+def _crowded(
+    view: QuorumView, ready: Sequence[ReplicaView], image: MetadataImage
+) -> VoterKey | None:
+    """A voter beside another one on its node, whose place a broker on a node without voters takes.
+
+    Never the leader, and only while all vote: until the other one has come there are two.
+    """
+    nodes = [node_of(voter.key, image) for voter in view.voters]
+    is_whole = all(0 <= voter.caught_up_ms <= CAUGHT_UP_MS_MAX for voter in view.voters)
+    if not is_whole or all(node_of(one.key, image) in nodes for one in ready):
+        return None
+    for voter, node in zip(view.voters, nodes, strict=True):
+        if nodes.count(node) > 1 and voter.key.id != view.leader_id:
+            return voter.key
+    return None
 
 
 def _may_vote(one: ReplicaView, image: MetadataImage) -> bool:

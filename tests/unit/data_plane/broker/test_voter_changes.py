@@ -62,6 +62,21 @@ def test_nodes_without_a_voter_come_first() -> None:
     assert added(next_change(view([replica(0), replica(2)], observers), known)) == 3
 
 
+def test_a_voter_beside_another_one_makes_room_for_a_node_without_any() -> None:
+    """Not the leader, not while a voter is missing, and not for a node that has one."""
+    known = image({0: "a", 1: "a", 2: "b", 3: "c", 4: "b"})
+    three = [replica(0), replica(1), replica(2)]
+    assert next_change(view(three, [replica(4)]), known) is None
+    assert next_change(view(three, [replica(3, caught_up_ms=-1)]), known) is None
+    missing = [replica(0), replica(1), replica(2, caught_up_ms=9_000)]
+    assert next_change(view(missing, [replica(3)]), known) is None
+    assert next_change(view(three, [replica(3)]), known) == replica(1).key
+    left = [replica(0), replica(2)]
+    assert added(next_change(view(left, [replica(1), replica(3)]), known)) == 3
+    spread = [replica(0), replica(2), replica(3)]
+    assert next_change(view(spread, [replica(1), replica(4)]), known) is None
+
+
 def test_a_voter_whose_directory_is_lost_goes_and_its_successor_comes() -> None:
     known = image(ONE_NODE, directories={1: 99})
     three = [replica(0), replica(1), replica(2)]
