@@ -298,8 +298,19 @@ class Nemesis:
             for each in machines:
                 each.disk.files.faults.clear()
             machine = self._some_machine()
-            machine.loses_directory(self._world.new_directory_id())
+            new = self._world.new_directory_id()
+            machine.loses_directory(new)
             self.restart_later(machine)
+            if new.int & 1:
+                self._restart_others(machine)
+
+    def _restart_others(self, machine: Machine) -> None:
+        """They hold everything, and nobody has heard of them when the empty one comes first."""
+        self._world.count("lost directory, all restarted")
+        for other in self._world.machines:
+            if other is not machine:
+                other.die(is_power_lost=False)
+                self.restart_later(other)
 
     def _failed_write(self) -> None:
         """A sync or another write fails; what was not synced is lost at once, or later."""
