@@ -87,10 +87,13 @@ def decide_register_broker(
     return Decision(epoch, [*features, record, *_min_insync(scope, record), *rows])
 
 
-def decide_fence(scope: ConfigScope, broker_ids: Collection[int]) -> Decision[None]:
+def decide_fence(
+    scope: ConfigScope, broker_ids: Collection[int], unheard: Collection[int] = ()
+) -> Decision[None]:
     """These are silent or gone: out of the ISRs, and others lead.
 
-    Of more partitions than one decision takes the rest follows by `decide_leave`.
+    unheard: as of `decide_leave`, by which the rest follows where there are more partitions than
+    one decision takes.
     """
     brokers = [scope.image.brokers[each] for each in sorted(broker_ids)]
     fenced = [each for each in brokers if not each.is_fenced]
@@ -98,23 +101,32 @@ def decide_fence(scope: ConfigScope, broker_ids: Collection[int]) -> Decision[No
         return Decision(None)
     records: list[MetadataRecord] = [_change(each, is_fenced=True) for each in fenced]
     gone = {each.broker_id for each in fenced}
-    return Decision(None, [*records, *_left_rows(scope, gone)])
+    return Decision(None, [*records, *_left_rows(scope, gone, unheard)])
 
 
-def decide_leave(scope: ConfigScope) -> Decision[None]:
+def decide_leave(scope: ConfigScope, unheard: Collection[int] = ()) -> Decision[None]:
     """Take fenced brokers out of more ISRs, as many as one decision takes; no records: of all.
 
     Until then a partition is led by who is gone, or waits for it, as before it was fenced.
+    unheard: as of `decide_register_broker`. A leader among them may be as dead, its disk lost: to
+    it alone nobody leaves an ISR, who was fenced by a restart that everybody had no more than who
+    restarts now.
     """
     gone = {each.broker_id for each in scope.image.brokers.values() if each.is_fenced}
-    return Decision(None, _left_rows(scope, gone) if gone else [])
+    return Decision(None, _left_rows(scope, gone, unheard) if gone else [])
 
 
-def _left_rows(scope: ConfigScope, gone: Collection[int]) -> list[PartitionRecord]:
+def _left_rows(
+    scope: ConfigScope, gone: Collection[int], unheard: Collection[int]
+) -> list[PartitionRecord]:
+    def left(row: PartitionRecord, judge: Judge) -> PartitionRecord:
+        after = without(row, judge, lost=gone)
+        return kept_in_sync(row, after, judge) if after.leader in unheard else after
+
     return changed_rows(
         scope.image,
         Judges(scope, inactive=gone),
-        lambda row, judge: without(row, judge, lost=gone),
+        left,
         concerned=gone,
         is_in_sync=True,
         rows_max=ROWS_MAX,
@@ -315,7 +327,7 @@ def _restarted(
         after = without(row, judge, lost=lost, is_restarted=is_restarted)
         is_heard = after.leader == record.broker_id or after.leader not in unheard
         if not is_heard and record.broker_id in row.isr:
-            return kept_in_sync(row, after)
+            return kept_in_sync(row, after, judge)
         return after
 
     return changed_rows(scope.image, judges, changed, concerned=own)

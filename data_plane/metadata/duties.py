@@ -32,9 +32,11 @@ class Duties:
         expired = hearing.sessions.expired(controller.image, now_ms)
         if expired:
             self.is_unfinished = True
-            yield decide_fence(controller.scope, expired)
+            yield decide_fence(
+                controller.scope, expired, hearing.sessions.unheard(controller.image)
+            )
         else:
-            yield from self._leave(controller)
+            yield from self._leave(controller, hearing.sessions.unheard(controller.image))
         hearing.sessions.drop_fenced(controller.image)
         hearing.ends.forget_led(controller.image)
         if now_ms >= self._replicas_due_ms:
@@ -44,17 +46,17 @@ class Duties:
             self._balance_due_ms = now_ms + BALANCE_INTERVAL_MS
             yield decide_balance(controller.scope)
 
-    def _leave(self, controller: "Controller") -> Iterator[Decision[None]]:
+    def _leave(self, controller: "Controller", unheard: set[int]) -> Iterator[Decision[None]]:
         """One slice of what fenced brokers are in sync of, whoever has fenced them."""
         image, known = controller.image, self._settled
         self.is_unfinished = False
         if image.topics is known.topics and image.brokers is known.brokers:
             return
-        decision = decide_leave(controller.scope)
+        decision = decide_leave(controller.scope, unheard)
         if decision.records:
             self.is_unfinished = True
             yield decision
-        else:
+        elif not unheard:
             self._settled = image
 
     def _raise_internal(self, controller: "Controller") -> Iterator[Decision[None]]:

@@ -65,14 +65,16 @@ def without(
     )
 
 
-def kept_in_sync(row: PartitionRecord, after: PartitionRecord) -> PartitionRecord:
+def kept_in_sync(row: PartitionRecord, after: PartitionRecord, judge: Judge) -> PartitionRecord:
     """`after`, a change that put a member out of the ISR, without that: it counts as before."""
     if after.leader == row.leader:
         return row
     if after.is_recovering and not row.is_recovering:
         return after
     isr = tuple(each for each in row.replicas if each in (*row.isr, *after.isr))
-    return replace(after, isr=isr, elr=tuple(each for each in after.elr if each not in isr))
+    # With so many in it the watermark may move again, and leaves the rest behind.
+    kept = replace(after, isr=isr)
+    return replace(kept, elr=_elr(kept, judge, [one for one in after.elr if one not in isr]))
 
 
 def elected(row: PartitionRecord, judge: Judge) -> PartitionRecord:

@@ -14,6 +14,7 @@ from data_plane.metadata.broker_sessions import BrokerSessions
 from data_plane.metadata.brokers import (
     decide_begin_shutdown,
     decide_fence,
+    decide_leave,
     decide_register_broker,
     decide_unfence,
 )
@@ -218,7 +219,12 @@ class Model:
         self.unheard = set(self.image.active_brokers())
 
     def fence(self, *broker_ids: int) -> None:
-        self.apply(decide_fence(scope_of(self.image), broker_ids))
+        unheard = self.unheard.difference(broker_ids)
+        self.apply(decide_fence(scope_of(self.image), broker_ids, unheard))
+
+    def leave(self) -> None:
+        """The controller's duty: whoever is fenced leaves the ISRs."""
+        self.apply(decide_leave(scope_of(self.image), self.unheard))
 
     def unfence(self, broker_id: int) -> None:
         known = self.image.brokers[broker_id]

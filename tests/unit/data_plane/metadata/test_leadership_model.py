@@ -121,14 +121,16 @@ def heal(model: Model) -> None:
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 @pytest.mark.parametrize("lost", range(3))
 @pytest.mark.parametrize("name", ["synced", "spread"])
+@pytest.mark.parametrize("is_slow", [False, True], ids=["at once", "duties between"])
 def test_one_lost_directory_and_two_restarts_leave_a_leader(
-    name: str, lost: int, order: tuple[int, ...]
+    name: str, lost: int, order: tuple[int, ...], is_slow: bool
 ) -> None:
     """All stop at once, the controller too, so that nobody is fenced; one comes back empty.
 
     Each registration takes its broker out of the ISR if the leader can go on. No leader could: the
     two that hold everything must not leave it to the one whose disk is lost. lost, order: by place
-    among the replicas, the first of which led.
+    among the replicas, the first of which led. is_slow: meanwhile the controller does its duties,
+    and those that are fenced leave the ISRs.
     """
     model = Model(7)
     key = (name, 0)
@@ -147,8 +149,12 @@ def test_one_lost_directory_and_two_restarts_leave_a_leader(
     model.change_controller()
     for place in order:
         model.register(replicas[place], model.kinds[replicas[place]])
+        if is_slow:
+            model.leave()
     for place in order:
         model.unfence(replicas[place])
+        if is_slow:
+            model.leave()
     row = model.row(key)
     assert row.leader not in (NO_LEADER, replicas[lost]), row
     assert not row.is_recovering
