@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from data_plane.server.listener import ListenerRefused
+
 REQUEST_BYTES_MAX = 8 * 1024
 LOOPBACK = "127.0.0.1"
 
@@ -53,6 +55,12 @@ class MetricsConnection(asyncio.Protocol):
 
 
 async def open_metrics(port: int, pages: dict[str, Page]) -> asyncio.Server:
-    """Listen on loopback; port 0 takes any free one. Raises OSError."""
+    """Listen on loopback; port 0 takes any free one. Raises ListenerRefused."""
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: MetricsConnection(pages), LOOPBACK, port)
+    try:
+        return await loop.create_server(lambda: MetricsConnection(pages), LOOPBACK, port)
+    except OSError as error:
+        raise ListenerRefused(
+            f"port {port} on {LOOPBACK}, for metrics, cannot be had ({error.strerror}); stop who "
+            "has it or choose another port"
+        ) from error
