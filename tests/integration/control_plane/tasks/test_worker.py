@@ -23,6 +23,7 @@ from tests.conftest import ROOT, wait_for
 from tests.factories.control_plane import World
 
 KEY = b"k" * 32
+START_S_MAX = 90  # a worker, and beat, may start beside other tests
 
 
 @pytest.fixture
@@ -116,7 +117,9 @@ def test_a_nudge_is_all_it_takes(live_world: World, processes: Processes, sender
     processes.worker()
     began = time.monotonic()
     nudge(sender, operation.id)
-    wait_for(lambda: live_world.operation(operation.id).step == "await_ready", "await_ready")
+    wait_for(
+        lambda: live_world.operation(operation.id).step == "await_ready", "await_ready", START_S_MAX
+    )
     for woken in live_world.report():
         nudge(sender, woken)
     wait_for(lambda: live_world.operation(operation.id).state not in LIVE, "the end")
@@ -137,7 +140,11 @@ def test_a_killed_worker_is_followed_by_another(live_world: World, processes: Pr
     operation = new_operation(live_world)
     first = processes.worker()
     processes.beat()
-    wait_for(lambda: live_world.operation(operation.id).step == "await_ready", "the middle of it")
+    wait_for(
+        lambda: live_world.operation(operation.id).step == "await_ready",
+        "the middle of it",
+        START_S_MAX,
+    )
     first.send_signal(signal.SIGKILL)
     first.wait()
     processes.worker()
