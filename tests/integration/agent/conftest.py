@@ -5,6 +5,7 @@ import random
 import signal
 import time
 import uuid
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -40,12 +41,21 @@ QUICK = Limits(
 )
 
 
+# Those given last: ports of a node that has started nothing yet are free.
+_GIVEN: deque[PortRange] = deque(maxlen=16)
+
+
 def free_ports(count: int = 30) -> PortRange:
-    """A range of ports that are free now, below those that outgoing connections take."""
+    """A range of ports that are free now, below those that outgoing connections take.
+
+    Those of the nodes of one test have no port in common.
+    """
     while True:
         first = random.SystemRandom().randrange(10_000, 32_000 - count)
         ports = PortRange(first, first + count - 1)
-        if all(is_free("0.0.0.0", port) for port in ports):
+        is_apart = all(abs(given.first - first) >= count for given in _GIVEN)
+        if is_apart and all(is_free("0.0.0.0", port) for port in ports):
+            _GIVEN.append(ports)
             return ports
 
 
