@@ -56,7 +56,12 @@ def test_a_cluster_outgrows_its_machine_while_it_serves(
         assert service.process is not None
         children = psutil.Process(service.process.pid).children()
         (worker,) = [each for each in children if "worker" in each.cmdline()]
+        (agent,) = [each for each in children if "data_plane.agent.main" in each.cmdline()]
         worker.send_signal(signal.SIGKILL)  # whoever was at it: another goes on
+        agent.send_signal(signal.SIGKILL)
+        wait_for(lambda: nodes.broker_count() == 3, "the new brokers", 200)
+        (first,) = service.brokers()
+        first.send_signal(signal.SIGKILL)  # which has all there is, or all of it copied
         wait_for(lambda: service.ottla("addons:info")["changing_to"] is None, "the new plan", 400)
         after = writer.acknowledged
         wait_for(lambda: writer.acknowledged > after + 20, "records after the change", 60)
