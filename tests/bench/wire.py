@@ -62,6 +62,8 @@ def create_topic(
     configs = [
         CreateTopicsRequestConfig("ack.durability", mode),
         CreateTopicsRequestConfig("max.message.bytes", str(16 << 20)),
+        # The records carry TIMESTAMP_MS: a long run would see them deleted by their age.
+        CreateTopicsRequestConfig("retention.ms", "-1"),
     ]
     topic = CreateTopicsRequestTopic(name, partitions, replicas, configs=configs)
     request = CreateTopicsRequest(topics=[topic], timeout_ms=60_000)
