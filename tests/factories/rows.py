@@ -119,7 +119,7 @@ def report(session: Session, cluster: Cluster, host: Node, *, phase: str = "read
             cluster_id=cluster.id,
             node_id=host.id,
             generation=1,
-            document={},
+            document={"desired": "running"},
             published_at=now(),
             observed_generation=1,
         )
