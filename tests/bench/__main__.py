@@ -18,6 +18,7 @@ from tests.bench import (
 from tests.bench.figures import HEADINGS, Figure, reasons, table
 from tests.bench.machine import conditions
 from tests.bench.settings import Settings
+from tests.bench.yardstick import yardstick
 
 PARTS: dict[str, Callable[[Settings], Iterator[Figure]]] = {
     "throughput": throughput.run,
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client_mb=options.client_mb,
     )
     print(conditions())
+    print(yardstick(), flush=True)
     print(settings.told())
     missed = 0
     for name in options.parts or PARTS:

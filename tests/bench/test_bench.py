@@ -6,6 +6,7 @@ from tests.bench.__main__ import PARTS
 from tests.bench.figures import HEADINGS, Figure, reasons, table
 from tests.bench.machine import conditions
 from tests.bench.settings import TINY
+from tests.bench.yardstick import copying_us, told, turn_us_over_loopback
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -35,3 +36,9 @@ def test_conditions_name_machine_versions_and_commit_mode() -> None:
     assert "Python" in text
     assert "ack.durability=replicated" in text
     assert TINY.told().startswith("settings  rounds 1, share 0.005, ")
+
+
+def test_the_yardstick_measures_this_machine() -> None:
+    assert copying_us() > 0
+    assert turn_us_over_loopback() > 0
+    assert told(72.0, 36.0) == "72 us (2.0x)"
