@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient
@@ -100,14 +101,19 @@ def fill(place: Path) -> Path:
     """Take every free byte."""
     filler = place / "filler"
     with filler.open("wb", buffering=0) as file:
-        size = 1 << 20
-        while size:
-            try:
-                file.write(bytes(size))
-            except OSError:
-                size //= 2
+        append_all(file)
         os.fsync(file.fileno())
     return filler
+
+
+def append_all(file: BinaryIO) -> None:
+    """Append zeros until the file system has room for none; the file must be unbuffered."""
+    size = 1 << 20
+    while size:
+        try:
+            file.write(bytes(size))
+        except OSError:
+            size //= 2
 
 
 def produce(broker: ChaosBroker, count: int) -> list[str | None]:

@@ -7,14 +7,13 @@ memory is tests/unit/data_plane/broker/test_full_disk.py.
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
-from tests.chaos.full_disk import small_disk
+from tests.chaos.full_disk import append_all, small_disk
 from tests.chaos.rig import NotRun
 from tests.integration.data_plane.broker_process import wait_until
 from tests.integration.data_plane.cluster_process import ClusterProcess, free_base_port
@@ -79,15 +78,6 @@ def fill_for_good(place: Path) -> None:
             return free_bytes(place) == 0 and not any(place.glob("data/*/ballast"))
 
         wait_until(is_full, "every byte taken")
-
-
-def append_all(file: BinaryIO) -> None:
-    size = 1 << 20
-    while size:
-        try:
-            file.write(bytes(size))
-        except OSError:
-            size //= 2
 
 
 def free_bytes(place: Path) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.nodes import MoreNodes
 from tests.e2e.service import ServiceUnderTest
 
 
@@ -19,3 +20,11 @@ def service() -> Iterator[ServiceUnderTest]:
     yield made
     made.clean_up()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def nodes(service: ServiceUnderTest) -> Iterator[MoreNodes]:
+    """More nodes beside the service's own; their agents and brokers are ended afterwards."""
+    made = MoreNodes(service)
+    yield made
+    made.clean_up()

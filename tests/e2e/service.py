@@ -124,3 +124,16 @@ def processes_of(data: Path) -> list[psutil.Process]:
         if any(str(data) in word for word in words) and is_alive(process.pid):
             found.append(process)
     return found
+
+
+def client_of(config: dict[str, str]) -> dict[str, object]:
+    """What librdkafka is given: an add-on's config vars and nothing else."""
+    return {
+        "bootstrap.servers": config["KAFKA_URL"].replace("kafka+ssl://", ""),
+        "security.protocol": "ssl",
+        "ssl.ca.pem": config["KAFKA_TRUSTED_CERT"],
+        "ssl.certificate.pem": config["KAFKA_CLIENT_CERT"],
+        "ssl.key.pem": config["KAFKA_CLIENT_CERT_KEY"],
+        "message.timeout.ms": 120_000,
+        "log_level": 0,
+    }

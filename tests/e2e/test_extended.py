@@ -1,7 +1,6 @@
 """The largest plan: eight brokers on three nodes, bought, used and given back."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,12 @@ from confluent_kafka.admin import AdminClient
 
 from tests.conftest import wait_for
 from tests.e2e.nodes import MoreNodes
-from tests.e2e.service import ServiceUnderTest, processes_of
-from tests.e2e.test_plan_change import client_of
+from tests.e2e.service import ServiceUnderTest, client_of, processes_of
 from tests.e2e.test_standard import consumed, produced
 
 pytestmark = pytest.mark.timeout(600)
 BROKERS = 8
 RECORDS = 400
-
-
-@pytest.fixture
-def nodes(service: ServiceUnderTest) -> Iterator[MoreNodes]:
-    made = MoreNodes(service)
-    yield made
-    made.clean_up()
 
 
 def test_eight_brokers_serve_and_go_without_a_trace(

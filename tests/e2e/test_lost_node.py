@@ -2,25 +2,16 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import wait_for
 from tests.e2e.nodes import MoreNodes
-from tests.e2e.service import ServiceUnderTest
-from tests.e2e.test_plan_change import client_of
+from tests.e2e.service import ServiceUnderTest, client_of
 from tests.e2e.test_standard import consumed
 from tests.integration.agent.writer import Writer
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture
-def nodes(service: ServiceUnderTest) -> Iterator[MoreNodes]:
-    made = MoreNodes(service)
-    yield made
-    made.clean_up()
 
 
 def test_another_node_takes_over_while_the_cluster_serves(

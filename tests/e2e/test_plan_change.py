@@ -2,37 +2,17 @@
 
 import signal
 import threading
-from collections.abc import Iterator
 
 import psutil
 import pytest
 
 from tests.conftest import wait_for
 from tests.e2e.nodes import MoreNodes
-from tests.e2e.service import ServiceUnderTest
+from tests.e2e.service import ServiceUnderTest, client_of
 from tests.e2e.test_standard import consumed
 from tests.integration.agent.writer import Writer
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture
-def nodes(service: ServiceUnderTest) -> Iterator[MoreNodes]:
-    made = MoreNodes(service)
-    yield made
-    made.clean_up()
-
-
-def client_of(config: dict[str, str]) -> dict[str, object]:
-    return {
-        "bootstrap.servers": config["KAFKA_URL"].replace("kafka+ssl://", ""),
-        "security.protocol": "ssl",
-        "ssl.ca.pem": config["KAFKA_TRUSTED_CERT"],
-        "ssl.certificate.pem": config["KAFKA_CLIENT_CERT"],
-        "ssl.key.pem": config["KAFKA_CLIENT_CERT_KEY"],
-        "message.timeout.ms": 120_000,
-        "log_level": 0,
-    }
 
 
 def test_a_cluster_outgrows_its_machine_while_it_serves(
