@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import soak, sums
+from tests.chaos import controller_kills, soak, sums
 from tests.chaos.__main__ import exit_code
 from tests.chaos.figures import Figure
 from tests.chaos.live import Options
@@ -73,9 +73,16 @@ def test_cut_off_brokers_lose_nothing(tmp_path: Path) -> None:
 def test_metadata_changes_under_controller_kills() -> None:
     """Two kills; how long a failover takes is not judged here."""
     found, _ = run_part("controllers", Options(controller_kills=2, seed=7))
-    changes, images = (figure for figure in found if figure.id == "D12" and figure.verdict)
+    changes, shown, images = (figure for figure in found if figure.id == "D12")
     assert (changes.verdict, images.verdict) == ("met", "met"), found
-    assert changes.n > 2
+    assert shown.n == changes.n > 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [([0.1, 5.0], "met"), ([0.1, 5.1], "MISSED"), ([], "UNKNOWN")]
+)
+def test_a_change_is_to_be_shown_within_five_seconds(seconds: list[float], verdict: str) -> None:
+    assert controller_kills.shown(seconds).verdict == verdict
 
 
 def test_a_soak_of_seconds() -> None:
