@@ -10,9 +10,11 @@ from tests.chaos.networks import Relays
 from tests.chaos.rig import NEEDS_THREE, NotRun, Rig
 from tests.chaos.run import Plan, run
 from tests.chaos.workloads.task import STANDSTILL
-from tests.checker.gaps import longest_gaps, quantiles
+from tests.checker.gaps import longest_gaps, quantiles, recoveries
 from tests.checker.history import topic_of
 from tests.checker.verdict import Verdict
+
+RECOVERY_SECONDS_MAX = 12.0  # as long as a failover after a pause or a cut may take
 
 # What each anomaly means for D1's three zeros.
 LOST = {"lost-write", "unseen", "compaction-lost-key", "group-commit-lost", "copy-missing"}
@@ -134,6 +136,22 @@ def gap_figure(
     worst = one["max"] if p50 is None else one["p99"]
     is_met = worst <= top and (p50 is None or one["p50"] <= p50)
     return Figure(figure, what, len(seconds), told, target, "met" if is_met else "MISSED")
+
+
+def plain_recoveries(verdict: Verdict) -> list[float]:
+    """Seconds from the end of each fault until each partition of the steady load went on."""
+    found = recoveries(verdict.views, "plain")
+    return [seconds for of_fault in found.values() for seconds in of_fault]
+
+
+def recovery_figure(figure: str, what: str, seconds: list[float]) -> Figure:
+    target = f"p99 {RECOVERY_SECONDS_MAX:g} s"
+    if not seconds:
+        return Figure(figure, what, 0, "nothing measured", target, "UNKNOWN")
+    one = quantiles(seconds)
+    told = f"p50 {one['p50']} s, p99 {one['p99']} s, max {one['max']} s"
+    word = "met" if one["p99"] <= RECOVERY_SECONDS_MAX else "MISSED"
+    return Figure(figure, what, len(seconds), told, target, word)
 
 
 def by_kind(verdict: Verdict) -> Iterator[Figure]:

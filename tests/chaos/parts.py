@@ -18,6 +18,8 @@ from tests.chaos.live import (
     gaps,
     gaps_by_fault,
     live,
+    plain_recoveries,
+    recovery_figure,
     require_three,
     safety,
 )
@@ -111,6 +113,10 @@ def cuts(options: Options) -> Iterator[Figure]:
     yield from safety("D2", "clients and brokers cut off from each other", verdict)
     yield from by_kind(verdict)
     yield from gaps(verdict)
+    yield recovery_figure("D2", "next record after a cut has ended", plain_recoveries(verdict))
+    if "island" in faults:
+        seconds = gaps_by_fault(verdict).get("island", [])
+        yield gap_figure("A2", "gap while one is cut off wholly", seconds, p50=7.0, top=12.0)
     if options.brokers < 3:
         yield not_run("D2", "cuts between brokers", NEEDS_THREE)
     if not is_lossy:

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from tests.checker.history import OK, Fault, History
+from tests.checker.history import OK, Fault, History, topic_of
 from tests.checker.views import Views
 
 SHOWN_MAX = 32
@@ -55,6 +55,28 @@ def longest_around(partition: str, acked: Sequence[int], fault: Fault) -> Gap | 
         return None
     _, early, late = max(pairs)
     return Gap(partition, early, late, (fault.name,))
+
+
+def recoveries(views: Views, topic: str) -> dict[str, list[float]]:
+    """How long after each fault's end a topic's partitions took the next record, s, by fault.
+
+    Of the partitions that the fault names, or of all. One that took nothing any more is not in it:
+    that it takes records at the end of a run is asked for elsewhere.
+    """
+    history = views.history
+    found: dict[str, list[float]] = {}
+    sends = history.sends
+    for view in views:
+        if topic_of(view.name) != topic:
+            continue
+        acked = acknowledged_times(history, [row for row in view.sends if sends.state[row] == OK])
+        for fault in history.faults:
+            if fault.partitions and view.name not in fault.partitions:
+                continue
+            at = bisect_left(acked, fault.t1)
+            if at < len(acked):
+                found.setdefault(fault.name, []).append((acked[at] - fault.t1) / 1e9)
+    return found
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float | int]:

@@ -8,6 +8,7 @@ import pytest
 from tests.checker.__main__ import main
 from tests.checker.allowed import count_allowed
 from tests.checker.defects import DEFECTS, plant
+from tests.checker.gaps import recoveries
 from tests.checker.history import History
 from tests.checker.invariants import ALL, duplicate
 from tests.checker.lines import Line, read_lines, write_lines
@@ -175,3 +176,20 @@ def test_only_a_new_epoch_of_its_producer_excuses_a_second_copy(
     found = list(duplicate.check(views))
     assert len(found) == (0 if is_legal else len(disks))
     assert count_allowed(views)["sent-anew"] == int(is_legal)
+
+
+def test_recovery_is_counted_from_the_end_of_a_fault() -> None:
+    """Of the topic asked for, and of the partitions that a fault names."""
+    lines: list[Line] = []
+    for process, partition, times in (("a", "plain-0", (10, 90)), ("b", "plain-1", (10, 70))):
+        for number, at in enumerate(times, 1):
+            sent: Line = {"p": process, "n": number, "op": "send", "tp": partition, "k": 0}
+            lines.append({**sent, "t": at - 1, "type": "invoke", "v": at * len(lines), "ts": 1})
+            lines.append({**sent, "t": at, "type": "ok", "o": number - 1})
+    fault: Line = {"p": "nemesis", "op": "nemesis", "fault": "cut"}
+    for number, named in enumerate(([], ["plain-1"]), 1):
+        lines.append({**fault, "n": number, "t": 20, "type": "invoke"})
+        lines.append({**fault, "n": number, "t": 60, "type": "ok", "partitions": named})
+    views = Views(History.of(sorted(lines, key=lambda line: line["t"])))
+    assert recoveries(views, "plain") == {"cut": [30e-9, 10e-9, 10e-9]}
+    assert recoveries(views, "other") == {}
