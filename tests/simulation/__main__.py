@@ -12,6 +12,7 @@ from tests.simulation.bank import named
 from tests.simulation.bank_run import find_all
 from tests.simulation.runs import run_many, run_one
 from tests.simulation.shrink import told
+from tests.simulation.workers import stoppable
 from tests.simulation.worlds import CLUSTER, QUORUM
 
 STATE = Path(".ottla/simulation")
@@ -48,4 +49,5 @@ def _first_seed(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with stoppable():
+        sys.exit(main())

@@ -15,7 +15,7 @@ from tests.simulation.bank import BANK, Stored, store_seeds, stored_seeds
 from tests.simulation.journal import Journal, code_in_use
 from tests.simulation.plants import Planted, is_shown, look_for
 from tests.simulation.runs import INTERRUPTED
-from tests.simulation.workers import workers
+from tests.simulation.workers import stop, workers
 
 WORLDS_AT_ONCE = 4  # of one bug, before the next one has its turn
 NONE = -1
@@ -147,7 +147,7 @@ def _search(searches: list[Search], worlds_max: int, jobs: int, journal: Journal
                 progress.step(look.looked, f"{found} of {len(searches)} found")
     except KeyboardInterrupt:
         progress.end()
-        pool.shutdown(cancel_futures=True)
+        stop(pool)
         return False
     pool.shutdown()
     progress.end()

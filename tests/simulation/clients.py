@@ -33,6 +33,7 @@ from tests.simulation.streams import Connection, Streams
 T = TypeVar("T")
 
 BACKOFF_MS = 100
+WINDOW_BATCHES = 5  # of one producer, not acknowledged; brokers remember so many (KIP-185)
 PATIENCE_MS = 4_000
 NOBODY = -1
 VERSIONS = {0: 9, 1: 12, 3: 9, 19: 7, 22: 4, 44: 1}
@@ -48,9 +49,11 @@ class Ask(NamedTuple):
     version: int
 
 
+# Does something that takes its time; what it is given is called when that is over.
+Doing = Callable[[Callable[[], None]], None]
 # What a client does, one thing after the other: it asks, once or several times without waiting for
-# the answer between, or waits for so many milliseconds.
-Script = Generator[Ask | list[Ask] | int, Any, T]
+# the answer between, waits for so many milliseconds, or for what it does to be over.
+Script = Generator[Ask | list[Ask] | int | Doing, Any, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,8 @@ class Client:
                 self.ask(step.broker, step.request, go_on, step.version)
             elif isinstance(step, list):
                 self._ask_all(step, go_on)
+            elif callable(step):
+                step(lambda: go_on(None))
             else:
                 self.schedule.after(step, lambda: go_on(None))
 
@@ -284,7 +289,10 @@ class Producer(Worker):
         topic = ProduceRequestTopic(name, partition_data=rows)
         return ProduceRequest(acks=-1, timeout_ms=2_000, topic_data=[topic])
 
-    def _unacknowledged(self, sent: list[Sent], answers: list[Any]) -> list[Sent]:
+    def _unacknowledged(
+        self, sent: list[Sent], answers: list[Any], *, is_first: bool = True
+    ) -> list[Sent]:
+        """is_first: nothing is under way before these."""
         rest: list[Sent] = []
         for one, response in zip(sent, answers, strict=True):
             row = None if response is None else response.responses[0].partition_responses[0]
@@ -294,7 +302,7 @@ class Producer(Worker):
                 self.invariants.acknowledged(self.place, row.base_offset, one.values)
                 continue
             if row is not None:
-                self._check(ErrorCode(row.error_code), is_first=not rest)
+                self._check(ErrorCode(row.error_code), is_first=is_first and not rest)
             rest.append(one)
         return rest
 
@@ -303,6 +311,62 @@ class Producer(Worker):
         is_fatal = code in (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.UNKNOWN_PRODUCER_ID)
         if is_fatal or (is_first and code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER):
             raise Violation(f"producer {self.number} keeps the rules and is told {code.name}")
+
+
+class FullWindowProducer(Producer):
+    """As a producer under load: as much under way as may be, and with each answer one more.
+
+    Once something fails it waits for all that is under way, then all that is left goes again.
+    """
+
+    def __init__(self, who: Who, place: Place) -> None:
+        super().__init__(who, place)
+        self._window: list[Sent] = []  # not acknowledged, in order
+        self._to_come = 0  # of what it has to write now
+        self._under_way = 0
+        self._has_failed = False
+
+    def _live(self) -> Script[None]:
+        yield from self._initialise()
+        while self._window or not self.is_stopping:
+            if not self._window and not self._to_come:
+                self._to_come = self.rng.choice([5, 8, 20])
+            leader = yield from self.leader(self.place)
+            yield partial(self._write, leader)
+            if self._window:
+                self.retried += 1
+                self.leaders.pop(self.place, None)
+                yield self.backoff_ms()
+            else:
+                yield self.rng.choice([100, 600, 1_500])
+        self.is_idle = True
+
+    def _write(self, leader: int, then: Callable[[], None]) -> None:
+        self._has_failed = False
+        for sent in self._window:
+            self._send(leader, sent, then)
+        self._fill(leader, then)
+
+    def _fill(self, leader: int, then: Callable[[], None]) -> None:
+        while self._to_come and len(self._window) < WINDOW_BATCHES and not self._has_failed:
+            self._to_come -= 1
+            self._window.append(self._next())
+            self._send(leader, self._window[-1], then)
+
+    def _send(self, leader: int, sent: Sent, then: Callable[[], None]) -> None:
+        self._under_way += 1
+
+        def told(response: Any) -> None:
+            self._under_way -= 1
+            if self._unacknowledged([sent], [response], is_first=sent is self._window[0]):
+                self._has_failed = True
+            else:
+                self._window.remove(sent)
+            self._fill(leader, then)
+            if not self._under_way:
+                then()
+
+        self.ask(leader, self._request(sent), told)
 
 
 class CarelessProducer(Worker):

@@ -23,6 +23,7 @@ from tests.simulation.oracle import Oracle, batches_of, read_batches
 __all__ = ["ClusterInvariants", "Violation"]
 
 Place = tuple[str, int]  # topic, partition index
+NODES_MIN = 2  # W(I) of durability.md 1; here each broker is on a node of its own
 
 
 class Kept:
@@ -157,12 +158,19 @@ class ClusterInvariants:
             raise Violation(f"broker {number}: another image of the metadata at {image.offset}")
 
     def _check_topics(self, before: MetadataImage, image: MetadataImage) -> None:
+        restarted = {
+            number
+            for number, known in image.brokers.items()
+            if number not in before.brokers
+            or before.brokers[number].incarnation_id != known.incarnation_id
+        }
         for name, topic in image.topics.items():
             known = before.topics.get(name)
             if known is not None and known is not topic and known.topic_id == topic.topic_id:
                 for was, row in zip(known.partitions, topic.partitions, strict=False):
                     if was != row:
                         self._check_step(was, row, self._is_careless(name))
+                        check_cover(was, row, restarted)
                         self._forget_starts(was, row)
         for name in before.topics.keys() - image.topics.keys():
             for place in [one for one in self.oracles if one[0] == name]:
@@ -216,6 +224,9 @@ class ClusterInvariants:
             if reached < led.high_watermark:
                 raise Violation(f"{who}: the high watermark fell")
             start = max(start, led.high_watermark)
+            is_alone = len(partition.isr) < NODES_MIN and partition.commit_mode == CommitMode.SPREAD
+            if reached > led.high_watermark and is_alone:
+                raise Violation(f"{who}: more is committed on one node alone, and not on disk")
         if start > oracle.deleted_to and start > 0 and led.leader_epoch != epoch:
             raise Violation(f"{who}: begins at {start}, deleted was to {oracle.deleted_to}")
         led.leader_epoch, led.high_watermark = epoch, reached
@@ -373,6 +384,16 @@ def used_log(machine: Machine, topic: str, row: PartitionRecord) -> PartitionLog
     if log is None and row.leader == machine.number:
         log = machine.broker.partition(topic, row.partition_index).log
     return log
+
+
+def check_cover(before: PartitionRecord, row: PartitionRecord, restarted: set[int]) -> None:
+    """(c): what counts as committed by who holds it stays on two nodes, but for what one loses by
+    its own crash.
+    """
+    was, now = set(eligible(before)), set(eligible(row))
+    is_spread = before.commit_mode == row.commit_mode == CommitMode.SPREAD
+    if is_spread and len(now) < NODES_MIN <= len(was) and not was - now <= restarted:
+        raise Violation(f"E shrinks to one node: {before} -> {row}")
 
 
 def check_durable(machine: Machine, kept: Kept) -> None:

@@ -23,6 +23,7 @@ from tests.simulation.chores import Chores, KeyedProducer
 from tests.simulation.clients import (
     CarelessProducer,
     Client,
+    FullWindowProducer,
     Producer,
     Reader,
     Who,
@@ -35,7 +36,8 @@ from tests.simulation.groups import Book, ClassicMember, ConsumerMember, Member
 from tests.simulation.machine import CLIENTS_FROM, REFUSED_TWICE_MS, Machine, Site
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.network import SimulatedNetwork
-from tests.simulation.plan import MAIN, drawn
+from tests.simulation.plan import MAIN, VOTERS, drawn
+from tests.simulation.rare_paths import forced
 from tests.simulation.streams import Streams
 from tests.simulation.transactions import (
     CommittedReader,
@@ -46,7 +48,7 @@ from tests.simulation.transactions import (
 UP_MS_MAX = 10_000  # in which the cluster comes up
 FAULTS_MS = 16_000
 HEALING_MS = 60_000
-BROKERS = 3
+REPLICAS_MAX = 3
 READ_PARTITIONS_MAX = 2  # by readers; every replica of all is compared in the end
 INTERNAL_PARTITIONS = 2
 # Timers of production that a world cannot wait for, or that would let it do nothing else.
@@ -72,22 +74,16 @@ class ClusterWorld:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.plan = drawn(seed, BROKERS)
+        self.plan = drawn(seed)
         self.schedule = Schedule()
         self.tally = ClusterTally()
         self.invariants = ClusterInvariants()
         self._trace = hashlib.blake2b(digest_size=8)
         self.network: SimulatedNetwork[int] = SimulatedNetwork(self.schedule, Random(f"{seed} net"))
-        self.streams = Streams(
-            self.schedule,
-            Random(f"{seed} streams"),
-            cut=self.network.cut,
-            weather=lambda: self.network.weather,
-        )
+        self.streams = Streams(self.schedule, Random(f"{seed} streams"), self.network)
         self.directories = Random(f"{seed} directories")
-        voters = tuple(
-            InitialVoter(at, self.new_directory_id(), f"host:{at}") for at in range(BROKERS)
-        )
+        directory_ids = [self.new_directory_id() for _ in range(self.plan.brokers)]
+        voters = tuple(InitialVoter(at, directory_ids[at], f"host:{at}") for at in range(VOTERS))
         site = Site(
             self.schedule,
             self.network,
@@ -95,11 +91,18 @@ class ClusterWorld:
             voters,
             self.plan.static_configs,
             self.plan.metadata_log_bytes_max,
+            self.plan.brokers,
+            self.plan.cleaning_ms_mean,
+            self.plan.rare,
             self._lose,
         )
-        self.machines = [self._machine(site, at) for at in range(BROKERS)]
+        self.machines = [
+            self._machine(site, at, directory_id) for at, directory_id in enumerate(directory_ids)
+        ]
+        second = FullWindowProducer if self.plan.has_full_window else Producer
         self.producers = [
-            Producer(self._who(1 + at), place=(MAIN, at % self.plan.partitions)) for at in range(2)
+            kind(self._who(1 + at), place=(MAIN, at % self.plan.partitions))
+            for at, kind in enumerate([Producer, second])
         ]
         self.readers = [
             Reader(self._who(20 + at), place=(MAIN, at)) for at in range(self._read_partitions)
@@ -140,8 +143,10 @@ class ClusterWorld:
         is_so = {
             "synced": plan.is_synced,
             "spread": not plan.is_synced,
-            "three replicas": plan.replication_factor == BROKERS,
+            "three replicas": plan.replication_factor == REPLICAS_MAX,
             "small segments": int(plan.segment_bytes) < 1 << 20,
+            "observers": plan.brokers > VOTERS,
+            "full window": plan.has_full_window,
             "transactions": plan.transactional > 0,
             "careless": plan.careless > 0,
             "compacted": plan.has_compacted,
@@ -149,7 +154,12 @@ class ClusterWorld:
             "classic group": "classic" in plan.members,
         }
         return frozenset(
-            (*self.nemesis.kinds, *plan.chores, *(name for name, yes in is_so.items() if yes))
+            (
+                *self.nemesis.kinds,
+                *plan.chores,
+                *plan.rare,
+                *(name for name, yes in is_so.items() if yes),
+            )
         )
 
     def new_directory_id(self) -> UUID:
@@ -157,7 +167,9 @@ class ClusterWorld:
 
     def _who(self, number: int) -> Who:
         at = CLIENTS_FROM + number
-        return Who(at, BROKERS, self.streams, Random(f"{self.seed} client {at}"), self.invariants)
+        return Who(
+            at, self.plan.brokers, self.streams, Random(f"{self.seed} client {at}"), self.invariants
+        )
 
     @property
     def workers(self) -> list[Worker]:
@@ -168,7 +180,7 @@ class ClusterWorld:
 
     # --- machines ------------------------------------------------------------------------------
 
-    def _machine(self, site: Site, number: int) -> Machine:
+    def _machine(self, site: Site, number: int, directory_id: UUID) -> Machine:
         def changed(is_quorum: bool) -> None:
             self._trace.update(b"%d %d %d;" % (self.schedule.now_ms, number, self.invariants.moved))
             if is_quorum:
@@ -178,7 +190,8 @@ class ClusterWorld:
             if machine.host is None:
                 self.nemesis.restart_later(machine)
 
-        machine = Machine(site, number, Random(f"{self.seed} machine {number}"), changed)
+        rng = Random(f"{self.seed} machine {number}")
+        machine = Machine(site, number, directory_id, rng, changed)
         machine.disk.sync_ms_mean = self.plan.sync_ms_means[number]
         return machine
 
@@ -206,7 +219,7 @@ class ClusterWorld:
 
     def run(self) -> ClusterTally:
         """Raises Violation, or what a process raised; both name the seed."""
-        with sized_for_a_world(self.plan.segment_bytes):
+        with sized_for_a_world(self.plan.segment_bytes), forced(self.plan.rare):
             return self._run()
 
     def _run(self) -> ClusterTally:
@@ -297,7 +310,7 @@ class ClusterWorld:
         )
 
     def _mode_of(self, row: PartitionRecord) -> CommitMode:
-        is_synced = self.plan.is_synced or len(row.replicas) < BROKERS
+        is_synced = self.plan.is_synced or len(row.replicas) < REPLICAS_MAX
         return CommitMode.SYNCED if is_synced else CommitMode.SPREAD
 
     def _is_still(self) -> bool:

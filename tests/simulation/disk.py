@@ -9,8 +9,12 @@ from functools import partial
 from pathlib import PurePath
 from random import Random
 
+from data_plane.log.clean_job import CleanJob, CleanResult
+from data_plane.log.cleaner import clean
 from data_plane.log.memory_files import TIB, MemoryFiles, PowerCut
+from data_plane.replication.cleaners import Cleaned
 from data_plane.replication.executor import Done, Work
+from tests.simulation import rare_paths
 from tests.simulation.clock import Schedule
 
 RunOn = Callable[[Callable[[], None]], None]
@@ -32,6 +36,7 @@ class SimulatedDisk:
         self.files = new_files()
         self.sync_ms_mean = 1.0
         self.bulk_ms_mean = 0.0  # more, for who syncs many bytes: a quorum's few are quick
+        self.rare: tuple[str, ...] = ()  # the rare paths that are forced
         self.run_on: RunOn = lambda act: act()
         self._schedule = schedule
         self._rng = rng
@@ -49,8 +54,10 @@ class SimulatedDisk:
         self._in_flight.append(work)
         delay_ms = int(self._rng.expovariate(1 / ms_mean))
         done_ms = int(delay_ms * self._rng.choice([0.0, self._rng.random()]))
+        told_ms = delay_ms - done_ms
+        told_ms += rare_paths.late_ms(self.rare, rare_paths.LATE_SYNCS, self._rng)
         self._schedule.after(
-            done_ms, partial(self._carry_out, self._life, run_on, work, done, delay_ms - done_ms)
+            done_ms, partial(self._carry_out, self._life, run_on, work, done, told_ms)
         )
 
     def _carry_out(
@@ -146,3 +153,30 @@ class DiskQueue:
         disk = self._disk
         ms_mean = disk.sync_ms_mean + disk.bulk_ms_mean * self._is_bulk
         disk.submit_for(self._run_on, work, done, ms_mean=ms_mean)
+
+
+class SimulatedCleaner:
+    """The process that compacts: it reads a while after it was asked, and is heard of later still.
+
+    Meanwhile the log is written to, cut, led by others and deleted. Implements
+    replication.cleaners.Cleaner.
+    """
+
+    def __init__(self, disk: SimulatedDisk, run_on: RunOn, ms_mean: float) -> None:
+        self._disk, self._run_on, self._ms_mean = disk, run_on, ms_mean
+
+    def submit(self, job: CleanJob, done: Cleaned) -> None:
+        results: list[CleanResult] = []
+
+        def told(error: BaseException | None) -> None:
+            assert error is None or isinstance(error, Exception), "a cut of power is not told of"
+            done(error or results[0])
+
+        work = [lambda: results.append(clean(self._disk.files, job))]
+        self._disk.submit_for(self._run_on, work, told, ms_mean=self._ms_mean)
+
+    def rest(self) -> None:
+        """There is nothing to give up."""
+
+    def close(self) -> None:
+        """What it was writing is left over, as after a kill."""

@@ -35,8 +35,9 @@ from data_plane.security.principals import ANONYMOUS
 from data_plane.server.clock import Clock
 from data_plane.server.quorum_thread import QuorumFront, QuorumThread
 from tests.simulation.clock import NodeClock, Schedule
-from tests.simulation.disk import DiskQueue, SimulatedDisk
+from tests.simulation.disk import DiskQueue, SimulatedCleaner, SimulatedDisk
 from tests.simulation.network import SimulatedNetwork
+from tests.simulation.rare_paths import LATE_POSTS, LATE_TIMERS, late_ms
 from tests.simulation.serving import Served, SimulatedPeers
 from tests.simulation.streams import Connection, Streams
 
@@ -74,6 +75,9 @@ class Site:
     voters: tuple[InitialVoter, ...]
     static: dict[str, str]
     log_bytes_max: int
+    brokers: int
+    cleaning_ms_mean: float
+    rare: tuple[str, ...]  # the rare paths that are forced
     lose: Callable[[int], None]  # a process has died, and its machine says so to who asks
 
 
@@ -81,17 +85,25 @@ class Machine:
     """`host` is None while no process runs, `broker` until this incarnation is registered."""
 
     def __init__(
-        self, site: Site, number: int, rng: Random, changed: Callable[[bool], None]
+        self,
+        site: Site,
+        number: int,
+        directory_id: UUID,
+        rng: Random,
+        changed: Callable[[bool], None],
     ) -> None:
-        """changed: called behind all that this process does; True: on its quorum's thread."""
+        """directory_id: the first voters know each other by it.
+
+        changed: called behind all that this process does; True: on its quorum's thread."""
         self.number = number
         self.clock = NodeClock(site.schedule, rng)
         self.disk = SimulatedDisk(site.schedule, rng)
+        self.disk.rare = site.rare
         self.host: MetadataHost | None = None
         self.broker: Broker | None = None
         self.paused: deque[Act] | None = None
         self.incarnation_id = UUID(int=0)
-        self.directory_id: UUID | None = site.voters[number].directory_id
+        self.directory_id = directory_id
         self.boot = 0
         self.life = 0
         self.is_stopping = False  # It was told to, by SIGTERM.
@@ -102,6 +114,7 @@ class Machine:
         self._served: dict[Served, None] = {}
         self._woken: dict[Served, None] = {}
         self._armed_ms: int | None = None
+        self._posted_ms = self._posted_to_quorum_ms = 0  # when the last of each comes
         self._told_controller_id: int | None = None
         self._is_opening = False
 
@@ -159,6 +172,7 @@ class Machine:
             on_failure=self._fail,
             log_bytes_max=self._site.log_bytes_max,
             send=self._send,
+            on_more=lambda: self._quorum_later(0, lambda: None),  # A turn's end pumps.
             on_image=lambda _, after: self.post(lambda: self._front.take_image(after)),
         )
         self.membership = Membership(self.host, record, cluster_id=CLUSTER_ID, is_ready=False)
@@ -180,7 +194,7 @@ class Machine:
             internal_listener=PeerListenerConfig(f"broker-{number}:9093"),
             quorum_listener=PeerListenerConfig(f"host:{number}"),
             initial_voters=self._site.voters,
-            spec_broker_count=len(self._site.voters),
+            spec_broker_count=self._site.brokers,
             directory_id=self.directory_id,
         )
 
@@ -195,7 +209,7 @@ class Machine:
             rng=self._rng,
             now_ms=self.now_ms(),
             on_failure=self._fail,
-            cleaner=None,
+            cleaner=SimulatedCleaner(self.disk, self.act, self._site.cleaning_ms_mean),
             peers=self.peers,
         )
         self._site.streams.listen(self.number, self._accept)
@@ -300,6 +314,11 @@ class Machine:
         files.kill()
         self._site.lose(self.number)
 
+    def resign(self) -> None:
+        """If it leads the quorum it lets another one; it goes on as a follower."""
+        if self.host is not None:
+            self.host.hand_over(self.clock.monotonic_ms())
+
     def hears_of_loss(self, number: int) -> None:
         """Another's connection was reset and then refused."""
         self.quorum_acts(lambda: self.host.lose(number) if self.host is not None else None)
@@ -342,10 +361,16 @@ class Machine:
 
     def post(self, act: Act) -> None:
         """To the broker's loop, in order."""
-        self._later(0, act)
+        self._posted_ms = max(self._posted_ms, self._schedule.now_ms + self._late_ms(LATE_POSTS))
+        self._later(self._posted_ms - self._schedule.now_ms, act)
 
     def post_to_quorum(self, act: Act) -> None:
-        self._quorum_later(0, act)
+        due_ms = self._schedule.now_ms + self._late_ms(LATE_POSTS)
+        self._posted_to_quorum_ms = max(self._posted_to_quorum_ms, due_ms)
+        self._quorum_later(self._posted_to_quorum_ms - self._schedule.now_ms, act)
+
+    def _late_ms(self, point: str) -> int:
+        return late_ms(self._site.rare, point, self._rng)
 
     def _later(self, delay_ms: int, act: Act) -> None:
         life = self.life
@@ -383,7 +408,7 @@ class Machine:
         due_ms = self._schedule.now_ms + wait_ms
         if self._armed_ms is None or due_ms < self._armed_ms:
             self._armed_ms = due_ms
-            self._later(wait_ms, lambda: self._broker_tick(due_ms))
+            self._later(wait_ms + self._late_ms(LATE_TIMERS), lambda: self._broker_tick(due_ms))
 
     def _broker_tick(self, due_ms: int) -> None:
         if due_ms == self._armed_ms and self.broker is not None:
@@ -407,7 +432,7 @@ class Machine:
         wait_ms = min(max(1, (self.host.next_due_ms or 0) - now_ms), QUORUM_TICK_MS_MAX)
         if now_ms < self.membership.next_due_ms:  # Else it waits for an answer, which comes itself.
             wait_ms = min(wait_ms, self.membership.next_due_ms - now_ms)
-        self._quorum_later(wait_ms, self._quorum_tick)
+        self._quorum_later(wait_ms + self._late_ms(LATE_TIMERS), self._quorum_tick)
 
     def _step(self, frame: bytes) -> None:
         if self.host is not None:

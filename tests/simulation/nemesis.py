@@ -4,7 +4,7 @@ They stay inside the promise, or nothing could be judged: under `spread` nobody 
 everybody is back with everything; while a directory is lost nobody else is hurt.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePath
 from random import Random
@@ -22,12 +22,13 @@ from data_plane.protocol.messages.incremental_alter_configs import (
 from tests.simulation.clients import Client
 from tests.simulation.clock import Schedule
 from tests.simulation.cluster_invariants import ClusterInvariants
-from tests.simulation.machine import Machine
+from tests.simulation.machine import CLIENTS_FROM, Machine
 from tests.simulation.network import SimulatedNetwork, Weather
-from tests.simulation.plan import MAIN, NEVER, Plan
+from tests.simulation.plan import MAIN, NEVER, VOTERS, Plan
 
 EIO = 5
 QUIET_SHARE = 0.25
+CLIENTS = range(CLIENTS_FROM, CLIENTS_FROM + 100)
 OTHER_FILE = PurePath("/other")  # of another tenant of the disk
 WRITES = ["append", "sync", "sync", "sync_directory", "rename"]
 
@@ -110,6 +111,10 @@ class Nemesis:
             "rolling restart": self._rolling_restart,
             "full disk": self._full_disk,
             "leader lost ahead": self._leader_lost_ahead,
+            "clogged ways": self._clog,
+            "clogged one after another": self._swizzle,
+            "slow ways": self._slow_ways,
+            "controller resigns": self._resign,
         }
 
     @property
@@ -241,8 +246,9 @@ class Nemesis:
         if not led:
             return
         self._world.count("leader lost ahead")
-        leader = self._rng.choice(led).leader
-        behind, ahead = self._rng.sample([n for n in range(3) if n != leader], 2)
+        row = self._rng.choice(led)
+        leader = row.leader
+        behind, ahead = self._rng.sample([n for n in row.replicas if n != leader][:2], 2)
         self._network.cut_both_ways({leader}, {behind})
         disk = self._world.machines[ahead].disk
         disk.bulk_ms_mean = self._rng.choice([1_000.0, 3_000.0])
@@ -261,6 +267,14 @@ class Nemesis:
         machine = self._some_machine()
         machine.pause()
         self._schedule.after(self._rng.choice([200, 3_000, 8_000]), machine.resume)
+
+    def _resign(self) -> None:
+        """The quorum's leader gives its place to another, as it does before a clean stop."""
+        for machine in self._world.machines:
+            host = machine.host
+            if host is not None and host.controller.node.leads is not None:
+                self._world.count("controller resigns")
+                machine.post_to_quorum(machine.resign)
 
     def _clean_stop(self) -> None:
         self._world.count("clean stop")
@@ -284,7 +298,7 @@ class Nemesis:
     def _lost_directory(self) -> None:
         """One at a time: the next one only when all are voters and replicas again."""
         machines = self._world.machines
-        voters = {(one.number, one.directory_id) for one in machines}
+        current = {(one.number, one.directory_id) for one in machines}
         seen = [
             {(key.id, key.directory_id) for key in one.host.controller.node.voters.keys}
             for one in machines
@@ -292,7 +306,7 @@ class Nemesis:
         ]
         is_over = self._schedule.now_ms >= self._blows_until_ms
         is_ready = is_over and self._world.is_everything_everywhere()
-        if is_ready and all(one == voters for one in seen):
+        if is_ready and all(len(one) == VOTERS and one <= current for one in seen):
             self._world.count("lost directory")
             self._is_directory_lost = True
             for each in machines:
@@ -353,6 +367,35 @@ class Nemesis:
             self._network.cut_to_bridge(numbers, min(one))
         self._schedule.after(self._rng.choice([500, 4_000, 9_000]), self._network.cut.clear)
 
+    def _clog(self) -> None:
+        """A broker's ways to another, to all or to clients hold everything back for a while."""
+        one = self._some_machine().number
+        peers = [machine.number for machine in self._world.machines if machine.number != one]
+        others = self._rng.choice([peers, [self._rng.choice(peers)], CLIENTS])
+        self._world.count("clogged ways")
+        ways = self._rng.choice([ways_from(one, others), ways_to(one, others)])
+        if self._rng.random() < 0.3:
+            ways = ways_from(one, others) | ways_to(one, others)
+        self._network.clog(ways, self._rng.choice([300, 1_500, 5_000]))
+
+    def _swizzle(self) -> None:
+        """One broker after the other is clogged wholly, and they come free in another order."""
+        self._world.count("clogged one after another")
+        machines = list(self._world.machines)
+        everybody = [*(one.number for one in machines), *CLIENTS]
+        for machine in self._rng.sample(machines, self._rng.randint(1, len(machines))):
+            ways = ways_from(machine.number, everybody) | ways_to(machine.number, everybody)
+            clog = partial(self._network.clog, ways, self._rng.randrange(500, 5_000))
+            self._schedule.after(self._rng.randrange(2_000), clog)
+
+    def _slow_ways(self) -> None:
+        self._world.count("slow ways")
+        one, other = self._rng.sample([machine.number for machine in self._world.machines], 2)
+        slow = self._network.slow
+        ways = self._rng.choice([{(one, other)}, {(one, other), (other, one)}])
+        slow.update(dict.fromkeys(ways, self._rng.choice([30.0, 200.0, 1_000.0])))
+        self._schedule.after(5_000, lambda: [slow.pop(way, None) for way in ways])
+
     def _bad_weather(self) -> None:
         self._world.count("bad weather")
         draw = self._rng.random
@@ -377,3 +420,11 @@ class Nemesis:
         request = IncrementalAlterConfigsRequest([resource])
         admin = self._world.admin
         admin.ask(admin.some_broker(), request, lambda _: None)
+
+
+def ways_from(one: int, others: Iterable[int]) -> set[tuple[int, int]]:
+    return {(one, other) for other in others if other != one}
+
+
+def ways_to(one: int, others: Iterable[int]) -> set[tuple[int, int]]:
+    return {(other, one) for other in others if other != one}

@@ -1,6 +1,6 @@
 """A network between nodes that loses, repeats, delays and reorders, and is cut in every way."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Generic, TypeVar
@@ -27,12 +27,18 @@ class Weather:
 
 
 class SimulatedNetwork(Generic[Node]):
-    """Frames between named nodes; `cut` holds the directions that nothing passes."""
+    """Frames between named nodes; `cut` holds the directions that nothing passes.
+
+    clogged: direction -> until when it holds everything back, to deliver it all then.
+    slow: direction -> by how many milliseconds, on average, it is slower than the weather.
+    """
 
     def __init__(self, schedule: Schedule, rng: Random) -> None:
         self.weather = Weather()
         self.cut: set[tuple[Node, Node]] = set()
-        self.sent = self.lost = self.repeated = self.stale = 0
+        self.clogged: dict[tuple[Node, Node], int] = {}
+        self.slow: dict[tuple[Node, Node], float] = {}
+        self.held = self.sent = self.lost = self.repeated = self.stale = 0
         self._schedule = schedule
         self._rng = rng
         self._receivers: dict[Node, Deliver] = {}
@@ -54,7 +60,7 @@ class SimulatedNetwork(Generic[Node]):
         copies = 1 + (rng.random() < weather.duplicate_rate)
         self.repeated += copies - 1
         for _ in range(copies):
-            delay_ms = int(rng.expovariate(1 / weather.delay_ms_mean))
+            delay_ms = int(rng.expovariate(1 / self.delay_ms_mean((source, target))))
             if rng.random() < weather.stale_rate:
                 self.stale += 1
                 delay_ms += rng.randrange(weather.stale_ms_max)
@@ -65,7 +71,22 @@ class SimulatedNetwork(Generic[Node]):
         if receiver is None or (source, target) in self.cut:
             self.lost += 1
             return
+        held_ms = self.held_ms((source, target))
+        if held_ms:
+            self._schedule.after(held_ms, lambda: self._arrive(source, target, frame))
+            return
         receiver(frame)
+
+    def delay_ms_mean(self, way: tuple[Node, Node]) -> float:
+        return self.weather.delay_ms_mean + (self.slow.get(way, 0.0) if self.slow else 0.0)
+
+    def held_ms(self, way: tuple[Node, Node]) -> int:
+        """How long what has come to the end of a way has to wait there still."""
+        if not self.clogged:
+            return 0
+        held_ms = max(0, self.clogged.get(way, 0) - self._schedule.now_ms)
+        self.held += held_ms > 0
+        return held_ms
 
     # Cuts.
 
@@ -82,6 +103,16 @@ class SimulatedNetwork(Generic[Node]):
         half = len(others) // 2
         self.cut_both_ways(set(others[:half]), set(others[half:]))
 
+    # Ways that are not cut.
+
+    def clog(self, ways: Iterable[tuple[Node, Node]], ms: int) -> None:
+        """Hold back what passes there, for so long from now."""
+        until_ms = self._schedule.now_ms + ms
+        for way in ways:
+            self.clogged[way] = max(until_ms, self.clogged.get(way, 0))
+
     def heal(self) -> None:
         self.cut.clear()
+        self.clogged.clear()
+        self.slow.clear()
         self.weather = Weather()

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.progress import Progress
+from tests.simulation.cluster_world import ClusterWorld
 from tests.simulation.journal import Journal, code_in_use
-from tests.simulation.workers import workers
+from tests.simulation.workers import stop, workers
 from tests.simulation.worlds import trace_of, without_surprises, world_of
 
 FAILED_FILE = "failed-seeds.txt"
@@ -30,6 +31,7 @@ class Ran(NamedTuple):
     events: int
     ms: int
     trace: str
+    rare: list[str]  # the rare paths that were forced
 
 
 def run(kind: str, seed: int) -> Ran:
@@ -43,7 +45,8 @@ def run(kind: str, seed: int) -> Ran:
     tally, schedule = world.tally, world.schedule
     acknowledged, faults = tally.acknowledged, dict(tally.faults)
     trace = trace_of(world)
-    return Ran(seed, failure, faults, acknowledged, schedule.events, schedule.now_ms, trace)
+    rare = list(world.plan.rare) if isinstance(world, ClusterWorld) else []
+    return Ran(seed, failure, faults, acknowledged, schedule.events, schedule.now_ms, trace, rare)
 
 
 def run_checked(kind: str, seed: int) -> Ran:
@@ -86,7 +89,7 @@ def run_many(kind: str, seeds: Iterable[int], *, jobs: int, state: Path) -> int:
             progress.step(1, f"{failed} failed")
     except KeyboardInterrupt:
         progress.end()
-        pool.shutdown(cancel_futures=True)
+        stop(pool)
         print(f"stopped after {progress.done} worlds; the same command goes on from here")
         return INTERRUPTED
     pool.shutdown()
@@ -125,4 +128,8 @@ def summary(ran: list[Ran]) -> str:
     lines.append(f"{hours:.2f} simulated hours, {events} events, {acknowledged} acknowledged")
     lines.append(f"{sum(faults.values())} faults:")
     lines += [f"{count:8d}  {fault}" for fault, count in sorted(faults.items())]
+    rare = Counter(name for one in ran for name in one.rare)
+    if rare:
+        lines.append(f"rare paths forced in {sum(1 for one in ran if one.rare)} worlds:")
+        lines += [f"{count:8d}  {name}" for name, count in sorted(rare.items())]
     return "\n".join(lines)

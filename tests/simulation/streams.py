@@ -1,4 +1,5 @@
-"""Connections as TCP makes them: in order, never twice, late; a cut holds up what is under way.
+"""Connections as TCP makes them: in order, never twice, late; a cut or a clogged way holds up what
+is under way.
 
 An end that closes takes nothing back: what it had sent still arrives, perhaps long after its next
 connection is in use (KIP-890).
@@ -9,28 +10,20 @@ from collections.abc import Callable
 from random import Random
 
 from tests.simulation.clock import Schedule
-from tests.simulation.network import Weather
+from tests.simulation.network import SimulatedNetwork
 
 RETRANSMISSION_MS = 200
 Node = int
 
 
 class Streams:
-    """All connections of a world; shares cuts and weather with the quorum's network."""
+    """All connections of a world; `ways` is the quorum's network, whose ways they go too."""
 
-    def __init__(
-        self,
-        schedule: Schedule,
-        rng: Random,
-        *,
-        cut: set[tuple[Node, Node]],
-        weather: Callable[[], Weather],
-    ) -> None:
+    def __init__(self, schedule: Schedule, rng: Random, ways: SimulatedNetwork[Node]) -> None:
         self.schedule = schedule
-        self.cut = cut
+        self.ways = ways
         self.opened = self.held = self.stale = 0
         self._rng = rng
-        self._weather = weather
         self._accept: dict[Node, Callable[[Connection], None]] = {}
 
     def listen(self, node: Node, accept: Callable[["Connection"], None]) -> None:
@@ -51,10 +44,10 @@ class Streams:
             accept(connection)
         return accept is not None
 
-    def delay_ms(self) -> int:
+    def delay_ms(self, way: tuple[Node, Node]) -> int:
         """Of one frame: a lost segment is sent again, and all behind it wait."""
-        weather, rng = self._weather(), self._rng
-        delay_ms = int(rng.expovariate(1 / weather.delay_ms_mean))
+        weather, rng = self.ways.weather, self._rng
+        delay_ms = int(rng.expovariate(1 / self.ways.delay_ms_mean(way)))
         while rng.random() < weather.loss_rate:
             delay_ms += RETRANSMISSION_MS
         if rng.random() < weather.stale_rate:
@@ -83,13 +76,15 @@ class Pipe:
         self._is_ended = frame is None
         self._frames.append(frame)
         now_ms = self._streams.schedule.now_ms
-        self._due_ms = max(self._due_ms, now_ms + self._streams.delay_ms())
+        self._due_ms = max(self._due_ms, now_ms + self._streams.delay_ms(self._way))
         self._streams.schedule.after(self._due_ms - now_ms, self._arrive)
 
     def _arrive(self) -> None:
-        if self._way in self._streams.cut:
+        ways = self._streams.ways
+        held_ms = RETRANSMISSION_MS if self._way in ways.cut else ways.held_ms(self._way)
+        if held_ms:
             self._streams.held += 1
-            self._streams.schedule.after(RETRANSMISSION_MS, self._arrive)
+            self._streams.schedule.after(held_ms, self._arrive)
             return
         self.take(self._frames.popleft())
 

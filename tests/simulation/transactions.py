@@ -5,7 +5,7 @@ A producer knows of each of its transactions only what it was told: committed fo
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
@@ -32,13 +32,14 @@ from data_plane.protocol.messages.txn_offset_commit import (
     TxnOffsetCommitRequestTopic,
 )
 from data_plane.protocol.records.record import Record, encode_batch
-from tests.simulation.clients import Ask, Client, Script, Who, Worker
+from tests.simulation.clients import WINDOW_BATCHES, Ask, Client, Script, Who, Worker
 from tests.simulation.cluster_invariants import Place, Violation
 from tests.simulation.oracle import Batch, Oracle, batches_of
 from tests.simulation.plan import MAIN
 
 TIMEOUT_MS = 8_000
 NONE = ErrorCode.NONE
+OUT_OF_ORDER = ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
 # What says that the same request may do at another time, or at another broker.
 PASSING = frozenset(
     {
@@ -65,6 +66,13 @@ class Attempt:
     values: dict[Place, list[bytes]] = field(default_factory=dict)
     offset: int = -1
     fate: str = "never"
+
+
+class Unwritten(NamedTuple):
+    """A batch of a transaction that is not known to be there."""
+
+    place: Place
+    request: ProduceRequest
 
 
 class GivenUp(Exception):
@@ -114,11 +122,15 @@ class TransactionalProducer(Worker):
         self.attempts.append(attempt)
         added: set[Place] = set()
         for number in range(self.rng.choice([1, 2, 3])):
-            place = (MAIN, self.rng.randrange(self._partitions))
-            if place not in added and not self._is_v2:
-                yield from self._add(place)
-            added.add(place)
-            yield from self._write(place, attempt, number)
+            places = [(MAIN, at) for at in self._some_partitions()]
+            for place in places if not self._is_v2 else ():
+                if place not in added:
+                    yield from self._add(place)
+                added.add(place)
+            each = self.rng.choice([1, 1, 2, WINDOW_BATCHES])
+            yield from self._write(
+                [self._next(place, attempt, (number, at)) for place in places for at in range(each)]
+            )
             yield self.rng.choice([0, 0, 20, 300])
             if self.rng.random() < 0.03:
                 raise GivenUp  # The process is killed with its transaction open.
@@ -135,10 +147,14 @@ class TransactionalProducer(Worker):
         )
         yield from self._at_coordinator(TRANSACTION, request, 3, added_code)
 
-    def _write(self, place: Place, attempt: Attempt, number: int) -> Script[None]:
-        """The same batch again and again, until it is there or cannot be."""
+    def _some_partitions(self) -> list[int]:
+        """Mostly one; several are written to at once."""
+        count = min(self._partitions, self.rng.choice([1, 1, 2]))
+        return self.rng.sample(range(self._partitions), count)
+
+    def _next(self, place: Place, attempt: Attempt, number: tuple[int, int]) -> Unwritten:
         count = self.rng.choice([1, 1, 2])
-        prefix = b"%d-%d-%d" % (self.number, len(self.attempts), number)
+        prefix = b"%d-%d-%d-%d-%d" % (self.number, len(self.attempts), place[1], *number)
         values = [b"%b-%d" % (prefix, at) for at in range(count)]
         attempt.values.setdefault(place, []).extend(values)
         batch = encode_batch(
@@ -152,18 +168,38 @@ class TransactionalProducer(Worker):
         topic = ProduceRequestTopic(
             place[0], partition_data=[ProduceRequestPartition(place[1], batch)]
         )
-        request = ProduceRequest(self.transactional_id, -1, 2_000, [topic])
-        while True:
-            leader = yield from self.leader(place)
-            response = yield Ask(leader, request, 12 if self._is_v2 else 9)
+        self._sequences[place] = self._sequences.get(place, 0) + count
+        return Unwritten(place, ProduceRequest(self.transactional_id, -1, 2_000, [topic]))
+
+    def _write(self, rest: list[Unwritten]) -> Script[None]:
+        """All at once, and what is left in its order again, until it is there or cannot be."""
+        version = 12 if self._is_v2 else 9
+        while rest:
+            asks: list[Ask] = []
+            for one in rest:
+                leader = yield from self.leader(one.place)
+                asks.append(Ask(leader, one.request, version))
+            answers = yield asks
+            rest = self._unwritten(rest, answers)
+            for one in rest:
+                self.leaders.pop(one.place, None)
+            if rest:
+                yield self.backoff_ms()
+
+    def _unwritten(self, sent: list[Unwritten], answers: list[Any]) -> list[Unwritten]:
+        """Raises GivenUp. Behind one that failed the next of its partition is out of order."""
+        rest: list[Unwritten] = []
+        for one, response in zip(sent, answers, strict=True):
             code = None if response is None else produced_code(response)
             if code is NONE:
-                break
-            if code is not None and code not in PASSING:
+                continue
+            is_first = all(other.place != one.place for other in rest)
+            if code is OUT_OF_ORDER and is_first:
+                raise Violation(f"producer {self.number} keeps the rules and is out of order")
+            if code is not None and code not in PASSING and code is not OUT_OF_ORDER:
                 raise GivenUp
-            self.leaders.pop(place, None)
-            yield self.backoff_ms()
-        self._sequences[place] = self._sequences.get(place, 0) + count
+            rest.append(one)
+        return rest
 
     def _write_offset(self, attempt: Attempt) -> Script[None]:
         if not self._is_v2:
