@@ -4,7 +4,7 @@ They stay inside the promise, or nothing could be judged: under `spread` nobody 
 everybody is back with everything; while a directory is lost nobody else is hurt.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePath
 from random import Random
@@ -22,13 +22,13 @@ from data_plane.protocol.messages.incremental_alter_configs import (
 from tests.simulation.clients import Client
 from tests.simulation.clock import Schedule
 from tests.simulation.cluster_invariants import ClusterInvariants
-from tests.simulation.machine import CLIENTS_FROM, Machine
-from tests.simulation.network import SimulatedNetwork, Weather
+from tests.simulation.machine import Machine
+from tests.simulation.network import SimulatedNetwork
 from tests.simulation.plan import MAIN, NEVER, VOTERS, Plan
+from tests.simulation.way_blows import WayBlows
 
 EIO = 5
 QUIET_SHARE = 0.25
-CLIENTS = range(CLIENTS_FROM, CLIENTS_FROM + 100)
 OTHER_FILE = PurePath("/other")  # of another tenant of the disk
 WRITES = ["append", "sync", "sync", "sync_directory", "rename"]
 
@@ -83,6 +83,7 @@ class Nemesis:
         self.blows: list[Blow] = []
         self.script: Sequence[Blow] = ()  # of an earlier run of this seed: no more comes than that
         self.left_out: frozenset[int] = frozenset()  # places in the script
+        self._ways = WayBlows(world, rng, self._some_machine)
         self._menu = self._chosen()
 
     def _chosen(self) -> list[tuple[str, Callable[[], None]]]:
@@ -93,12 +94,13 @@ class Nemesis:
         return [(name, self._kinds()[name]) for name in names]
 
     def _kinds(self) -> Mapping[str, Callable[[], None]]:
+        ways = self._ways
         return {
             "process crash": self._crash,
             "power loss": self._power_loss,
-            "cut": self._cut,
+            "cut": ways.cut,
             "pause": self._pause,
-            "bad weather": self._bad_weather,
+            "bad weather": ways.bad_weather,
             "failed write": self._failed_write,
             "slow disk": self._slow_disk,
             "power loss of the site": self._site_power_loss,
@@ -111,9 +113,9 @@ class Nemesis:
             "rolling restart": self._rolling_restart,
             "full disk": self._full_disk,
             "leader lost ahead": self._leader_lost_ahead,
-            "clogged ways": self._clog,
-            "clogged one after another": self._swizzle,
-            "slow ways": self._slow_ways,
+            "clogged ways": ways.clog,
+            "clogged one after another": ways.clog_in_turn,
+            "slow ways": ways.slow_ways,
             "controller resigns": self._resign,
         }
 
@@ -351,58 +353,7 @@ class Nemesis:
             self._schedule.after(self._rng.randrange(1_500), later)
         self._schedule.after(self._rng.choice([2_000, 7_000]), disk.has_room)
 
-    # --- networks and clocks -------------------------------------------------------------------
-
-    def _cut(self) -> None:
-        kind = self._rng.choice(["two ways", "one way", "bridge"])
-        self._world.count(f"cut {kind}")
-        numbers = [one.number for one in self._world.machines]
-        one = {self._some_machine().number}
-        others = set(numbers) - one
-        if kind == "two ways":
-            self._network.cut_both_ways(one, others)
-        elif kind == "one way":
-            self._network.cut_one_way(*self._rng.sample([one, others], 2))
-        else:
-            self._network.cut_to_bridge(numbers, min(one))
-        self._schedule.after(self._rng.choice([500, 4_000, 9_000]), self._network.cut.clear)
-
-    def _clog(self) -> None:
-        """A broker's ways to another, to all or to clients hold everything back for a while."""
-        one = self._some_machine().number
-        peers = [machine.number for machine in self._world.machines if machine.number != one]
-        others = self._rng.choice([peers, [self._rng.choice(peers)], CLIENTS])
-        self._world.count("clogged ways")
-        ways = self._rng.choice([ways_from(one, others), ways_to(one, others)])
-        if self._rng.random() < 0.3:
-            ways = ways_from(one, others) | ways_to(one, others)
-        self._network.clog(ways, self._rng.choice([300, 1_500, 5_000]))
-
-    def _swizzle(self) -> None:
-        """One broker after the other is clogged wholly, and they come free in another order."""
-        self._world.count("clogged one after another")
-        machines = list(self._world.machines)
-        everybody = [*(one.number for one in machines), *CLIENTS]
-        for machine in self._rng.sample(machines, self._rng.randint(1, len(machines))):
-            ways = ways_from(machine.number, everybody) | ways_to(machine.number, everybody)
-            clog = partial(self._network.clog, ways, self._rng.randrange(500, 5_000))
-            self._schedule.after(self._rng.randrange(2_000), clog)
-
-    def _slow_ways(self) -> None:
-        self._world.count("slow ways")
-        one, other = self._rng.sample([machine.number for machine in self._world.machines], 2)
-        slow = self._network.slow
-        ways = self._rng.choice([{(one, other)}, {(one, other), (other, one)}])
-        slow.update(dict.fromkeys(ways, self._rng.choice([30.0, 200.0, 1_000.0])))
-        self._schedule.after(5_000, lambda: [slow.pop(way, None) for way in ways])
-
-    def _bad_weather(self) -> None:
-        self._world.count("bad weather")
-        draw = self._rng.random
-        self._network.weather = Weather(
-            draw() * 0.3, draw() * 0.2, self._rng.choice([1, 10, 80]), draw() * 0.05
-        )
-        self._schedule.after(4_000, lambda: setattr(self._network, "weather", Weather()))
+    # --- clocks -------------------------------------------------------------------------------
 
     def _wall_jump(self) -> None:
         self._world.count("wall clock jump")
@@ -420,11 +371,3 @@ class Nemesis:
         request = IncrementalAlterConfigsRequest([resource])
         admin = self._world.admin
         admin.ask(admin.some_broker(), request, lambda _: None)
-
-
-def ways_from(one: int, others: Iterable[int]) -> set[tuple[int, int]]:
-    return {(one, other) for other in others if other != one}
-
-
-def ways_to(one: int, others: Iterable[int]) -> set[tuple[int, int]]:
-    return {(other, one) for other in others if other != one}

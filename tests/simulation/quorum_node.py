@@ -110,6 +110,7 @@ class QuorumNode:
             on_failure=self.die,
             log_bytes_max=self._log_bytes_max,
             send=self._send,
+            on_more=lambda: self._schedule.after(0, lambda: self._when_awake(self._pump)),
         )
         self._network.attach(self.number, lambda frame: self._when_awake(lambda: self._take(frame)))
         life = self._life
@@ -165,6 +166,10 @@ class QuorumNode:
             due_ms = self.host.controller.node.next_due_ms
             wait_ms = min(max(1, due_ms - self.clock_ms()), 200)
             self._schedule.after(wait_ms, lambda: self._tick(life))
+
+    def _pump(self) -> None:
+        if self.host is not None:
+            self.host.pump()
 
     def _take(self, frame: bytes) -> None:
         if self.host is not None:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import permutations
 from random import Random
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from tests.simulation.invariants import QuorumInvariants, Violation
 from tests.simulation.network import SimulatedNetwork, Weather
 from tests.simulation.quorum_blows import Blows
 from tests.simulation.quorum_node import QuorumNode
+from tests.simulation.rare_paths import QUORUMS, drawn, forced
 
 FAULTS_MS = 30_000  # how long a world is troubled
 HEALING_MS = 20_000  # within which everything must have come together again
@@ -37,6 +39,7 @@ class QuorumWorld:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self.rare = drawn(seed, QUORUMS)
         self.schedule = Schedule()
         self.tally = Tally()
         self._trace = hashlib.blake2b(digest_size=8)
@@ -97,6 +100,10 @@ class QuorumWorld:
 
     def run(self) -> Tally:
         """Raises Violation, or what a node raised; both name the seed."""
+        with forced(self.rare):
+            return self._run()
+
+    def _run(self) -> Tally:
         try:
             for node in self.nodes:
                 node.start()
@@ -230,6 +237,8 @@ class QuorumWorld:
             self._pause,
             self._cut,
             self._bad_weather,
+            self._clog,
+            self._slow_ways,
             self._full_disk,
             self._slow_disk,
             self._failed_sync,
@@ -303,6 +312,22 @@ class QuorumWorld:
             self._nemesis.shuffle(numbers)
             self.network.cut_to_bridge(numbers, numbers[0])
         self.schedule.after(self._nemesis.choice([500, 3_000, 6_000]), self.network.cut.clear)
+
+    def _clog(self) -> None:
+        """Some ways hold everything back for a while, then deliver all of it."""
+        self._count("clogged ways")
+        one = self._some_node().number
+        ways = [way for way in permutations(range(NODES), 2) if one in way]
+        some = self._nemesis.sample(ways, self._nemesis.randint(1, len(ways)))
+        self.network.clog(some, self._nemesis.choice([300, 1_500, 5_000]))
+
+    def _slow_ways(self) -> None:
+        self._count("slow ways")
+        ways = list(permutations(range(NODES), 2))
+        some = self._nemesis.sample(ways, self._nemesis.randint(1, NODES))
+        slow = self.network.slow
+        slow.update(dict.fromkeys(some, self._nemesis.choice([30.0, 200.0, 1_000.0])))
+        self.schedule.after(5_000, slow.clear)
 
     def _bad_weather(self) -> None:
         self._count("bad weather")

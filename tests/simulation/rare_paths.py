@@ -100,14 +100,21 @@ LATE_POSTS, LATE_TIMERS, LATE_SYNCS = "late posts", "late timers", "late syncs"
 LATE_MS_MAX: Mapping[str, int] = {LATE_POSTS: 60, LATE_TIMERS: 400, LATE_SYNCS: 500}
 
 ALL: tuple[str, ...] = (*LIMITS, *CONFIGS, SNAPSHOTS, *LATE_MS_MAX)
+# Of the quorum alone.
+QUORUMS = (
+    "metadata in small slices",
+    "small appends of the quorum",
+    "small parts of snapshots",
+    "nothing kept behind snapshots",
+)
 
 
-def drawn(seed: int) -> tuple[str, ...]:
+def drawn(seed: int, among: tuple[str, ...] = ALL) -> tuple[str, ...]:
     """The names of what this world forces."""
     rng = Random(f"{seed} rare")
     if rng.random() >= FORCED_SHARE:
         return ()
-    return tuple(name for name in ALL if rng.random() < CHOSEN_SHARE)
+    return tuple(name for name in among if rng.random() < CHOSEN_SHARE)
 
 
 @contextmanager

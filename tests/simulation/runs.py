@@ -45,7 +45,7 @@ def run(kind: str, seed: int) -> Ran:
     tally, schedule = world.tally, world.schedule
     acknowledged, faults = tally.acknowledged, dict(tally.faults)
     trace = trace_of(world)
-    rare = list(world.plan.rare) if isinstance(world, ClusterWorld) else []
+    rare = list(world.plan.rare if isinstance(world, ClusterWorld) else world.rare)
     return Ran(seed, failure, faults, acknowledged, schedule.events, schedule.now_ms, trace, rare)
 
 

@@ -1,0 +1,95 @@
+"""Troubles of the ways between machines, and between them and clients: cut, clogged, slow, bad."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from random import Random
+from typing import Protocol
+
+from tests.simulation.clock import Schedule
+from tests.simulation.machine import CLIENTS_FROM, Machine
+from tests.simulation.network import SimulatedNetwork, Weather
+
+CLIENTS = range(CLIENTS_FROM, CLIENTS_FROM + 100)
+
+
+class Connected(Protocol):
+    """What these troubles need of their world."""
+
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def network(self) -> SimulatedNetwork[int]: ...
+    @property
+    def machines(self) -> Sequence[Machine]: ...
+
+    def count(self, what: str) -> None: ...
+
+
+class WayBlows:
+    """Draws by the nemesis' generator; each ends by itself."""
+
+    def __init__(self, world: Connected, rng: Random, some_machine: Callable[[], Machine]) -> None:
+        self._world = world
+        self._rng = rng
+        self._some_machine = some_machine
+        self._schedule = world.schedule
+        self._network = world.network
+
+    def cut(self) -> None:
+        kind = self._rng.choice(["two ways", "one way", "bridge"])
+        self._world.count(f"cut {kind}")
+        numbers = [one.number for one in self._world.machines]
+        one = {self._some_machine().number}
+        others = set(numbers) - one
+        if kind == "two ways":
+            self._network.cut_both_ways(one, others)
+        elif kind == "one way":
+            self._network.cut_one_way(*self._rng.sample([one, others], 2))
+        else:
+            self._network.cut_to_bridge(numbers, min(one))
+        self._schedule.after(self._rng.choice([500, 4_000, 9_000]), self._network.cut.clear)
+
+    def clog(self) -> None:
+        """A broker's ways to another, to all or to clients hold everything back for a while."""
+        one = self._some_machine().number
+        peers = [machine.number for machine in self._world.machines if machine.number != one]
+        others = self._rng.choice([peers, [self._rng.choice(peers)], CLIENTS])
+        self._world.count("clogged ways")
+        ways = self._rng.choice([ways_from(one, others), ways_to(one, others)])
+        if self._rng.random() < 0.3:
+            ways = ways_from(one, others) | ways_to(one, others)
+        self._network.clog(ways, self._rng.choice([300, 1_500, 5_000]))
+
+    def clog_in_turn(self) -> None:
+        """One broker after the other is clogged wholly, and they come free in another order."""
+        self._world.count("clogged one after another")
+        machines = list(self._world.machines)
+        everybody = [*(one.number for one in machines), *CLIENTS]
+        for machine in self._rng.sample(machines, self._rng.randint(1, len(machines))):
+            ways = ways_from(machine.number, everybody) | ways_to(machine.number, everybody)
+            clog = partial(self._network.clog, ways, self._rng.randrange(500, 5_000))
+            self._schedule.after(self._rng.randrange(2_000), clog)
+
+    def slow_ways(self) -> None:
+        self._world.count("slow ways")
+        one, other = self._rng.sample([machine.number for machine in self._world.machines], 2)
+        slow = self._network.slow
+        ways = self._rng.choice([{(one, other)}, {(one, other), (other, one)}])
+        slow.update(dict.fromkeys(ways, self._rng.choice([30.0, 200.0, 1_000.0])))
+        self._schedule.after(5_000, lambda: [slow.pop(way, None) for way in ways])
+
+    def bad_weather(self) -> None:
+        self._world.count("bad weather")
+        draw = self._rng.random
+        self._network.weather = Weather(
+            draw() * 0.3, draw() * 0.2, self._rng.choice([1, 10, 80]), draw() * 0.05
+        )
+        self._schedule.after(4_000, lambda: setattr(self._network, "weather", Weather()))
+
+
+def ways_from(one: int, others: Iterable[int]) -> set[tuple[int, int]]:
+    return {(one, other) for other in others if other != one}
+
+
+def ways_to(one: int, others: Iterable[int]) -> set[tuple[int, int]]:
+    return {(other, one) for other in others if other != one}
