@@ -80,8 +80,8 @@ def run_many(kind: str, seeds: Iterable[int], *, jobs: int, state: Path) -> int:
         print(f"{len(wanted) - len(todo)} of {len(wanted)} worlds were run before")
     progress = Progress(len(todo))
     pool = workers(jobs)
-    running = [pool.submit(run_checked, kind, seed) for seed in todo]
     try:
+        running = [pool.submit(run_checked, kind, seed) for seed in todo]
         for future in as_completed(running):
             _note(future.result(), known)
             journal.add({"code": code, "ran": future.result()._asdict()})
