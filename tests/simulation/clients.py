@@ -222,6 +222,7 @@ class Worker(Client):
 class Sent(NamedTuple):
     """A batch that was not acknowledged yet."""
 
+    number: int  # of its producer's batches
     batch: bytes
     values: list[bytes]
 
@@ -281,7 +282,7 @@ class Producer(Worker):
             base_sequence=self._sequence,
         )
         self._sequence += count
-        return Sent(batch, values)
+        return Sent(self._count, batch, values)
 
     def _request(self, sent: Sent) -> ProduceRequest:
         name, index = self.place
@@ -348,10 +349,15 @@ class FullWindowProducer(Producer):
         self._fill(leader, then)
 
     def _fill(self, leader: int, then: Callable[[], None]) -> None:
-        while self._to_come and len(self._window) < WINDOW_BATCHES and not self._has_failed:
+        while self._to_come and self._has_room and not self._has_failed:
             self._to_come -= 1
             self._window.append(self._next())
             self._send(leader, self._window[-1], then)
+
+    @property
+    def _has_room(self) -> bool:
+        """Brokers remember the newest batches: the oldest that may be tried again is one of them."""
+        return not self._window or self._count + 1 - self._window[0].number < WINDOW_BATCHES
 
     def _send(self, leader: int, sent: Sent, then: Callable[[], None]) -> None:
         self._under_way += 1
