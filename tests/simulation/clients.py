@@ -356,7 +356,7 @@ class FullWindowProducer(Producer):
 
     @property
     def _has_room(self) -> bool:
-        """Brokers remember the newest batches: the oldest that may be tried again is one of them."""
+        """Brokers remember the newest batches: the oldest one not acknowledged is to be of them."""
         return not self._window or self._count + 1 - self._window[0].number < WINDOW_BATCHES
 
     def _send(self, leader: int, sent: Sent, then: Callable[[], None]) -> None:

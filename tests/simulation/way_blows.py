@@ -11,6 +11,8 @@ from tests.simulation.network import SimulatedNetwork, Weather
 
 CLIENTS = range(CLIENTS_FROM, CLIENTS_FROM + 100)
 
+SLOW_MS = 5_000
+
 
 class Connected(Protocol):
     """What these troubles need of their world."""
@@ -76,7 +78,7 @@ class WayBlows:
         slow = self._network.slow
         ways = self._rng.choice([{(one, other)}, {(one, other), (other, one)}])
         slow.update(dict.fromkeys(ways, self._rng.choice([30.0, 200.0, 1_000.0])))
-        self._schedule.after(5_000, lambda: [slow.pop(way, None) for way in ways])
+        self._schedule.after(SLOW_MS, slow.clear)
 
     def bad_weather(self) -> None:
         self._world.count("bad weather")
