@@ -46,7 +46,7 @@ class Limits:
     sample_interval_s: float = 5.0
     admin_refresh_s: float = 30.0  # how often unasked drift is looked for (C8: 60 s)
     admin_retry_s_max: float = 10.0
-    stop_s_max: float = 30.0  # then SIGKILL (durability.md 9)
+    stop_s_max: float = 45.0  # then SIGKILL; 30 of them to hand over (durability.md 9)
     # A broker that served and answers nothing hangs after so many probes and so long.
     hung_probes_max: int = 5
     hung_s_max: float = 15.0

@@ -566,6 +566,8 @@ class Broker:
     # --- metadata ------------------------------------------------------------------------------
 
     def _on_image(self, before: MetadataImage, after: MetadataImage) -> None:
+        if before.brokers is not after.brokers:
+            self._forget_processes(before, after)
         if before.acls is not after.acls:
             self.authorizer = self._authorizer_of(after)
         if before.client_quotas is not after.client_quotas:
@@ -588,6 +590,13 @@ class Broker:
         self.coordinators.tell_created()
         self.unlink_garbage()
         self.coordinators.follow()
+
+    def _forget_processes(self, before: MetadataImage, after: MetadataImage) -> None:
+        """Wait for no answer of a broker's process that is gone: a follower would not copy."""
+        for broker_id, was in before.brokers.items():
+            now = after.brokers.get(broker_id)
+            if now is None or now.incarnation_id != was.incarnation_id:
+                self.peers.forget(broker_id)
 
     def _authorizer_of(self, image: MetadataImage) -> AclAuthorizer:
         scope = config_scope(self, image)

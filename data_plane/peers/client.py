@@ -78,6 +78,16 @@ class PeerClient:
         if self._looking is None:
             self._looking = self._loop.call_later(LOOK_S, self._look)
 
+    def forget(self, broker_id: int) -> None:
+        """What is asked from now on goes over new connections."""
+        for key in [key for key in self._links if key[0] == broker_id]:
+            self._loop.call_soon(self._end, self._links.pop(key))
+
+    def _end(self, link: "PeerLink") -> None:
+        link.close("the broker has begun anew")
+        if not self._is_closed:
+            self._on_turn()
+
     def close(self) -> None:
         """The broker stops: what is under way is lost."""
         self._is_closed = True

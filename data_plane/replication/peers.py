@@ -30,6 +30,13 @@ class Peers(Protocol):
         with PeerLost, and so does an answer that takes longer than `timeout_ms`.
         """
 
+    def forget(self, broker_id: int) -> None:
+        """That broker's process is another one now: no answer of the one before is waited for.
+
+        What is under way there gets PeerLost, later, never inside this call. A machine that lost
+        its power closed no connection, so nothing else would tell before `timeout_ms`.
+        """
+
 
 class NoPeers:
     """A broker alone: whatever it asks of others is lost."""
@@ -43,3 +50,6 @@ class NoPeers:
     ) -> None:
         del request, timeout_ms  # There is nobody to ask.
         self._later(lambda: on_reply(PeerLost(f"broker {broker_id} is not known here")))
+
+    def forget(self, broker_id: int) -> None:
+        """Nothing is ever under way."""

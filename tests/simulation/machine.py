@@ -50,7 +50,7 @@ QUORUM_TICK_MS_MAX = 250
 BROKER_TICK_MS_MAX = 1_000
 QUORUM_TIMING = Timing(heartbeat_ms=250)  # 150 ms would be a third of a world's messages.
 REFUSED_TWICE_MS = 300  # a dead process's peers know it by then (durability.md 5)
-HAND_OVER_MS_MAX = 10_000  # as server/process.py
+HAND_OVER_MS_MAX = 30_000  # as server/process.py
 CLOSING_MS_MAX = 5_000
 QUORUM_HAND_OVER_MS_MAX = 2_000
 POLL_MS = 50

@@ -138,6 +138,7 @@ class SimulatedPeers:
         self._run = run
         self._ask_self = ask_self
         self._channels: dict[tuple[int, str], Channel] = {}
+        self._left: list[Channel] = []  # to brokers that have begun anew
 
     def request(
         self, broker_id: int, request: object, on_reply: OnReply, *, timeout_ms: int
@@ -158,6 +159,17 @@ class SimulatedPeers:
             self._broker_id, broker_id, lambda frame: self._run(lambda: take(frame))
         )
 
+    def forget(self, broker_id: int) -> None:
+        for key in [key for key in self._channels if key[0] == broker_id]:
+            channel = self._channels.pop(key)
+            if not channel.is_lost:
+                self._left.append(channel)
+                self._streams.schedule.after(0, lambda: self._run(self._end_left))
+
+    def _end_left(self) -> None:
+        while self._left:
+            self._left.pop().close()
+
     def look(self) -> None:
         """Answers come in order, so one that is late holds up all behind it."""
         for channel in list(self._channels.values()):
@@ -166,6 +178,7 @@ class SimulatedPeers:
 
     def close(self) -> None:
         """The process ends: nobody here is told any more."""
-        for channel in self._channels.values():
+        for channel in (*self._channels.values(), *self._left):
             channel.is_lost = True
             channel._connection.hang_up()
+        self._left.clear()

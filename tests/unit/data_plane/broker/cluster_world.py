@@ -99,6 +99,9 @@ class MemoryPeers:
         del timeout_ms  # The world drops what is late.
         self._world.post(self._broker_id, broker_id, request, on_reply)
 
+    def forget(self, broker_id: int) -> None:
+        self._world.forget(self._broker_id, broker_id)
+
 
 class LearntMetadata:
     """What one broker knows of the metadata: an image, and the next one when the world says so."""
@@ -228,7 +231,8 @@ class ClusterWorld:
         self.now_ms = NOW_MS
         self.static = {name.replace("_", "."): value for name, value in static.items()}
         self.queue: deque[Message] = deque()
-        self.under_way: dict[int, list[OnReply]] = {}  # by target: who waits for its answers
+        # By target: who waits for its answers, and from where.
+        self.under_way: dict[int, list[tuple[int, OnReply]]] = {}
         self.cut: set[tuple[int, int]] = set()  # (from, to) that carry nothing
         self.images = [MetadataImage()]
         self.node_ids = list(nodes or (f"node-{one}" for one in range(count)))
@@ -332,7 +336,10 @@ class ClusterWorld:
     def kill(
         self, broker_id: int, *, power: bool = False, rng: random.Random | None = None
     ) -> None:
-        """The process is gone; after a power loss so is everything that was not synced."""
+        """The process is gone; after a power loss so is everything that was not synced.
+
+        A machine without power closes no connection: who waits for its answers goes on waiting.
+        """
         node = self.nodes[broker_id]
         if power:
             node.files.crash(rng)
@@ -340,8 +347,9 @@ class ClusterWorld:
         else:
             node.files.kill()
         node.broker = None
-        for lost in self.under_way.pop(broker_id, []):
-            lost(PeerLost("the connection is gone"))
+        if not power:
+            for _, lost in self.under_way.pop(broker_id, []):
+                lost(PeerLost("the connection is gone"))
 
     def restart(self, broker_id: int) -> None:
         """Open a broker that was killed; it knows its own registration before anything else."""
@@ -394,10 +402,17 @@ class ClusterWorld:
             if node.broker is None or (source, target) in self.cut:
                 answer(PeerLost("nobody is there"))
                 return
-            self.under_way.setdefault(target, []).append(answer)
+            self.under_way.setdefault(target, []).append((source, answer))
             self._serve(node, request, answer)
 
         self.queue.append(Message(source, target, arrive))
+
+    def forget(self, source: int, target: int) -> None:
+        waiting = self.under_way.pop(target, [])
+        self.under_way[target] = [each for each in waiting if each[0] != source]
+        for each, lost in waiting:
+            if each == source:
+                lost(PeerLost("it has begun anew"))
 
     def _serve(self, node: Node, request: object, answer: Callable[[object], None]) -> None:
         key = next(one for one, spec in API_KEYS.items() if spec.request is type(request))

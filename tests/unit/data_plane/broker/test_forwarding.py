@@ -48,6 +48,9 @@ class Sender:
         assert 0 < timeout_ms <= 10_000
         self.sent.append((broker_id, request, on_reply))
 
+    def forget(self, broker_id: int) -> None:
+        raise AssertionError("only a broker hears of incarnations")
+
     def send(self, timeout_ms: int = 5_000) -> Parked:
         return self.forwarding.send(
             b"frame", principal="User:a", listener="TLS", host="10.0.0.1", timeout_ms=timeout_ms

@@ -64,6 +64,9 @@ class Drawing:
         assert timeout_ms > 0
         self.asked.append((broker_id, request, on_reply))
 
+    def forget(self, broker_id: int) -> None:
+        raise AssertionError("only a broker hears of incarnations")
+
     def draw(self) -> int:
         drawn = self.blocks.draw()
         assert isinstance(drawn, int)

@@ -83,6 +83,35 @@ def test_a_follower_that_was_away_catches_up() -> None:
     assert world.log_bytes(2) == world.log_bytes(0)
 
 
+@pytest.mark.parametrize("mode", [CommitMode.SPREAD, CommitMode.SYNCED])
+def test_nobody_waits_for_a_leader_that_lost_its_power_and_is_back(mode: CommitMode) -> None:
+    """Nothing closed the connections, so the fetches of before would be waited for, for 10 s."""
+    world = ClusterWorld()
+    world.create_topic(mode=mode, min_insync_replicas="2")
+    world.settle(ms=100)
+    assert world.under_way[0]
+    world.kill(0, power=True)
+    world.rejoin(0)
+    world.settle(ms=2_000)
+    world.settle(ms=2_000)
+    world.change(leader=0, isr=(0, 1, 2))
+    sent = world.produce(0, batch_of(b"one"))
+    world.settle(ms=100)
+    assert outcome(sent) == ErrorCode.NONE
+    assert world.log_bytes(1) == world.log_bytes(2) == world.log_bytes(0) != b""
+
+
+def test_what_a_broker_is_asked_goes_on_while_it_is_only_fenced() -> None:
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle(ms=100)
+    asked = {source for source, _ in world.under_way[0]}
+    world.fence(0)
+    world.unfence(0)
+    world.tell([])
+    assert {source for source, _ in world.under_way[0]} == asked == {1, 2}
+
+
 @pytest.mark.semantics("36b", "24c")
 def test_a_new_leader_goes_on_and_the_old_one_truncates() -> None:
     world = ClusterWorld()

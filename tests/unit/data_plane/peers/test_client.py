@@ -4,10 +4,11 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
-from data_plane.peers.client import PeerLink
+from data_plane.peers.client import PeerClient, PeerLink
 from data_plane.peers.connection import PeerConnection
 from data_plane.protocol.messages.api_versions import ApiVersionsRequest
 from data_plane.replication.peers import PeerLost
@@ -66,6 +67,43 @@ def test_a_connection_that_breaks_while_it_is_made_answers_everybody(
         await all_lost(link)  # The first loss must not keep it from trying anew.
         assert link.tries == 2
         link.close("the test ends")
+
+    asyncio.run(whole())
+
+
+def test_what_is_under_way_to_a_broker_that_has_begun_anew_is_lost_at_once(tmp_path: Path) -> None:
+    """Its machine lost power: the connection stands, and nobody is there who would answer."""
+
+    async def whole() -> None:
+        accepted: list[asyncio.StreamWriter] = []
+        path = str(tmp_path / "broker")
+        server = await asyncio.start_unix_server(lambda _, writer: accepted.append(writer), path)
+        turns: list[None] = []
+        client = PeerClient(
+            0,
+            loop=asyncio.get_running_loop(),
+            address_of=lambda _: f"unix:{path}",
+            level_of=lambda _: LEVEL,
+            ask_self=lambda _request, _on_reply: None,
+            on_turn=lambda: turns.append(None),
+        )
+        before: list[object] = []
+        other: list[object] = []
+        client.request(1, ASKED, before.append, timeout_ms=60_000)
+        client.request(2, ASKED, other.append, timeout_ms=60_000)
+        await turns_until(lambda: len(accepted) == 2)
+        client.forget(1)
+        assert not before, "not inside the call"
+        await turns_until(lambda: bool(before) and bool(turns))
+        after: list[object] = []
+        client.request(1, ASKED, after.append, timeout_ms=60_000)
+        await turns_until(lambda: len(accepted) == 3)
+        assert [type(one) for one in before] == [PeerLost]
+        assert (other, after) == ([], [])
+        client.close()
+        server.close()
+        for writer in accepted:
+            writer.close()
 
     asyncio.run(whole())
 
