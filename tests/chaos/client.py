@@ -1,6 +1,7 @@
 """One client process: `python -m tests.chaos.client ORDER`, the order as JSON."""
 
 import json
+import logging
 import os
 import sys
 import traceback
@@ -12,6 +13,7 @@ from tests.chaos.workloads.task import EXIT_DOUBT, Order, Task
 
 def main() -> None:
     order = Order(**json.loads(sys.argv[1]))
+    logging.basicConfig(level=logging.ERROR)  # Why a library gave up; else it says nothing.
     task = Task(order)
     code = 0
     try:

@@ -55,6 +55,14 @@ def test_no_faults_are_no_pass() -> None:
     assert any("0 faults done" in reason for reason in reasons)
 
 
+def test_a_library_that_gave_up_is_no_pass() -> None:
+    """The other one's load would hide it."""
+    silent: Line = {"p": "silent-1", "t": 1, "op": "client", "type": "info", "library": "silent"}
+    lines = [{**silent, "version": "1", "role": "produce"}, *valid_history(3)]
+    valid, reasons = judged(lines)
+    assert (valid, reasons) == ("unknown", ["only 0 sends of silent's producers acknowledged"])
+
+
 def test_no_final_read_is_no_pass() -> None:
     lines = [{**x, "is_final": False} for x in valid_history(3)]
     valid, reasons = judged(lines)

@@ -14,6 +14,7 @@ from tests.checker.views import Views
 
 OK_SENDS_MIN = 1_000
 FINAL_LIBRARIES_MIN = 2
+LIBRARY_SHARE_MIN = 10  # of the acknowledged sends asked for, one tenth is each producing library's
 
 Valid = bool | Literal["unknown"]
 EXIT_CODES: dict[Valid, int] = {True: 0, False: 1, "unknown": 2}
@@ -67,6 +68,9 @@ def missing(history: History, demands: Demands) -> Iterable[str]:
     ok_sends = sum(state == OK for state in history.sends.state)
     if ok_sends < demands.ok_sends_min:
         yield f"{ok_sends} acknowledged sends, {demands.ok_sends_min} needed"
+    for library, count in taken_of_libraries(history).items():
+        if count < demands.ok_sends_min // LIBRARY_SHARE_MIN:
+            yield f"only {count} sends of {library}'s producers acknowledged"
     planned = demands.faults_min
     if planned is None:
         planned = max(1, int(history.meta.get("faults_planned", 1)))
@@ -82,6 +86,20 @@ def missing(history: History, demands: Demands) -> Iterable[str]:
         libraries = {library for library, _ in readers}
         if len(libraries) < demands.final_libraries_min or len({c for _, c in readers}) < 2:
             yield f"{partition}: no final read by {demands.final_libraries_min} libraries"
+
+
+def taken_of_libraries(history: History) -> Counter[str]:
+    """Count what plain producers were acknowledged, by library; one that got nothing is there, too.
+
+    A library that gave up at its start would else leave a run that looks whole.
+    """
+    producing = {name: one for name, one in history.clients.items() if one.role == "produce"}
+    found = Counter({one.library: 0 for one in producing.values()})
+    for process, state in zip(history.sends.process, history.sends.state, strict=True):
+        client = producing.get(history.processes[process])
+        if client is not None and state == OK:
+            found[client.library] += 1
+    return found
 
 
 def all_anomalies(verdict: Verdict) -> list[Anomaly]:

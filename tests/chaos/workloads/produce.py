@@ -10,6 +10,7 @@ from tests.checker.outcomes import OK, of_send
 IN_FLIGHT_MAX = 1_000
 TURN_SECONDS = 0.01
 ENDING_SECONDS_MAX = 60.0
+REFUSED_MAX = 200  # in a row: the library has given up, and an application would start it anew
 
 
 class Stream:
@@ -20,6 +21,7 @@ class Stream:
         self.producer = task.library.producer(task.order.bootstrap)
         self.sent = 0
         self.answered = 0
+        self.refused = 0  # since the last acknowledgement
 
     def send(self) -> None:
         value = self.task.value()
@@ -39,11 +41,17 @@ class Stream:
             fields = {"o": offset} if outcome == OK else {"error": error}
             self.task.record.complete(number, "send", outcome, **fields)
             self.answered += 1
+            self.refused = 0 if outcome == OK else self.refused + 1
 
         return answer
 
 
 def run(task: Task) -> None:
+    """Ends with an error once nothing is taken any more: a new process goes on.
+
+    kafka-python's producer is of no use for good when the answer with its producer id is ten
+    seconds late.
+    """
     stream = Stream(task)
     order = task.order
     began = time.monotonic()
@@ -53,6 +61,8 @@ def run(task: Task) -> None:
             stream.send()
         if stream.sent - stream.answered >= IN_FLIGHT_MAX:
             began = time.monotonic() - stream.sent / order.rate  # No burst for what was waited.
+        if stream.refused >= REFUSED_MAX:
+            raise ClientError("ALL_REFUSED")
         stream.producer.serve(0)
         time.sleep(TURN_SECONDS)
     deadline = time.monotonic() + ENDING_SECONDS_MAX
