@@ -36,6 +36,7 @@ from tests.chaos.run import (
 from tests.checker.history import OK, topic_of
 
 TRANSACTION_MAX = 750  # records, as in Kafka's own transactions test
+PROBE_REQUEST_MS = 3_000  # who waits 10 s for one that was stopped measures its own patience
 COPIED_MIN = 100_000  # records, as there
 
 
@@ -52,7 +53,14 @@ def failover(options: Options) -> Iterator[Figure]:
         ("A1", "leader-kill", 1.5, 5.0),
         ("A2", "leader-pause", 7.0, 12.0),
     ):
-        verdict = live(options, name, [name], options.failovers, fault_seconds_max=20.0)
+        verdict = live(
+            options,
+            name,
+            [name],
+            options.failovers,
+            fault_seconds_max=20.0,
+            request_ms=PROBE_REQUEST_MS,
+        )
         yield from safety("D1" if figure == "A1" else "D3", name, verdict)
         seconds = gaps_by_fault(verdict).get(name, [])
         yield gap_figure(figure, f"failover after {name}", seconds, p50=p50, top=top)

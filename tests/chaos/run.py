@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.clients import LIBRARIES, Consumer
-from tests.chaos.clients.base import NEXT, TRANSACTION_MS, Place
+from tests.chaos.clients.base import NEXT, REQUEST_MS, TRANSACTION_MS, Place
 from tests.chaos.crew import Crew, CrewFailed
 from tests.chaos.disks import DiskDamaged, note_replica, replicas_that_differ
 from tests.chaos.nemesis import Nemesis
@@ -52,6 +52,7 @@ class Plan:
     has_next_group: bool = False  # a group of the consumer protocol (KIP-848), too
     transaction_max: int = 8  # records of a transaction
     compacted: int = 0  # partitions of a compacted topic
+    request_ms: int = REQUEST_MS  # how long a plain producer waits for an answer
     out: Path | None = None  # where history and report are kept
     ok_sends_min: int = 1_000
     command: str = ""
@@ -166,6 +167,7 @@ def start_clients(crew: Crew, rig: Rig, plan: Plan) -> None:
             seed=plan.seed,
             rate=plan.rate,
             transaction_max=plan.transaction_max,
+            request_ms=plan.request_ms,
             **more,
         )
 

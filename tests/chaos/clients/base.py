@@ -115,7 +115,10 @@ class Library(Protocol):
 
     def version(self) -> str: ...
 
-    def producer(self, bootstrap: str, transactional_id: str | None = None) -> Producer: ...
+    def producer(
+        self, bootstrap: str, transactional_id: str | None = None, request_ms: int = REQUEST_MS
+    ) -> Producer:
+        """request_ms: how long it waits for an answer before it asks anew."""
 
     def consumer(
         self, bootstrap: str, group: str, isolation: str, protocol: str = CLASSIC

@@ -55,9 +55,10 @@ def asked(call: Callable[..., RESULT], *arguments: Any, **options: Any) -> RESUL
 class ConfluentProducer:
     """One librdkafka producer."""
 
-    def __init__(self, bootstrap: str, transactional_id: str | None) -> None:
+    def __init__(self, bootstrap: str, transactional_id: str | None, request_ms: int) -> None:
         settings = shared(bootstrap) | {
             "acks": "all",
+            "socket.timeout.ms": request_ms,
             "enable.idempotence": True,
             "linger.ms": 5,
             "retry.backoff.ms": BACKOFF_MS,
@@ -251,8 +252,10 @@ class Confluent:
     def version(self) -> str:
         return f"{ck.__version__}/{ck.libversion()[0]}"
 
-    def producer(self, bootstrap: str, transactional_id: str | None = None) -> ConfluentProducer:
-        return ConfluentProducer(bootstrap, transactional_id)
+    def producer(
+        self, bootstrap: str, transactional_id: str | None = None, request_ms: int = REQUEST_MS
+    ) -> ConfluentProducer:
+        return ConfluentProducer(bootstrap, transactional_id, request_ms)
 
     def consumer(
         self, bootstrap: str, group: str, isolation: str, protocol: str = CLASSIC

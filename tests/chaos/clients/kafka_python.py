@@ -54,11 +54,11 @@ def shared(bootstrap: str) -> dict[str, Any]:
 class KafkaPythonProducer:
     """One producer; its callbacks run on its own thread."""
 
-    def __init__(self, bootstrap: str, transactional_id: str | None) -> None:
+    def __init__(self, bootstrap: str, transactional_id: str | None, request_ms: int) -> None:
         settings = shared(bootstrap) | {
             "acks": "all",
             "linger_ms": 5,
-            "request_timeout_ms": REQUEST_MS,
+            "request_timeout_ms": request_ms,
             "delivery_timeout_ms": DELIVERY_MS,
             "max_block_ms": DELIVERY_MS,
         }
@@ -232,8 +232,10 @@ class KafkaPython:
     def version(self) -> str:
         return str(kafka.__version__)
 
-    def producer(self, bootstrap: str, transactional_id: str | None = None) -> KafkaPythonProducer:
-        return KafkaPythonProducer(bootstrap, transactional_id)
+    def producer(
+        self, bootstrap: str, transactional_id: str | None = None, request_ms: int = REQUEST_MS
+    ) -> KafkaPythonProducer:
+        return KafkaPythonProducer(bootstrap, transactional_id, request_ms)
 
     def consumer(
         self, bootstrap: str, group: str, isolation: str, protocol: str = CLASSIC

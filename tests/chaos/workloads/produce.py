@@ -18,7 +18,8 @@ class Stream:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.producer = task.library.producer(task.order.bootstrap)
+        order = task.order
+        self.producer = task.library.producer(order.bootstrap, request_ms=order.request_ms)
         self.sent = 0
         self.answered = 0
         self.refused = 0  # since the last acknowledgement

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from tests.chaos.clients import LIBRARIES, Library
-from tests.chaos.clients.base import CLASSIC, Got, Place
+from tests.chaos.clients.base import CLASSIC, REQUEST_MS, Got, Place
 from tests.chaos.payload import decode
 from tests.chaos.recorder import Recorder
 
@@ -45,6 +45,7 @@ class Order:
     output: str = ""  # the copier's
     records_max: int = 0  # of a producer; 0: until it is told to stop
     transaction_max: int = 8  # records of a transaction
+    request_ms: int = REQUEST_MS  # how long a plain producer waits for an answer
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
