@@ -44,7 +44,11 @@ ASIDE = "aside"
 
 class Watch(threading.Thread):
     """Sends to one partition for each broker, which has no replica on it; keeps when each was
-    acknowledged."""
+    acknowledged.
+
+    Each has a producer of its own: a connection's answers come in order, so behind a record that
+    waits for a dead replica those of another partition with the same leader would wait, too.
+    """
 
     def __init__(self, rig: Rig) -> None:
         super().__init__(daemon=True)
@@ -61,10 +65,9 @@ class Watch(threading.Thread):
         admin.create_topics([made])[ASIDE].result(SETTLED_SECONDS_MAX)
 
     def run(self) -> None:
-        producer = Producer(
-            {"bootstrap.servers": self._rig.bootstrap, "acks": "all", "linger.ms": 0}
-            | {"log_level": 0, "error_cb": lambda _error: None}
-        )
+        settings = {"bootstrap.servers": self._rig.bootstrap, "acks": "all", "linger.ms": 0}
+        settings |= {"log_level": 0, "error_cb": lambda _error: None}
+        producers = [Producer(settings) for _ in self.acked]
 
         def report(error: KafkaError | None, message: Message) -> None:
             index = message.partition()
@@ -72,10 +75,12 @@ class Watch(threading.Thread):
                 self.acked[index].append(time.monotonic())
 
         while not self.is_stopped:
-            for index in range(len(self.acked)):
+            for index, producer in enumerate(producers):
                 producer.produce(ASIDE, b"x", partition=index, on_delivery=report)
-            producer.poll(SEND_SECONDS)
-        producer.flush(SETTLED_SECONDS_MAX)
+                producer.poll(0)
+            time.sleep(SEND_SECONDS)
+        for producer in producers:
+            producer.flush(SETTLED_SECONDS_MAX)
 
     def longest_gap(self, index: int, since: float) -> float:
         """The longest time without an acknowledgement from `since` on."""
