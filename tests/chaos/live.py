@@ -10,7 +10,7 @@ from tests.chaos.networks import Relays
 from tests.chaos.rig import NEEDS_THREE, NotRun, Rig
 from tests.chaos.run import Plan, run
 from tests.chaos.workloads.task import STANDSTILL
-from tests.checker.gaps import longest_gaps, quantiles, recoveries
+from tests.checker.gaps import Recoveries, longest_gaps, quantiles
 from tests.checker.history import topic_of
 from tests.checker.verdict import Verdict
 
@@ -138,20 +138,19 @@ def gap_figure(
     return Figure(figure, what, len(seconds), told, target, "met" if is_met else "MISSED")
 
 
-def plain_recoveries(verdict: Verdict) -> list[float]:
-    """Seconds from the end of each fault until each partition of the steady load went on."""
-    found = recoveries(verdict.views, "plain")
-    return [seconds for of_fault in found.values() for seconds in of_fault]
-
-
-def recovery_figure(figure: str, what: str, seconds: list[float]) -> Figure:
+def recovery_figure(figure: str, what: str, found: Recoveries) -> Figure:
+    """The 99th percentile; unknown where a hundredth was cut short by the next fault."""
     target = f"p99 {RECOVERY_SECONDS_MAX:g} s"
-    if not seconds:
+    if not found.seconds:
         return Figure(figure, what, 0, "nothing measured", target, "UNKNOWN")
-    one = quantiles(seconds)
+    one = quantiles(found.seconds)
     told = f"p50 {one['p50']} s, p99 {one['p99']} s, max {one['max']} s"
     word = "met" if one["p99"] <= RECOVERY_SECONDS_MAX else "MISSED"
-    return Figure(figure, what, len(seconds), told, target, word)
+    if found.cut_short:
+        told += f"; {found.cut_short} cut short"
+        if word == "met" and found.cut_short * 100 > len(found.seconds):
+            word = "UNKNOWN"
+    return Figure(figure, what, len(found.seconds), told, target, word)
 
 
 def by_kind(verdict: Verdict) -> Iterator[Figure]:

@@ -18,7 +18,6 @@ from tests.chaos.live import (
     gaps,
     gaps_by_fault,
     live,
-    plain_recoveries,
     recovery_figure,
     require_three,
     safety,
@@ -33,6 +32,7 @@ from tests.chaos.run import (
     NEXT_MEMBERS,
     TRANSACTIONAL,
 )
+from tests.checker.gaps import recoveries
 from tests.checker.history import OK, topic_of
 
 TRANSACTION_MAX = 750  # records, as in Kafka's own transactions test
@@ -117,13 +117,15 @@ def cuts(options: Options) -> Iterator[Figure]:
         options.faults,
         network="namespaces",
         fault_seconds_max=15.0,
+        apart_seconds=(6.0, 12.0),  # Each has to be over before the next one begins.
     )
     yield from safety("D2", "clients and brokers cut off from each other", verdict)
     yield from by_kind(verdict)
     yield from gaps(verdict)
-    yield recovery_figure("D2", "next record after a cut has ended", plain_recoveries(verdict))
-    if "island" in faults:
-        seconds = gaps_by_fault(verdict).get("island", [])
+    yield recovery_figure(
+        "D2", "next record after a cut has ended", recoveries(verdict.views, "plain")
+    )
+    if seconds := gaps_by_fault(verdict).get("island", []):
         yield gap_figure("A2", "gap while one is cut off wholly", seconds, p50=7.0, top=12.0)
     if options.brokers < 3:
         yield not_run("D2", "cuts between brokers", NEEDS_THREE)

