@@ -40,6 +40,7 @@ COMMANDS = {
     "kafka:topics:write": "kafka_topics_write",
     "kafka:upgrade": "kafka_upgrade",
     "kafka:wait": "kafka_wait",
+    "nodes:replace": "nodes_replace",
     "up": "up",
     "down": "down",
     "demo": "demo",

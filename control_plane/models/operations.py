@@ -33,6 +33,7 @@ class Operation(Base):
     attempts: Mapped[int] = mapped_column(default=0)  # failures of the current step
     step_since: Mapped[dt.datetime | None]  # when the current step was first tried
     reason: Mapped[str] = mapped_column(default="")  # a sentence: why it failed or waits
+    waiting_since: Mapped[dt.datetime | None]  # how long `reason` has been the same; None: done
     due_at: Mapped[dt.datetime]  # not to be run before
     wake_count: Mapped[int] = mapped_column(BigInteger, default=0)  # grows with each wake-up
     lease_until: Mapped[dt.datetime | None]  # None: nobody holds it

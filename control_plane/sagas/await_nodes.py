@@ -1,9 +1,9 @@
 """Waiting for nodes: what their reports must say before a saga goes on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from control_plane.domain.health import faults
-from control_plane.models import ClusterSpecRow
+from control_plane.models import ClusterSpecRow, Node
 from control_plane.sagas.engine import NotYet, StepContext, StepFailed
 from control_plane.services import clusters, specs
 
@@ -12,7 +12,7 @@ def observed(context: StepContext, generation: int) -> None:
     """Wait until every node of the cluster has wholly applied `generation`."""
     shares = specs.running_shares_of(context.session, context.operation.cluster_id)
     if not shares or any(share.observed_generation < generation for share in shares):
-        raise NotYet(problems(shares) or "waiting for the nodes to apply the change")
+        raise NotYet(_why(context, shares, "waiting for the nodes to apply the change"))
 
 
 def applied(context: StepContext, generation: int) -> None:
@@ -57,7 +57,7 @@ def serving(context: StepContext, generation: int) -> None:
     if waiting:
         shares = specs.running_shares_of(context.session, context.operation.cluster_id)
         brokers = ", ".join(map(str, waiting))
-        raise NotYet(problems(shares) or f"waiting for broker {brokers} to serve")
+        raise NotYet(_why(context, shares, f"waiting for broker {brokers} to serve"))
 
 
 def replicated(context: StepContext, generation: int) -> None:
@@ -92,6 +92,25 @@ def absent(context: StepContext) -> None:
     ]
     if shares:
         raise NotYet(problems(shares) or "waiting for the nodes to remove the cluster")
+
+
+def _why(context: StepContext, shares: Iterable[ClusterSpecRow], otherwise: str) -> str:
+    """What holds up a wait for every node: one that is silent, what the others say, or nothing."""
+    silent = clusters.silent_nodes(context.session, context.cluster(), now=context.now)
+    gone = {node.id for node in silent}
+    said = problems(share for share in shares if share.node_id not in gone)
+    return " ".join(filter(None, (_missing(silent), said))) or otherwise
+
+
+def _missing(silent: Sequence[Node]) -> str:
+    """What can be done about nodes that do not report, in words."""
+    if not silent:
+        return ""
+    names = " and ".join(node.name for node in silent)
+    return (
+        f"node {names} does not report: bring it back, or it is replaced by another with room once "
+        "it is taken for lost (at once by ottla nodes:replace)"
+    )
 
 
 def problems(shares: Iterable[ClusterSpecRow]) -> str:

@@ -280,9 +280,16 @@ class _Progress:
             started_at=self._operation.started_at or self._now,
             # While unwinding, the reason keeps saying why.
             reason=self._operation.reason if self.is_undoing else reason,
+            waiting_since=self._waiting_since(reason),
             lease_until=None,
             **values,
         )
+
+    def _waiting_since(self, reason: str) -> dt.datetime:
+        """Another reason is progress: what waits for many things one by one is not stuck."""
+        is_same = self._operation.reason == reason or self.is_undoing
+        since = self._operation.waiting_since if is_same else None
+        return since or self._now
 
     def _store(self, **values: Any) -> Lease:
         values = {"state": _running_state(self._operation), **values}
@@ -292,6 +299,7 @@ class _Progress:
             now=self._now,
             attempts=0,
             step_since=self._now,
+            waiting_since=None,
             due_at=self._now,
             started_at=self._operation.started_at or self._now,
             steps_total=len(self._saga.steps),

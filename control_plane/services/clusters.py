@@ -19,6 +19,17 @@ from control_plane.models import Account, Addon, App, Cluster, ClusterBroker, Cl
 from control_plane.services import operations, specs
 from control_plane.services.lookup import uuid_from
 
+# Operations that wait as long as it takes, as people call them.
+NAMES = {
+    operations.PROVISION: "provisioning",
+    operations.DEPROVISION: "destruction",
+    operations.CHANGE_PLAN: "change of plan",
+    operations.UPGRADE: "upgrade",
+    operations.CREATE_TOPIC: "creation of a topic",
+    operations.ALTER_TOPIC: "change of a topic",
+    operations.DELETE_TOPIC: "deletion of a topic",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class WaitStatus:
@@ -86,7 +97,16 @@ def health(session: Session, cluster: Cluster, *, now: dt.datetime) -> tuple[Hea
     judged, sentence = health_of(observed, now)
     if judged is Health.DEGRADED:
         sentence += _replacing(session, cluster)
-    return judged, sentence
+    return judged, sentence + _stuck(session, cluster, now)
+
+
+def _stuck(session: Session, cluster: Cluster, now: dt.datetime) -> str:
+    """Which changes need somebody before they can go on, in words; empty: none."""
+    return "".join(
+        f" The {NAMES[operation.kind]} is stuck: {operation.reason}."
+        for operation in operations.stuck_on(session, cluster.id, now=now)
+        if operation.kind != operations.REPLACE_NODE  # That one is told anyway.
+    )
 
 
 def _replacing(session: Session, cluster: Cluster) -> str:
@@ -106,7 +126,12 @@ def wait_status(session: Session, cluster: Cluster, *, now: dt.datetime) -> Wait
     if addon.state == AddonState.FAILED:
         return WaitStatus(False, True, False, f"failed: {addon.state_reason}")
     if cluster.state in {ClusterState.CREATING, ClusterState.UPDATING}:
-        return WaitStatus(True, False, False, str(cluster.state))
+        stuck = operations.stuck_on(session, cluster.id, now=now)
+        if not stuck:
+            return WaitStatus(True, False, False, str(cluster.state))
+        # Nobody is kept waiting for what a person must see to; it goes on by itself after that.
+        why = " ".join(dict.fromkeys(f"{each.reason}." for each in stuck))
+        return WaitStatus(False, True, False, f"{cluster.state}, but stuck: {why}")
     if cluster.state != ClusterState.AVAILABLE:
         return WaitStatus(cluster.state == ClusterState.DELETING, False, False, str(cluster.state))
     judged, sentence = health(session, cluster, now=now)

@@ -29,6 +29,8 @@ REPLACE_NODE = "replace_node"
 LEASE = dt.timedelta(seconds=30)
 RESEND_AFTER = dt.timedelta(seconds=10)  # a message may wait this long in a busy queue
 SWEEP_BATCH_MAX = 500
+# What waits so long for one and the same thing is told as stuck: a person has to do something.
+STUCK_AFTER = dt.timedelta(minutes=10)
 
 
 class StaleLease(Exception):
@@ -96,6 +98,17 @@ def live_on(session: Session, cluster_id: uuid.UUID) -> list[Operation]:
     """Return the cluster's unfinished operations, oldest first."""
     found = select(Operation).where(Operation.cluster_id == cluster_id, Operation.state.in_(LIVE))
     return list(session.scalars(found.order_by(Operation.id)))
+
+
+def is_stuck(operation: Operation, *, now: dt.datetime) -> bool:
+    """It goes on by itself once that is there, and would wait for ever otherwise."""
+    since = operation.waiting_since
+    return operation.state in LIVE and since is not None and now - since >= STUCK_AFTER
+
+
+def stuck_on(session: Session, cluster_id: uuid.UUID, *, now: dt.datetime) -> list[Operation]:
+    """The cluster's operations that need somebody, oldest first."""
+    return [each for each in live_on(session, cluster_id) if is_stuck(each, now=now)]
 
 
 def claim(session: Session, operation_id: uuid.UUID, *, now: dt.datetime) -> Lease | None:

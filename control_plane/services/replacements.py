@@ -20,10 +20,9 @@ from control_plane.domain.placement import Peers
 from control_plane.models import Cluster, ClusterBroker, ClusterSpecRow, Node, Operation
 from control_plane.services import clusters, operations, specs
 
-# A change of the cluster that goes on already has the word.
-EXCLUSIVE = frozenset(
-    {operations.PROVISION, operations.DEPROVISION, operations.CHANGE_PLAN, operations.UPGRADE}
-)
+# While one of these goes on no node is replaced; they are bounded, or end the cluster.
+EXCLUSIVE = frozenset({operations.PROVISION, operations.DEPROVISION, operations.REPLACE_NODE})
+REPLACEABLE = (ClusterState.AVAILABLE, ClusterState.UPDATING)
 
 
 def wanted(session: Session, *, now: dt.datetime, lost_after: dt.timedelta) -> list[uuid.UUID]:
@@ -34,7 +33,7 @@ def wanted(session: Session, *, now: dt.datetime, lost_after: dt.timedelta) -> l
         .join(Node, Node.id == ClusterBroker.node_id)
         .where(
             Cluster.peers == Peers.TLS,
-            Cluster.state == ClusterState.AVAILABLE,
+            Cluster.state.in_(REPLACEABLE),
             Node.last_report_at <= now - lost_after,
         )
         .distinct()
@@ -48,21 +47,27 @@ def begin(
 ) -> Operation | None:
     """Begin to replace one lost node of a cluster; None: none is lost, or something is under way.
 
-    A second call finds the first one's operation and begins nothing.
+    A second call finds the first one's operation and begins nothing. A change of plan, once its
+    brokers are members, and an upgrade wait for every broker: they can end only if this goes on
+    beside them.
     """
     cluster = specs.lock(session, cluster_id)
-    live = {operation.kind for operation in operations.live_on(session, cluster_id)}
-    if cluster.state != ClusterState.AVAILABLE or live & {*EXCLUSIVE, operations.REPLACE_NODE}:
+    if not may_replace(session, cluster):
         return None
     gone = lost_brokers(session, cluster, now=now, lost_after=lost_after)
-    if not gone:
-        return None
+    return enqueue(session, cluster, gone, now=now) if gone else None
+
+
+def enqueue(
+    session: Session, cluster: Cluster, gone: Sequence[ClusterBroker], *, now: dt.datetime
+) -> Operation:
+    """Begin to replace the node that these brokers of a locked cluster are on."""
     node = gone[0].node
     return operations.enqueue(
         session,
         operations.REPLACE_NODE,
         addon_id=cluster.addon_id,
-        cluster_id=cluster_id,
+        cluster_id=cluster.id,
         now=now,
         input={
             "node_id": str(node.id),
@@ -70,6 +75,18 @@ def begin(
             "broker_ids": [row.broker_id for row in gone],
         },
     )
+
+
+def may_replace(session: Session, cluster: Cluster) -> bool:
+    """Whether nothing is under way that has the word about the cluster's places."""
+    if cluster.state not in REPLACEABLE:
+        return False
+    live = {operation.kind for operation in operations.live_on(session, cluster.id)}
+    if live & EXCLUSIVE:
+        return False
+    # Places that were only reserved are given back, if their nodes do not answer in time.
+    is_settled = all(row.is_member for row in clusters.brokers(session, cluster))
+    return is_settled or operations.CHANGE_PLAN not in live
 
 
 def lost_brokers(

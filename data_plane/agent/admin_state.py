@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from data_plane.agent.replica_moves import PartitionId, PartitionSeen, moves, under_way
+from data_plane.agent.replica_moves import PartitionId, PartitionSeen, lost, moves, under_way
 from data_plane.contract.report import TopicStatus
 from data_plane.contract.rolling import RollView
 from data_plane.contract.spec import AclSpec, ClusterSpec, PrincipalSpec, TopicSpec
@@ -155,6 +155,7 @@ class AdminOutcome:
     controller_id: int | None = None
     voters_behind_count: int | None = None
     live_brokers: Sequence[int] | None = None  # that the active controller hears
+    lost: Sequence[PartitionId] = ()  # nobody has their records any more
 
     @property
     def is_settled(self) -> bool:
@@ -287,8 +288,12 @@ def roll_view(port: AdminPort) -> RollView:
     """
     quorum = port.quorum()
     is_third_missing = len(port.voters()) == VOTERS_MAX - 1
+    out_of_sync = port.out_of_sync_count()
+    if out_of_sync:
+        # No restart makes those worse, and nothing would ever be restarted again.
+        out_of_sync = max(0, out_of_sync - len(_look(port).lost))
     return RollView(
-        out_of_sync_count=port.out_of_sync_count(),
+        out_of_sync_count=out_of_sync,
         voters_behind_count=quorum.voters_behind_count + is_third_missing,
         controller_id=quorum.controller_id,
     )
@@ -307,7 +312,7 @@ def apply(port: AdminPort, spec: ClusterSpec, *, may_finalize: bool = False) -> 
     is_several = bool(spec.members)
     held, wanted = port.acls(), bindings_of(spec.principals)
     limits = quota_changes(quotas_of(spec.principals), port.quotas())
-    partitions = port.partitions() if is_several else ()
+    partitions = _look(port).rest if is_several else ()
     observed = port.topics()
     change = topic_changes(
         spec.topics, observed, may_move=is_several, waiting=_waiting(spec, partitions)
@@ -410,9 +415,9 @@ def _still_true(
 
 def _with_replication(port: AdminPort, spec: ClusterSpec, outcome: AdminOutcome) -> AdminOutcome:
     """Add how far moves and the quorum have come."""
-    partitions = port.partitions()
+    look = _look(port)
     wanted = {topic.name: topic.replication_factor for topic in spec.topics}
-    left = under_way(wanted, partitions)
+    left = under_way(wanted, look.rest)
     quorum = port.quorum()
     topics = [
         topic.model_copy(update={"pending": _words(*left[topic.name])})
@@ -425,11 +430,30 @@ def _with_replication(port: AdminPort, spec: ClusterSpec, outcome: AdminOutcome)
         topics=topics,
         voters=sorted(port.voters()),
         voters_wanted=min(VOTERS_MAX, len(spec.members)) if len(spec.members) > 2 else 1,
-        out_of_sync_count=sum(not one.is_in_sync for one in partitions),
+        out_of_sync_count=sum(not one.is_in_sync for one in look.rest),
         controller_id=quorum.controller_id,
         voters_behind_count=quorum.voters_behind_count,
-        live_brokers=sorted(port.racks()),
+        live_brokers=sorted(look.live),
+        lost=sorted(look.lost),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The partitions that something can still be done for, and those that are lost."""
+
+    rest: Sequence[PartitionSeen]
+    lost: AbstractSet[PartitionId]
+    live: AbstractSet[int]
+
+
+def _look(port: AdminPort) -> _Look:
+    before = port.racks().keys()
+    partitions = port.partitions()
+    live = port.racks().keys()
+    gone = lost(partitions, before & live)
+    rest = [one for one in partitions if (one.topic, one.partition) not in gone]
+    return _Look(rest, gone, live)
 
 
 def _words(left: int, total: int) -> str:

@@ -8,6 +8,7 @@ from data_plane.agent.admin_state import AdminFailed, AdminOutcome
 from data_plane.agent.conditions import ConditionBook, Truth
 from data_plane.agent.managed_broker import ManagedBroker, candidates_of
 from data_plane.agent.ports import PortTaken
+from data_plane.agent.replica_moves import PartitionId
 from data_plane.agent.secrets import SecretUnopened
 from data_plane.contract.report import BrokerStatus, ClusterStatus, Phase, TopicStatus
 from data_plane.contract.spec import ClusterSpec
@@ -16,6 +17,13 @@ ERRORS_SHOWN_MAX = 5
 NOT_AGAIN = (
     "It ended too often and is not started again until the cluster's settings change or the agent "
     "is restarted"
+)
+# Conditions that are there only while they are true.
+PROBLEMS = (
+    conditions.PORT_TAKEN,
+    conditions.CRASH_LOOP,
+    conditions.SECRET_UNOPENED,
+    conditions.RECORDS_LOST,
 )
 
 
@@ -82,11 +90,12 @@ def _note_conditions(facts: ClusterFacts, book: ConditionBook, now_ms: int) -> N
         book.clear_all()
         return
     problems = list(_problems(facts))
-    for name in (conditions.PORT_TAKEN, conditions.CRASH_LOOP, conditions.SECRET_UNOPENED):
-        if all(problem.name != name for problem in problems):
+    there = [*problems, *_losses(facts)]
+    for name in PROBLEMS:
+        if all(truth.name != name for truth in there):
             book.clear(name)
-    for problem in problems:
-        book.note(problem, now_ms)
+    for truth in there:
+        book.note(truth, now_ms)
     book.note(_ready(facts, problems), now_ms)
     for truth in _admin_truths(facts):
         book.note(truth, now_ms)
@@ -104,6 +113,31 @@ def _problems(facts: ClusterFacts) -> Iterator[Truth]:
             yield Truth(conditions.CRASH_LOOP, True, "CrashLoop", message)
     if isinstance(facts.problem, SecretUnopened):
         yield Truth(conditions.SECRET_UNOPENED, True, "SecretUnopened", str(facts.problem))
+
+
+def _losses(facts: ClusterFacts) -> Iterator[Truth]:
+    if facts.outcome is not None and facts.outcome.lost:
+        yield Truth(
+            conditions.RECORDS_LOST, True, "OnlyReplicaLost", records_lost(facts.outcome.lost)
+        )
+
+
+def records_lost(lost: Sequence[PartitionId]) -> str:
+    """Which topics have lost the records of which partitions, and the way out, in words."""
+    partitions: dict[str, list[int]] = {}
+    for topic, partition in lost:
+        partitions.setdefault(topic, []).append(partition)
+    topics = [f"{topic} (partition {_few(found)})" for topic, found in sorted(partitions.items())]
+    return (
+        f"records are gone with the disk of their only replica, those of topic {_few(topics)}: "
+        "there nothing is written or read until the topic is destroyed and created anew, empty"
+    )
+
+
+def _few(things: Sequence[object]) -> str:
+    shown = ", ".join(map(str, things[:ERRORS_SHOWN_MAX]))
+    more = len(things) - ERRORS_SHOWN_MAX
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _ready(facts: ClusterFacts, problems: Sequence[Truth]) -> Truth:

@@ -179,6 +179,9 @@ class ClusterWorker:
             case reconcile.StopBroker(broker_id):
                 self._session.reset()
                 await self._broker(broker_id).stop()
+            case reconcile.StopBrokers(broker_ids):
+                self._session.reset()
+                await asyncio.gather(*(self._broker(each).stop() for each in broker_ids))
             case reconcile.EndHungBroker(broker_id):
                 self._session.reset()
                 await self._broker(broker_id).end_hung()

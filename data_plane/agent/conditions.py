@@ -12,6 +12,7 @@ CRASH_LOOP = "CrashLoop"
 SECRET_UNOPENED = "SecretUnopened"  # noqa: S105 - a reason's name, not a secret
 SPEC_REFUSED = "SpecRefused"
 UPGRADED = "Upgraded"
+RECORDS_LOST = "RecordsLost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ class ManagedBroker:
             is_hung=self._liveness.is_hung,
             is_outdated=self._is_outdated(cluster),
             has_ever_served=bool(self.ports and self.ports.has_served),
+            is_formatted=self._engine.formatted_as(self.storage) is not None,
             may_start=self.policy.may_start(self._node.now_ms())
             and self._node.now_ms() >= self._blocked_until_ms,
             has_ports=self.ports is not None

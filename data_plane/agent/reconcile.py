@@ -15,7 +15,7 @@ A running cluster is brought about in this order, each step only where it is nee
     -> wait until all serve
     -> apply topics, configs and ACLs               (new generation, or a look for drift is due)
 
-An absent one: stop the brokers, then remove the cluster's directory.
+An absent one: stop the brokers, all at once, then remove the cluster's directory.
 The same spec twice gives no step at all: every step is a difference between wish and sight.
 """
 
@@ -62,6 +62,14 @@ class StopBroker:
 
 
 @dataclass(frozen=True, slots=True)
+class StopBrokers:
+    """Several at the same time: none has anybody to hand over to."""
+
+    broker_ids: tuple[int, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndHungBroker:
     broker_id: int
 
@@ -83,7 +91,7 @@ class RemoveCluster:
 
 Step = (
     PreparePorts | ReservePeerPorts | WriteFiles | StartBroker | ReloadBroker | StopBroker
-    | EndHungBroker | RemoveBroker | ApplyAdminState | RemoveCluster
+    | StopBrokers | EndHungBroker | RemoveBroker | ApplyAdminState | RemoveCluster
 )  # fmt: skip
 
 
@@ -97,6 +105,7 @@ class BrokerSeen:
     is_hung: bool = False  # too long without any answer
     is_outdated: bool = False  # its process runs other software than it shall
     has_ever_served: bool = False  # any process of this broker
+    is_formatted: bool = False  # its data directory is; before that it can be no voter
     may_start: bool = True  # the restart policy's word
     has_ports: bool = True  # those for other nodes too, where it will need them
     has_read: Digests = UNKNOWN  # what its process has read, at its start or since
@@ -130,9 +139,9 @@ def steps(spec: ClusterSpec, seen: ClusterSeen) -> Sequence[Step]:
 
 
 def _removal(seen: ClusterSeen) -> Iterator[Step]:
-    for broker_id, broker in sorted(seen.brokers.items()):
-        if broker.is_running:
-            yield StopBroker(broker_id, "the cluster is to be absent")
+    running = tuple(key for key, broker in sorted(seen.brokers.items()) if broker.is_running)
+    if running:
+        yield StopBrokers(running, "the cluster is to be absent")
     # A broker that never found ports has no directory yet, but is known all the same.
     if seen.has_directory or seen.brokers:
         yield RemoveCluster()
@@ -248,9 +257,23 @@ def _missing_ports(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
 
 
 def _missing_brokers(spec: ClusterSpec, seen: ClusterSeen) -> Iterator[Step]:
+    is_alone = _is_first_on_its_way(spec, seen)
     for broker_id, broker in _listed(spec, seen):
-        if not broker.is_running and broker.may_start:
+        is_new = not broker.has_ever_served and not broker.is_formatted
+        if not broker.is_running and broker.may_start and not (is_alone and is_new):
             yield from _start(broker_id)
+
+
+def _is_first_on_its_way(spec: ClusterSpec, seen: ClusterSeen) -> bool:
+    """Whether the broker that was alone is restarted to know its new peers, on this machine.
+
+    Until it serves again nothing is written, and their starts would only take CPU from its own;
+    they cannot serve before it does.
+    """
+    served = [key for key, broker in _listed(spec, seen) if broker.has_ever_served]
+    if spec.peers == "tls" or len(spec.brokers) == 1 or len(served) != 1:
+        return False
+    return not seen.brokers[served[0]].is_ready or served[0] in _changed(spec, seen)
 
 
 def _start(broker_id: int) -> Iterator[Step]:

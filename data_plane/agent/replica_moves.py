@@ -5,7 +5,7 @@ shall have, and go on in portions, so that copying starves nobody.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 MOVES_MAX = 32  # partitions under way at a time
@@ -33,6 +33,19 @@ class PartitionSeen:
     def settled_replicas(self) -> int:
         """How many replicas it has apart from those that a move only brings."""
         return len(self.replicas) - len(self.adding)
+
+
+def lost(seen: Iterable[PartitionSeen], live: Collection[int]) -> set[PartitionId]:
+    """Partitions whose records are gone: nobody leads, and the only replica's broker lives.
+
+    It came back without them, or it would lead. live: brokers that lived before and after the look
+    at the partitions, so that one that was away only then is not taken for that.
+    """
+    return {
+        (one.topic, one.partition)
+        for one in seen
+        if one.leader < 0 and one.settled_replicas == 1 and set(one.replicas) <= set(live)
+    }
 
 
 def moves(

@@ -3,7 +3,10 @@
 from pydantic import Field
 
 from control_plane.api.schemas.bodies import Body, Moment, Out
+from control_plane.api.schemas.operations import Progress, progress_of
+from control_plane.domain.states import LIVE
 from control_plane.models import Node
+from control_plane.services.node_replacements import Replacement
 
 
 class NodeOut(Out):
@@ -46,4 +49,40 @@ def node_out(node: Node) -> NodeOut:
         agent_version=node.agent_version,
         disk_free_bytes=node.disk_free_bytes,
         disk_total_bytes=node.disk_total_bytes,
+    )
+
+
+class ClusterReplacementOut(Out):
+    """One cluster's brokers on the node, and how far they are on their way to another."""
+
+    cluster_id: str
+    addon: str
+    broker_ids: list[int]
+    state: str  # of the operation that moves them; refused: nothing was begun
+    message: str  # why it was refused, waits or failed
+    operation_id: str | None
+    progress: Progress | None
+
+
+class NodeReplacementOut(Out):
+    node: str
+    clusters: list[ClusterReplacementOut]
+
+
+def node_replacement_out(node: Node, found: list[Replacement]) -> NodeReplacementOut:
+    return NodeReplacementOut(node=node.name, clusters=[_cluster_out(each) for each in found])
+
+
+def _cluster_out(found: Replacement) -> ClusterReplacementOut:
+    operation = found.operation
+    is_live = operation is not None and operation.state in LIVE
+    reason = operation.reason if operation else ""
+    return ClusterReplacementOut(
+        cluster_id=str(found.cluster.id),
+        addon=found.cluster.addon.name,
+        broker_ids=found.broker_ids,
+        state="refused" if found.refused else str(operation.state if operation else "pending"),
+        message=found.refused or reason,
+        operation_id=str(operation.id) if operation else None,
+        progress=progress_of(operation) if operation and is_live else None,
     )

@@ -34,6 +34,7 @@ class OperationOut(Out):
     resource: Named  # what it changes: the add-on
     steps: list[StepOut]
     waiting_reason: str | None  # a running step's latest obstacle
+    waiting_since: Moment | None  # how long it has been that
     error: OperationError | None
     request_id: str | None
     created_at: Moment
@@ -62,6 +63,7 @@ def operation_out(operation: Operation, resource: Named) -> OperationOut:
             for run in operation.step_runs
         ],
         waiting_reason=(operation.reason or None) if is_live else None,
+        waiting_since=operation.waiting_since if is_live else None,
         error=OperationError(
             id=f"operation_{operation.state}",
             message=operation.reason or f"The operation was {operation.state}.",

@@ -7,10 +7,11 @@ import pytest
 from control_plane.domain.health import Health
 from control_plane.domain.placement import PEER_PORTS, PORTS_PER_BROKER
 from control_plane.models import Cluster, ClusterBroker, Operation
-from control_plane.services import clusters, replacements
+from control_plane.services import clusters, operations, replacements, upgrades
 from data_plane.contract.spec import ClusterSpec
 from tests.factories.control_plane import World
 from tests.fakes.scripted_agent import ScriptedAgent
+from tests.integration.control_plane.sagas import scenarios
 from tests.integration.control_plane.sagas.scenarios import LOST_AFTER, lose_node, replace_node
 
 
@@ -133,10 +134,131 @@ def test_a_lost_majority_is_told(world: World) -> None:
     )
 
 
-def test_what_is_being_changed_is_not_replaced_meanwhile(world: World) -> None:
+def test_a_change_that_waits_for_a_lost_broker_ends_by_the_replacement_beside_it(
+    world: World,
+) -> None:
     cluster = lose_node(world)
-    assert world.change_plan(cluster.addon_id, "standard-1") is not None
-    assert begin(world, cluster.id) is None
+    change = world.change_plan(cluster.addon_id, "standard-1")
+    assert change is not None
+    world.run(change.id)
+    waiting = world.operation(change.id)
+    assert (waiting.step, waiting.state) == ("await_brokers", "running")
+    assert waiting.reason.startswith("node node-3 does not report: bring it back, or")
+    replacement = begin(world, cluster.id)
+    assert replacement is not None
+    assert world.settle(replacement.id).state == "succeeded"
+    assert world.settle(change.id).state == "succeeded"
+    after = world.cluster(cluster.addon_id)
+    assert (after.plan, after.state) == ("standard-1", "available")
+    assert said(world, cluster.id) == (Health.HEALTHY, "All brokers are ready.")
+
+
+def test_places_that_are_only_reserved_are_not_moved(world: World) -> None:
+    operation_id = scenarios.grow(world)
+    for agent in world.others:
+        agent.has_no_ports = True
+    world.run(operation_id)
+    world.report()
+    world.run(operation_id)
+    assert world.operation(operation_id).step == "await_addresses"
+    cluster_id = world.operation(operation_id).cluster_id
+    for agent in world.others:
+        agent.is_silent = True
+    world.wait(LOST_AFTER.total_seconds() + 1)
+    world.report()
+    assert begin(world, cluster_id) is None
+    assert world.settle(operation_id, seconds=5).state == "failed"
+
+
+def test_a_new_broker_lost_on_the_way_into_the_cluster_is_placed_elsewhere(world: World) -> None:
+    """One broker becomes three, and the node of one of the new ones goes before it serves."""
+    operation_id = scenarios.grow(world)
+    world.add_node("node-4")
+    lost = world.others[1]
+    lose_when_published(world, operation_id, lost)
+    cluster_id = world.operation(operation_id).cluster_id
+    world.wait(LOST_AFTER.total_seconds() + 1)
+    world.report()
+    world.run(operation_id)
+    assert world.operation(operation_id).state == "running"
+    replacement = begin(world, cluster_id)
+    assert replacement is not None
+    assert world.settle(replacement.id).state == "succeeded"
+    assert world.settle(operation_id).state == "succeeded"
+    with world.sessions() as session:
+        cluster = session.get_one(Cluster, cluster_id)
+        assert (cluster.plan, cluster.state) == ("standard-0", "available")
+        names = {row.node.name for row in cluster.brokers}
+        assert names == {"node-1", "node-2", "node-4"}
+
+
+def lose_when_published(world: World, operation_id: uuid.UUID, lost: ScriptedAgent) -> None:
+    """The growth has told everybody of everybody; then one of the new nodes is gone."""
+    while world.operation(operation_id).step != "await_brokers":
+        world.run(operation_id)
+        if world.operation(operation_id).step == "await_brokers":
+            break
+        world.report()
+        world.wait(1)
+    assert lost.spec is not None
+    (broker,) = lost.spec.clusters[0].brokers
+    lost.is_silent = True
+    for agent in (world.agent, *world.others):
+        agent.dead = {broker.broker_id}
+
+
+def test_what_waits_for_long_is_told_as_stuck_and_goes_on_by_itself(world: World) -> None:
+    """Nobody is kept waiting for what only a person can bring: here another machine."""
+    cluster = lose_node(world)
+    full = world.others.pop()
+    full.is_silent = True
+    change = world.change_plan(cluster.addon_id, "standard-1")
+    assert change is not None
+    world.wait(30)
+    world.report()
+    world.run(change.id)
+    assert waits(world, cluster.id) == (True, False)
+    world.wait(operations.STUCK_AFTER.total_seconds())
+    world.report()
+    world.run(change.id)
+    assert waits(world, cluster.id) == (False, True)
+    assert "The change of plan is stuck: node node-3 does not" in said(world, cluster.id)[1]
+    full.is_silent = False
+    world.others.append(full)
+    world.report()
+    replacement = begin(world, cluster.id)
+    assert replacement is not None
+    world.settle(replacement.id)
+    assert world.settle(change.id).state == "succeeded"
+    assert waits(world, cluster.id) == (False, False)
+
+
+def waits(world: World, cluster_id: uuid.UUID) -> tuple[bool, bool]:
+    """Whether `kafka:wait` goes on, and whether it ends with a failure."""
+    with world.sessions() as session:
+        cluster = session.get_one(Cluster, cluster_id)
+        status = clusters.wait_status(session, cluster, now=world.now)
+        return status.is_waiting, status.is_failed
+
+
+def test_an_upgrade_that_waits_for_a_lost_broker_ends_by_the_replacement(world: World) -> None:
+    cluster = lose_node(world)
+    for agent in (world.agent, *world.others):
+        agent.version = "2"
+    world.report()
+    with world.sessions.begin() as session:
+        for row in session.get_one(Cluster, cluster.id).brokers:
+            row.node.agent_version = "2"  # The lost node had it, too.
+    with world.sessions.begin() as session:
+        found = session.get_one(Cluster, cluster.id)
+        upgrade = upgrades.begin(session, found, version="2", now=world.now)
+    assert upgrade is not None
+    world.run(upgrade.id)
+    assert world.operation(upgrade.id).state == "running"
+    replacement = begin(world, cluster.id)
+    assert replacement is not None
+    assert world.settle(replacement.id).state == "succeeded"
+    assert world.settle(upgrade.id).state == "succeeded"
 
 
 @pytest.mark.parametrize("is_replaced", [True, False])

@@ -12,8 +12,11 @@ from data_plane.agent.admin_state import (
     apply,
     bindings_of,
     config_changes,
+    roll_view,
     topic_changes,
 )
+from data_plane.agent.cluster_status import records_lost
+from data_plane.agent.replica_moves import PartitionSeen
 from data_plane.contract.spec import AclSpec, ClusterSpec, MemberSpec, PrincipalSpec, TopicSpec
 from tests.fakes.memory_admin import MemoryAdmin
 
@@ -222,3 +225,35 @@ def test_what_another_agent_has_done_meanwhile_is_no_error() -> None:
 
     outcome = apply(Beaten(), cluster(topic("t")))
     assert (outcome.is_whole, outcome.topic_errors) == (True, [])
+
+
+def test_what_nobody_has_any_more_is_told_and_holds_nothing_up() -> None:
+    """Its only replica came back with an empty disk: no move, roll or operation may wait for it."""
+    admin = MemoryAdmin()
+    spec = cluster(topic("t", 2, 3), topic("u", 1, 1)).model_copy(
+        update={
+            "members": [MemberSpec(broker_id=each, directory_id=str(each)) for each in range(3)]
+        }
+    )
+    admin.live = dict.fromkeys(range(3), "")
+    admin.held = {"t": ObservedTopic(2, 1, {}), "u": ObservedTopic(1, 1, {})}
+    admin.seen["t", 0] = PartitionSeen("t", 0, -1, (0,), frozenset())
+    outcome = apply(admin, spec)
+    assert outcome.lost == [("t", 0)]
+    assert "move_replicas" in admin.calls
+    assert admin.seen["t", 0].replicas == (0,)  # The others move; this one could never end.
+    assert outcome.out_of_sync_count == 1  # t 1, whose new replicas copy
+    admin.out_of_sync = 1
+    assert roll_view(admin).out_of_sync_count == 0
+    del admin.live[0]  # Its broker is away, so it may come back with all it had.
+    assert apply(admin, spec).lost == []
+    assert roll_view(admin).out_of_sync_count == 1
+
+
+def test_lost_records_are_told_by_topic_with_the_way_out() -> None:
+    said = records_lost([("orders", number) for number in range(7)] + [("more", 1)])
+    assert said == (
+        "records are gone with the disk of their only replica, those of topic more (partition 1), "
+        "orders (partition 0, 1, 2, 3, 4 and 2 more): there nothing is written or read until the "
+        "topic is destroyed and created anew, empty"
+    )

@@ -15,6 +15,7 @@ from data_plane.agent.reconcile import (
     ReservePeerPorts,
     StartBroker,
     StopBroker,
+    StopBrokers,
     WriteFiles,
     is_turn_over,
     steps,
@@ -136,8 +137,9 @@ def test_unlisted_brokers_are_stopped_and_removed_first() -> None:
 
 def test_absent_stops_and_removes() -> None:
     wished = spec(0, desired="absent")
-    assert steps(wished, seen({0: SERVING, 1: BrokerSeen()}, is_admin_due=True)) == (
-        StopBroker(0, "the cluster is to be absent"),
+    known = {0: SERVING, 1: BrokerSeen(), 2: SERVING}
+    assert steps(wished, seen(known, is_admin_due=True)) == (
+        StopBrokers((0, 2), "the cluster is to be absent"),
         RemoveCluster(),
     )
     assert steps(wished, seen({}, is_admin_due=True, has_directory=False)) == ()
@@ -269,6 +271,27 @@ def test_a_broker_that_gets_peers_on_its_node_is_restarted_for_them() -> None:
     assert steps(spec(0, 1, 2), here) == (StopBroker(0, "its files changed"), *start(0))
     served = replace(waiting, has_ever_served=True)
     assert steps(spec(0, 1, 2), seen({0: old, 1: served, 2: served})) == ()
+
+
+def test_new_brokers_take_no_time_from_the_restart_of_the_first() -> None:
+    """All that is written waits for it, and they can only serve once it does."""
+    old = replace(running(wanted=OTHERS), has_served=True, has_ever_served=True)
+    wished = spec(0, 1, 2)
+    restart = (StopBroker(0, "its files changed"), *start(0))
+    assert steps(wished, seen({0: old})) == restart
+    starting = replace(running(is_ready=False), has_ever_served=True)
+    assert steps(wished, seen({0: starting})) == ()
+    back = replace(SERVING, has_ever_served=True)
+    assert steps(wished, seen({0: back})) == (*start(1), *start(2))
+
+
+def test_what_may_be_a_voter_is_started_whatever_the_first_does() -> None:
+    """The first may need its vote to serve."""
+    starting = replace(running(is_ready=False), has_ever_served=True)
+    formatted = BrokerSeen(is_formatted=True)
+    assert steps(spec(0, 1, 2), seen({0: starting, 1: formatted})) == start(1)
+    served = BrokerSeen(has_ever_served=True)
+    assert steps(spec(0, 1), seen({0: starting, 1: served})) == start(1)
 
 
 def test_a_candidate_only_reserves_its_ports() -> None:

@@ -1,6 +1,6 @@
 """Where replicas go when a topic shall have more, or fewer."""
 
-from data_plane.agent.replica_moves import MOVES_MAX, PartitionSeen, moves, under_way
+from data_plane.agent.replica_moves import MOVES_MAX, PartitionSeen, lost, moves, under_way
 
 RACKS = {0: "a", 1: "b", 2: "c"}
 
@@ -55,3 +55,16 @@ def test_what_is_as_wanted_is_left_alone() -> None:
     settled = [seen(partition, 2, 0, 1) for partition in range(2)]
     assert moves({"t": 3}, settled, RACKS) == {}
     assert under_way({"t": 3}, settled) == {}
+
+
+def led_by_nobody(partition: int, *replicas: int, adding: tuple[int, ...] = ()) -> PartitionSeen:
+    return PartitionSeen("t", partition, -1, replicas, frozenset(), frozenset(adding))
+
+
+def test_records_are_gone_where_the_only_replica_came_back_without_them() -> None:
+    gone = led_by_nobody(0, 2)
+    may_come_back = led_by_nobody(1, 3)  # its broker is away
+    others_had_it = led_by_nobody(2, 1, 2)
+    on_its_way = led_by_nobody(3, 2, 0, 1, adding=(0, 1))
+    all_seen = [gone, may_come_back, others_had_it, on_its_way, seen(4, 2)]
+    assert lost(all_seen, RACKS.keys()) == {("t", 0), ("t", 3)}
