@@ -42,7 +42,7 @@ def prepare() -> None:
 def stop(pool: ProcessPoolExecutor) -> None:
     """At once: a world that was under way is run again the next time."""
     for process in active_children():
-        process.terminate()
+        process.kill()
     pool.shutdown(cancel_futures=True)
 
 
