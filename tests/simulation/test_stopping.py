@@ -28,6 +28,7 @@ def runner(tmp_path: Path) -> "Iterator[subprocess.Popen[bytes]]":
     process.wait()
 
 
+@pytest.mark.timeout(3 * START_S_MAX)
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGTERM, INTERRUPTED), (signal.SIGINT, INTERRUPTED), (signal.SIGKILL, -9)],
