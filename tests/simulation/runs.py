@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import as_completed
 from pathlib import Path
+from statistics import mean
+from time import process_time
 from typing import NamedTuple
 
 from tests.progress import Progress
@@ -32,6 +34,7 @@ class Ran(NamedTuple):
     ms: int
     trace: str
     rare: list[str]  # the rare paths that were forced
+    cpu_s: float = 0.0  # what it took; 0: not known
 
 
 def run(kind: str, seed: int) -> Ran:
@@ -51,12 +54,14 @@ def run(kind: str, seed: int) -> Ran:
 
 def run_checked(kind: str, seed: int) -> Ran:
     """As `run`; some are run again, which must be the same."""
+    began_s = process_time()
     ran = run(kind, seed)
+    cpu_s = process_time() - began_s
     if seed % TWICE_EVERY == 0:
         again = run(kind, seed)
         if again != ran:
             return ran._replace(failure=f"two runs differ: {ran.trace}, {again.trace}")
-    return ran
+    return ran._replace(cpu_s=cpu_s)
 
 
 def run_one(kind: str, seed: int) -> int:
@@ -126,6 +131,9 @@ def summary(ran: list[Ran]) -> str:
     lines = [f"{len(ran)} seeds, {min(seeds)} to {max(seeds)}: {len(failed)} failed"]
     lines += [f"  seed {one.seed}: {one.failure}" for one in failed]
     lines.append(f"{hours:.2f} simulated hours, {events} events, {acknowledged} acknowledged")
+    measured = [one.cpu_s for one in ran if one.cpu_s]
+    if measured:
+        lines.append(f"{mean(measured):.2f} s of CPU a world, over {len(measured)}")
     lines.append(f"{sum(faults.values())} faults:")
     lines += [f"{count:8d}  {fault}" for fault, count in sorted(faults.items())]
     rare = Counter(name for one in ran for name in one.rare)

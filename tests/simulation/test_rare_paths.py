@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import data_plane
+from data_plane.replication import fetcher
 from tests.simulation import rare_paths
 from tests.simulation.rare_paths import ALL, LIMITS, Limit
 from tests.simulation.shares import CLUSTER_WORLDS, QUORUM_WORLDS
@@ -63,7 +64,7 @@ def imported_names() -> list[tuple[str, str, str]]:
 
 def test_a_limit_that_production_does_not_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was renamed may not be forced in name only."""
-    gone = {"gone": (Limit(rare_paths.fetcher, "NO_SUCH_LIMIT", 1),)}
+    gone = {"gone": (Limit(fetcher, "NO_SUCH_LIMIT", 1),)}
     monkeypatch.setattr(rare_paths, "LIMITS", gone)
     with pytest.raises(AttributeError, match="NO_SUCH_LIMIT"), rare_paths.forced(["gone"]):
         pytest.fail("it was forced")
