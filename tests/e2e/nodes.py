@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 
+from data_plane.agent.config import PortRange
 from tests.conftest import wait_for
 from tests.e2e.service import ServiceUnderTest, processes_of
 from tests.integration.agent.conftest import free_ports
@@ -20,6 +22,7 @@ class MoreNodes:
 
     service: ServiceUnderTest
     agents: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    ports: dict[str, PortRange] = field(default_factory=dict)
 
     def folder(self, name: str) -> Path:
         return self.service.folder / "nodes" / name
@@ -30,15 +33,31 @@ class MoreNodes:
         token = folder / "token"
         token.touch(mode=0o600)
         token.write_text(self._invitation())
-        self._ports = free_ports()
-        ready = folder / "ready"
+        self.ports[name] = free_ports()
+        self._start(name, *options)
+
+    def begin_anew(self, name: str) -> None:
+        """The agent is killed and started again; its brokers go on meanwhile."""
+        agent = self.agents.pop(name)
+        agent.kill()
+        agent.wait()
+        (self.folder(name) / "ready").unlink()
+        self._start(name)
+
+    def brokers_of(self, name: str) -> list[psutil.Process]:
+        found = processes_of(self.folder(name))
+        return [each for each in found if "data_plane.server.main" in each.info["cmdline"]]
+
+    def _start(self, name: str, *options: str) -> None:
+        folder, ports = self.folder(name), self.ports[name]
+        token, ready = folder / "token", folder / "ready"
         with (folder / "agent.log").open("ab") as log:
             self.agents[name] = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "data_plane.agent.main"),
                     *("--data-dir", str(folder / "data"), "--name", name),
                     *("--control-plane", self.service.state.api_url),
-                    *("--ports", f"{self._ports.first}-{self._ports.last}"),
+                    *("--ports", f"{ports.first}-{ports.last}"),
                     *("--token-file", str(token), "--ready-file", str(ready)),
                     *("--stop-brokers-on-exit", *options),
                 ],
@@ -49,10 +68,9 @@ class MoreNodes:
         wait_for(ready.exists, f"agent {name}", 60)
 
     def _invitation(self) -> str:
-        operator = (self.service.data / "secrets" / "operator-token").read_text().strip()
         answer = httpx.post(
             f"{self.service.state.api_url}/nodes/tokens",
-            headers={"Authorization": f"Bearer {operator}"},
+            headers={"Authorization": f"Bearer {self.service.operator_token}"},
         )
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])

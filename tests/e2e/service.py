@@ -62,7 +62,10 @@ class ServiceUnderTest:
         assert done.returncode == 0, f"ottla {' '.join(words)}: {done.stderr}"
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def run(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, stdin: str | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """more: of the environment."""
         return subprocess.run(
             [*OTTLA, *words],
             input=stdin or "",
@@ -74,8 +77,13 @@ class ServiceUnderTest:
                 **os.environ,
                 "XDG_CONFIG_HOME": str(self.folder / "config"),
                 "OTTLA_URL": self.state.api_url,
+                **more,
             },
         )
+
+    @property
+    def operator_token(self) -> str:
+        return (self.data / "secrets" / "operator-token").read_text().strip()
 
     def answers(self) -> bool:
         """Whether the API is there and has its database."""

@@ -153,6 +153,30 @@ def failed_replacement(world: World) -> uuid.UUID:
     return started
 
 
+def replace_in_growth(world: World) -> uuid.UUID:
+    """One broker becomes three; the node of a new one is lost once everybody knows of it."""
+    growth = grow(world)
+    world.add_node("node-4")
+    lost = world.others[1]
+    while world.operation(growth).step != "await_brokers":
+        world.run(growth)
+        if world.operation(growth).step != "await_brokers":
+            world.report()
+            world.wait(1)
+    assert lost.spec is not None
+    (broker,) = lost.spec.clusters[0].brokers
+    lost.is_silent = True
+    for agent in (world.agent, *world.others):
+        agent.dead = {broker.broker_id}
+    world.wait(LOST_AFTER.total_seconds() + 1)
+    world.report()
+    cluster_id = world.operation(growth).cluster_id
+    with world.sessions.begin() as session:
+        operation = replacements.begin(session, cluster_id, now=world.now, lost_after=LOST_AFTER)
+        assert operation is not None
+        return operation.id
+
+
 LOST_AFTER = dt.timedelta(seconds=600)
 PROVISION = Scenario("provision", operations.PROVISION, provision)
 FAILED_PROVISION = Scenario("failed provision", operations.PROVISION, failed_provision)
@@ -165,6 +189,7 @@ UPGRADE = Scenario("upgrade", operations.UPGRADE, upgrade)
 GROW = Scenario("grow", operations.CHANGE_PLAN, grow)
 FAILED_GROWTH = Scenario("failed growth", operations.CHANGE_PLAN, failed_growth)
 REPLACE_NODE = Scenario("replace node", operations.REPLACE_NODE, replace_node)
+REPLACE_IN_GROWTH = Scenario("replace in growth", operations.REPLACE_NODE, replace_in_growth)
 FAILED_REPLACEMENT = Scenario("failed replacement", operations.REPLACE_NODE, failed_replacement)
 ALL = (
     PROVISION,
@@ -181,4 +206,4 @@ FAILED = (FAILED_PROVISION, FAILED_GROWTH, FAILED_REPLACEMENT)
 # What takes longest has files of its own.
 PROVISIONS = (PROVISION, PROVISION_OVER_NODES, FAILED_PROVISION)
 PLAN_CHANGES = (GROW, FAILED_GROWTH)
-REPLACEMENTS = (REPLACE_NODE, FAILED_REPLACEMENT)
+REPLACEMENTS = (REPLACE_NODE, REPLACE_IN_GROWTH, FAILED_REPLACEMENT)

@@ -172,39 +172,20 @@ def test_places_that_are_only_reserved_are_not_moved(world: World) -> None:
 
 def test_a_new_broker_lost_on_the_way_into_the_cluster_is_placed_elsewhere(world: World) -> None:
     """One broker becomes three, and the node of one of the new ones goes before it serves."""
-    operation_id = scenarios.grow(world)
-    world.add_node("node-4")
-    lost = world.others[1]
-    lose_when_published(world, operation_id, lost)
-    cluster_id = world.operation(operation_id).cluster_id
-    world.wait(LOST_AFTER.total_seconds() + 1)
-    world.report()
-    world.run(operation_id)
-    assert world.operation(operation_id).state == "running"
-    replacement = begin(world, cluster_id)
-    assert replacement is not None
-    assert world.settle(replacement.id).state == "succeeded"
-    assert world.settle(operation_id).state == "succeeded"
+    replacement_id = scenarios.replace_in_growth(world)
+    cluster_id = world.operation(replacement_id).cluster_id
+    with world.sessions() as session:
+        live = {each.kind: each.id for each in operations.live_on(session, cluster_id)}
+    assert live.keys() == {operations.CHANGE_PLAN, operations.REPLACE_NODE}
+    world.run(live[operations.CHANGE_PLAN])
+    assert world.operation(live[operations.CHANGE_PLAN]).state == "running"
+    assert world.settle(replacement_id).state == "succeeded"
+    assert world.settle(live[operations.CHANGE_PLAN]).state == "succeeded"
     with world.sessions() as session:
         cluster = session.get_one(Cluster, cluster_id)
         assert (cluster.plan, cluster.state) == ("standard-0", "available")
         names = {row.node.name for row in cluster.brokers}
         assert names == {"node-1", "node-2", "node-4"}
-
-
-def lose_when_published(world: World, operation_id: uuid.UUID, lost: ScriptedAgent) -> None:
-    """The growth has told everybody of everybody; then one of the new nodes is gone."""
-    while world.operation(operation_id).step != "await_brokers":
-        world.run(operation_id)
-        if world.operation(operation_id).step == "await_brokers":
-            break
-        world.report()
-        world.wait(1)
-    assert lost.spec is not None
-    (broker,) = lost.spec.clusters[0].brokers
-    lost.is_silent = True
-    for agent in (world.agent, *world.others):
-        agent.dead = {broker.broker_id}
 
 
 def test_what_waits_for_long_is_told_as_stuck_and_goes_on_by_itself(world: World) -> None:
