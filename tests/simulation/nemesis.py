@@ -19,15 +19,19 @@ from data_plane.protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequestConfig,
     IncrementalAlterConfigsRequestResource,
 )
-from tests.simulation.clients import Client
+from tests.simulation.aimed_logs import AimedLogs
+from tests.simulation.aimed_ways import AimedWays
+from tests.simulation.clients import Client, Worker
 from tests.simulation.clock import Schedule
 from tests.simulation.cluster_invariants import ClusterInvariants
 from tests.simulation.machine import Machine
 from tests.simulation.network import SimulatedNetwork
 from tests.simulation.plan import MAIN, NEVER, VOTERS, Plan
+from tests.simulation.streams import Streams
 from tests.simulation.way_blows import WayBlows
 
 EIO = 5
+AIMED_MS = 4_000  # that an aimed blow has for itself
 QUIET_SHARE = 0.25
 OTHER_FILE = PurePath("/other")  # of another tenant of the disk
 WRITES = ["append", "sync", "sync", "sync_directory", "rename"]
@@ -48,6 +52,10 @@ class Troubled(Protocol):
     def invariants(self) -> ClusterInvariants: ...
     @property
     def admin(self) -> Client: ...
+    @property
+    def streams(self) -> Streams: ...
+    @property
+    def workers(self) -> Sequence[Worker]: ...
 
     def count(self, what: str) -> None: ...
     def start(self, machine: Machine) -> None: ...
@@ -84,6 +92,7 @@ class Nemesis:
         self.script: Sequence[Blow] = ()  # of an earlier run of this seed: no more comes than that
         self.left_out: frozenset[int] = frozenset()  # places in the script
         self._ways = WayBlows(world, rng, self._some_machine)
+        self._aimed = {**AimedLogs(self, world, rng).kinds, **AimedWays(self, world, rng).kinds}
         self._menu = self._chosen()
 
     def _chosen(self) -> list[tuple[str, Callable[[], None]]]:
@@ -117,6 +126,8 @@ class Nemesis:
             "clogged one after another": ways.clog_in_turn,
             "slow ways": ways.slow_ways,
             "controller resigns": self._resign,
+            "empty directory first": self._empty_directory_first,
+            **{name: partial(self._aim, name) for name in self._aimed},
         }
 
     @property
@@ -151,6 +162,12 @@ class Nemesis:
         strike()
         return name
 
+    def _aim(self, name: str) -> None:
+        """One aimed blow at a time; it takes a while."""
+        if self._schedule.now_ms >= self._blows_until_ms:
+            self._blows_until_ms = self._schedule.now_ms + AIMED_MS
+            self._aimed[name]()
+
     # --- whom ----------------------------------------------------------------------------------
 
     def _some_machine(self) -> Machine:
@@ -169,7 +186,7 @@ class Nemesis:
         """Everything that is committed is on disk."""
         return self._world.plan.is_synced and not self.is_mode_open
 
-    def _may_lose_pages(self) -> bool:
+    def may_lose_pages(self) -> bool:
         """`spread` survives one node at a time: everybody must be back, with everything."""
         if not self._rows:
             return False
@@ -193,14 +210,14 @@ class Nemesis:
         self.restart_later(machine)
 
     def _power_loss(self) -> None:
-        if self._may_lose_pages():
+        if self.may_lose_pages():
             self._world.count("power loss")
             machine = self._some_machine()
             machine.die(is_power_lost=True)
             self.restart_later(machine)
 
     def _site_power_loss(self) -> None:
-        if self._is_synced and self._may_lose_pages():
+        if self._is_synced and self.may_lose_pages():
             self._world.count("power loss of the site")
             for machine in self._world.machines:
                 machine.die(is_power_lost=True)
@@ -216,7 +233,7 @@ class Nemesis:
 
     def _one_after_another(self) -> None:
         """The leader loses power; before it has caught up the others' processes die."""
-        if not self._may_lose_pages():
+        if not self.may_lose_pages():
             return
         self._world.count("one after another")
         self._blows_until_ms = self._schedule.now_ms + 14_000
@@ -297,7 +314,7 @@ class Nemesis:
 
     # --- disks ---------------------------------------------------------------------------------
 
-    def _lost_directory(self) -> None:
+    def _lost_directory(self, *, is_first: bool = False) -> None:
         """One at a time: the next one only when all are voters and replicas again."""
         machines = self._world.machines
         current = {(one.number, one.directory_id) for one in machines}
@@ -317,8 +334,11 @@ class Nemesis:
             new = self._world.new_directory_id()
             machine.loses_directory(new)
             self.restart_later(machine)
-            if new.int & 1:
+            if is_first or new.int & 1:
                 self._restart_others(machine)
+
+    def _empty_directory_first(self) -> None:
+        self._lost_directory(is_first=True)
 
     def _restart_others(self, machine: Machine) -> None:
         """They hold everything, and nobody has heard of them when the empty one comes first."""
@@ -330,7 +350,7 @@ class Nemesis:
 
     def _failed_write(self) -> None:
         """A sync or another write fails; what was not synced is lost at once, or later."""
-        if self._may_lose_pages():
+        if self.may_lose_pages():
             operation = self._rng.choice(WRITES)
             self._world.count(f"failed {operation}")
             self._some_machine().disk.files.fail(operation, EIO)

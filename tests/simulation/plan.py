@@ -3,15 +3,13 @@
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.simulation import rare_paths
+from tests.simulation import aims, rare_paths
 
 MAIN = "t"
 COMPACTED = "c"
 CHORES = ["move", "election", "deleted records", "topic made or deleted", "acl", "setting"]
 NEVER = str((1 << 63) - 1)
 SMALL_SEGMENTS = ["700", "3000", str(1 << 30), str(1 << 30)]
-# Chance brings what these worlds are made of together once in a hundred of them.
-AHEAD_SHARE = 0.1
 VOTERS = 3  # The other brokers observe the quorum.
 
 
@@ -39,6 +37,7 @@ class Plan:
     members: tuple[str, ...]  # of one group: the protocol of each, "classic" or "consumer"
     troubles: tuple[str, ...] = ()  # the only ones that come; none: any
     rare: tuple[str, ...] = ()
+    aim: str = ""  # what they are aimed at (aims.py)
 
     @property
     def static_configs(self) -> dict[str, str]:
@@ -78,8 +77,9 @@ def drawn(seed: int) -> Plan:
         has_compacted=rng.random() < 0.25,
         members=(rng.choice(["classic", "consumer"]),) * rng.choice([0, 0, 2]),
     )
-    if rng.random() < AHEAD_SHARE:
-        return leader_ahead(plan)
+    aim = aims.drawn(seed)
+    if aim:
+        return replace(plan, **aims.changes_of(aim), brokers=VOTERS)
     return with_rare_paths(plan, rare_paths.drawn(seed))
 
 
@@ -87,19 +87,3 @@ def with_rare_paths(plan: Plan, rare: tuple[str, ...]) -> Plan:
     if rare_paths.SNAPSHOTS in rare:
         plan = replace(plan, metadata_log_bytes_max=rare_paths.SNAPSHOT_LOG_BYTES_MAX)
     return replace(plan, rare=rare)
-
-
-def leader_ahead(plan: Plan) -> Plan:
-    """Leaders are lost again and again with records that only one follower has.
-
-    The other one leads next, and what the first has more is cut off while its sync is under way.
-    """
-    return replace(
-        plan,
-        is_synced=False,
-        replication_factor=3,
-        careless=1,
-        partitions=1,
-        flush_ms="100",
-        troubles=("leader lost ahead",),
-    )

@@ -227,26 +227,30 @@ def producer_ids_given_twice(plant: Plant) -> None:
 
 
 BANK = (
-    Planted("coordinator answers before committed", answered_before_committed),
-    Planted("coordinator loads to the watermark only", loaded_to_watermark_only),
-    Planted("wall clock followed", wall_clock_followed, needs=("wall clock jump",)),
-    Planted("transaction marker lost", marker_lost, needs=("transactions",)),
+    Planted(
+        "coordinator answers before committed", answered_before_committed, aim="coordinator lost"
+    ),
+    Planted(
+        "coordinator loads to the watermark only", loaded_to_watermark_only, aim="coordinator lost"
+    ),
+    Planted("wall clock followed", wall_clock_followed, aim="wall clock jump"),
+    Planted("transaction marker lost", marker_lost, aim="markers held up"),
     Planted(
         "transaction completes before all markers",
         completed_before_all_markers,
-        needs=("transactions",),
+        aim="markers held up",
     ),
     Planted(
         "markers before the decision is committed",
         ended_before_decision_is_committed,
-        needs=("transactions",),
+        aim="markers held up",
     ),
-    Planted("unfinished transaction not resumed", unfinished_not_resumed, needs=("transactions",)),
-    Planted("producer epoch not raised", epoch_not_raised, needs=("transactions",)),
-    Planted("transactional writes not verified", writes_not_verified, needs=("transactions",)),
+    Planted("unfinished transaction not resumed", unfinished_not_resumed, aim="markers held up"),
+    Planted("producer epoch not raised", epoch_not_raised, aim="client held up"),
+    Planted("transactional writes not verified", writes_not_verified, aim="client held up"),
     Planted("last stable offset ignored", last_stable_offset_ignored, needs=("transactions",)),
     Planted("aborted transactions not told", aborted_not_told, needs=("transactions",)),
-    Planted("any generation commits", any_generation_commits, needs=("classic group",)),
+    Planted("any generation commits", any_generation_commits, aim="client held up"),
     Planted(
         "pending offsets applied on abort",
         pending_offsets_applied_on_abort,

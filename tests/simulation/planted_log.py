@@ -232,36 +232,35 @@ def swap_left_by_role_change(plant: Plant) -> None:
 
 
 BANK = (
-    Planted("torn tail kept", torn_tail_kept, needs=("power loss",)),
-    Planted("markers decided by a start", markers_decided_by_a_start, needs=("transactions",)),
-    Planted("recovered tail not synced", recovered_tail_not_synced),
+    Planted("torn tail kept", torn_tail_kept, aim="power lost ahead"),
+    Planted("markers decided by a start", markers_decided_by_a_start, aim="markers held up"),
+    Planted("recovered tail not synced", recovered_tail_not_synced, aim="crash with a tail"),
     Planted(
         "duplicate check off after restart", producers_forgotten_at_restart, needs=("crash of all",)
     ),
     Planted(
         "producer snapshot of a cut history kept",
         snapshot_of_cut_history_kept,
-        needs=("small segments", "leader lost ahead"),
+        needs=("small segments",),
+        aim="leader lost ahead",
     ),
-    Planted("leader epochs not truncated", epochs_not_truncated, needs=("leader lost ahead",)),
+    Planted("leader epochs not truncated", epochs_not_truncated, aim="new epoch lost"),
     Planted(
         "producers kept over truncation",
         producers_kept_over_truncation,
-        needs=("leader lost ahead",),
+        aim="next leader lost too",
     ),
     Planted(
         "synced offset kept over truncation",
         synced_offset_kept_over_truncation,
-        needs=("leader lost ahead",),
+        aim="new epoch lost",
     ),
-    Planted("failed sync tried again", failed_sync_tried_again, needs=("failed write",)),
-    Planted(
-        "manifest not synced", manifest_not_synced, needs=("topic made or deleted", "power loss")
-    ),
+    Planted("failed sync tried again", failed_sync_tried_again, aim="failed sync"),
+    Planted("manifest not synced", manifest_not_synced, aim="topic made, power lost"),
     Planted(
         "start of deleted records forgotten", deleted_start_not_noted, needs=("deleted records",)
     ),
-    Planted("zombie producer not fenced", zombie_producer_not_fenced, needs=("transactions",)),
-    Planted("late marker taken", late_marker_taken, needs=("transactions",)),
-    Planted("swap left behind by a change of role", swap_left_by_role_change, needs=("compacted",)),
+    Planted("zombie producer not fenced", zombie_producer_not_fenced, aim="client held up"),
+    Planted("late marker taken", late_marker_taken, aim="markers held up"),
+    Planted("swap left behind by a change of role", swap_left_by_role_change, aim="compaction"),
 )

@@ -16,7 +16,14 @@ from typing import NamedTuple
 import pytest
 
 from data_plane.protocol.errors import KafkaError
-from tests.simulation.worlds import CLUSTER, features_of, trace_of, without_surprises, world_of
+from tests.simulation.worlds import (
+    CLUSTER,
+    aim_of,
+    features_of,
+    trace_of,
+    without_surprises,
+    world_of,
+)
 
 PARTITION = re.compile(r" \(PartitionRecord\(.*\)\):")  # too long for a line
 SAID_MAX = 160  # characters of what a world says, kept for people
@@ -44,17 +51,20 @@ class Planted(NamedTuple):
     """One bug of the bank; world: which kind of world is to show it.
 
     needs: what a world has to have, all of it, or the bug cannot come to bear there, and the world
-    is not looked through for it.
+    is not looked through for it. aim: the blow that brings it to bear; it is looked for where
+    nothing else comes (aims.py).
     """
 
     name: str
     plant: Callable[[Plant], None]
     world: str = CLUSTER
     needs: tuple[str, ...] = ()
+    aim: str = ""
 
     def seeds(self, first: int) -> Iterator[int]:
         """Where to look for it, from a seed on."""
-        return (one for one in count(first) if features_of(self.world, one).issuperset(self.needs))
+        aimed = (one for one in count(first) if not self.aim or aim_of(self.world, one) == self.aim)
+        return (one for one in aimed if features_of(self.world, one).issuperset(self.needs))
 
 
 class Shown(NamedTuple):

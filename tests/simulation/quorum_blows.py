@@ -3,9 +3,10 @@
 Each aims at one promise: what a vote, a sync, a lease or a directory stands for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
+from typing import Final
 from uuid import UUID
 
 from tests.simulation.clock import Schedule
@@ -13,6 +14,23 @@ from tests.simulation.network import SimulatedNetwork, Weather
 from tests.simulation.quorum_node import QuorumNode
 
 Act = Callable[[], None]
+
+AIMED_SHARE = 0.3  # of all worlds have one of these alone
+# By the name of the world's aim: the method.
+AIMS: Final[Mapping[str, str]] = {
+    "contest": "contest",
+    "blow to leader": "blow_to_leader",
+    "clocks and cut": "clocks_and_cut",
+    "slow disks": "blow_over_slow_disks",
+    "lost directory votes": "lost_directory_votes",
+    "vote lost": "vote_lost",
+}
+
+
+def drawn_aim(seed: int) -> str:
+    """What a world is aimed at; empty: at nothing, as most are."""
+    rng = Random(f"{seed} aim")
+    return rng.choice(list(AIMS)) if rng.random() < AIMED_SHARE else ""
 
 
 class Blows:
@@ -40,18 +58,16 @@ class Blows:
 
     @property
     def all(self) -> list[Act]:
-        return [
-            self.contest,
-            self.blow_to_leader,
-            self.clocks_and_cut,
-            self.blow_over_slow_disks,
-            self.lost_directory_votes,
-        ]
+        return [self.of(aim) for aim in AIMS]
+
+    def of(self, aim: str) -> Act:
+        found: Act = getattr(self, AIMS[aim])
+        return found
 
     @property
     def contesting(self) -> list[Act]:
         """Those that tell somebody to stand whatever lease there is."""
-        return [self.contest, self.blow_over_slow_disks]
+        return [self.contest, self.blow_over_slow_disks, self.vote_lost]
 
     def contest(self) -> None:
         """Two stand in the same term; one of the others loses power with its vote just given."""
@@ -67,6 +83,39 @@ class Blows:
             if self._rng.random() < 0.7:
                 self._schedule.after(self._rng.randrange(60), voter.die)
                 self._schedule.after(61, partial(self._start_again, voter))
+
+    def vote_lost(self) -> None:
+        """A voter loses power with its vote just given, and is asked again in the same term.
+
+        The two that ask do not hear of each other, and who was elected does not reach the voter.
+        """
+        second, others = self._leader(), self._other_voters()
+        if second is None or len(others) != 2 or self._schedule.now_ms < self._slow_until_ms:
+            return
+        first, voter = self._rng.sample(others, 2)
+        if first.node is None or first.node.term != second.node_term:
+            return
+        self._count("vote lost")
+        self._slow_until_ms = self._schedule.now_ms + 3_000
+        self._network.cut_both_ways({first.number}, {second.number})
+        first.campaign()
+        term = first.node_term
+
+        def look(left: int) -> None:
+            if voter.has_voted(term):
+                self._network.cut_one_way({first.number}, {voter.number})
+                self._schedule.after(self._rng.choice([0, 5]), lose)
+            elif left:
+                self._schedule.after(1, partial(look, left - 1))
+
+        def lose() -> None:
+            voter.die()
+            self._start_again(voter)
+            if second.node_term < term:
+                second.campaign()
+
+        look(100)
+        self._schedule.after(1_500, self._network.cut.clear)
 
     def blow_to_leader(self) -> None:
         """A leader whose disk is slow loses power, while somebody else is cut off."""

@@ -82,6 +82,16 @@ class QuorumNode:
     def node(self) -> RaftNode | None:
         return None if self.host is None else self.host.controller.node
 
+    @property
+    def node_term(self) -> int:
+        """-1: no process runs."""
+        return -1 if self.node is None else self.node.term
+
+    def has_voted(self, term: int) -> bool:
+        """It has given its vote in a term, and may have said so."""
+        stored = None if self.node is None else self.node._stored_hard_state
+        return stored is not None and stored.term == term and stored.voted_for is not None
+
     def clock_ms(self) -> int:
         """What the quorum is told; a planted bug gives it the wall's time instead."""
         return self.clock.monotonic_ms()

@@ -15,7 +15,7 @@ from data_plane.raft.voters import ChangeRefused, Voter, VoterKey, VoterSet
 from tests.simulation.clock import Schedule
 from tests.simulation.invariants import QuorumInvariants, Violation
 from tests.simulation.network import SimulatedNetwork, Weather
-from tests.simulation.quorum_blows import Blows
+from tests.simulation.quorum_blows import Blows, drawn_aim
 from tests.simulation.quorum_node import QuorumNode
 from tests.simulation.rare_paths import QUORUMS, drawn, forced
 
@@ -248,6 +248,9 @@ class QuorumWorld:
             self._all_lose_power,
             *self._blows.all,
         ]
+        aim = drawn_aim(self.seed)
+        if aim:
+            return [self._blows.of(aim)]
         if self._nemesis.random() < 0.05:
             return []
         return self._nemesis.sample(kinds, self._nemesis.randint(1, len(kinds)))

@@ -25,6 +25,7 @@ class Streams:
         self.opened = self.held = self.stale = 0
         self._rng = rng
         self._accept: dict[Node, Callable[[Connection], None]] = {}
+        self._pipes: dict[tuple[Node, Node], list[Pipe]] = {}
 
     def listen(self, node: Node, accept: Callable[["Connection"], None]) -> None:
         """accept: sets the connection's `on_server`; connections to who does not are refused."""
@@ -43,6 +44,17 @@ class Streams:
         if accept is not None:
             accept(connection)
         return accept is not None
+
+    def stick(self, source: Node, target: Node, ms: int) -> None:
+        """What connections of now carry that way, or will, is held up; new ones are not."""
+        until_ms = self.schedule.now_ms + ms
+        for pipe in self._pipes.get((source, target), ()):
+            pipe.stuck_until_ms = max(pipe.stuck_until_ms, until_ms)
+
+    def note(self, pipe: "Pipe", way: tuple[Node, Node]) -> None:
+        """A connection was opened."""
+        known = [one for one in self._pipes.get(way, ()) if not one.is_ended]
+        self._pipes[way] = [*known, pipe]
 
     def delay_ms(self, way: tuple[Node, Node]) -> int:
         """Of one frame: a lost segment is sent again, and all behind it wait."""
@@ -68,12 +80,14 @@ class Pipe:
         self._way = (source, target)
         self._frames: deque[bytes | None] = deque()
         self._due_ms = 0
-        self._is_ended = False
+        self.is_ended = False
+        self.stuck_until_ms = 0
+        streams.note(self, self._way)
 
     def send(self, frame: bytes | None) -> None:
-        if self._is_ended:
+        if self.is_ended:
             return
-        self._is_ended = frame is None
+        self.is_ended = frame is None
         self._frames.append(frame)
         now_ms = self._streams.schedule.now_ms
         self._due_ms = max(self._due_ms, now_ms + self._streams.delay_ms(self._way))
@@ -85,6 +99,10 @@ class Pipe:
         if held_ms:
             self._streams.held += 1
             self._streams.schedule.after(held_ms, self._arrive)
+            return
+        stuck_ms = self.stuck_until_ms - self._streams.schedule.now_ms
+        if stuck_ms > 0:
+            self._streams.schedule.after(stuck_ms, self._arrive)
             return
         self.take(self._frames.popleft())
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from tests.simulation import aims, quorum_blows
 from tests.simulation.cluster_world import ClusterWorld
 from tests.simulation.invariants import Violation
 from tests.simulation.quorum_world import QuorumWorld
@@ -50,6 +51,11 @@ def without_surprises() -> Iterator[None]:
 
 def world_of(kind: str, seed: int) -> World:
     return ClusterWorld(seed) if kind == CLUSTER else QuorumWorld(seed)
+
+
+def aim_of(kind: str, seed: int) -> str:
+    """What a world is aimed at, empty if at nothing; said without making it."""
+    return (aims.drawn if kind == CLUSTER else quorum_blows.drawn_aim)(seed)
 
 
 @cache

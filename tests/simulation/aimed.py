@@ -1,0 +1,166 @@
+"""What aimed blows are made of: whom they look for, and how they wait for the right moment.
+
+An aimed blow is a few faults at roles (the leader of a partition, who follows it, who leads the
+quorum), each at the moment at which it hurts most. Blows keep the promise as other troubles do.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+from data_plane.metadata.leadership import eligible
+from data_plane.metadata.records import PartitionRecord
+from tests.simulation.cluster_invariants import log_of
+from tests.simulation.machine import Machine
+
+if TYPE_CHECKING:
+    from tests.simulation.nemesis import Nemesis, Troubled
+
+Act = Callable[[], None]
+Is = Callable[[], bool]
+
+
+class Led:
+    """A partition that a blow is aimed at; its row is the newest one."""
+
+    def __init__(self, world: "Troubled", topic: str, row: PartitionRecord) -> None:
+        self.topic = topic
+        self.first = row
+        self.leader = row.leader
+        self._world = world
+
+    @property
+    def row(self) -> PartitionRecord:
+        found = self._world.invariants.image.topics.get(self.topic)
+        rows = found.partitions if found is not None else ()
+        at = self.first.partition_index
+        return rows[at] if at < len(rows) else self.first
+
+    @property
+    def followers(self) -> list[int]:
+        return [one for one in self.first.replicas if one != self.leader]
+
+    @property
+    def committed(self) -> int:
+        return self._world.invariants.oracle(self.topic, self.first.partition_index).end
+
+    def end(self, number: int) -> int:
+        """Where a replica's log ends; -1: nobody knows."""
+        broker = self._world.machines[number].broker
+        log = None if broker is None else log_of(broker, self.first)
+        return -1 if log is None else log.log_end_offset
+
+    def synced(self, number: int) -> int:
+        broker = self._world.machines[number].broker
+        log = None if broker is None else log_of(broker, self.first)
+        return -1 if log is None else log.synced_offset
+
+
+class Aimed:
+    """One blow at a time."""
+
+    def __init__(self, nemesis: "Nemesis", world: "Troubled", rng: Random) -> None:
+        self._nemesis = nemesis
+        self._world = world
+        self._rng = rng
+        self._schedule = world.schedule
+        self._network = world.network
+
+    # --- whom ----------------------------------------------------------------------------------
+
+    def _led(self, topics: str, isr_min: int = 1) -> Led | None:
+        """A partition of a topic whose name begins so, led by somebody who is up."""
+        found = [
+            (topic, row)
+            for topic, row in self._world.invariants.rows()
+            if topic.startswith(topics) and row.leader >= 0 and len(row.isr) >= isr_min
+            if self._world.machines[row.leader].broker is not None
+        ]
+        return Led(self._world, *self._rng.choice(found)) if found else None
+
+    def _controller(self) -> int | None:
+        for one in self._world.machines:
+            if one.host is not None and one.host.controller.node.is_leader:
+                return one.number
+        return None
+
+    def _machine(self, number: int) -> Machine:
+        return self._world.machines[number]
+
+    # --- when ----------------------------------------------------------------------------------
+
+    def _after(self, ms: int, act: Act) -> None:
+        self._schedule.after(ms, lambda: None if self._nemesis.is_over else act())
+
+    def _until(self, is_so: Is, act: Act, *, ms_max: int, otherwise: Act | None = None) -> None:
+        """Act as soon as something is so; not at all if it never is, or as `otherwise` says."""
+        until_ms = self._schedule.now_ms + ms_max
+
+        def look() -> None:
+            if self._nemesis.is_over:
+                return
+            if is_so():
+                act()
+            elif self._schedule.now_ms < until_ms:
+                self._schedule.after(1, look)
+            elif otherwise is not None:
+                otherwise()
+
+        look()
+
+    # --- what ----------------------------------------------------------------------------------
+
+    def _crash(self, number: int, *, back_ms: int | None) -> None:
+        """back_ms: when it starts again; None: somebody else sees to that."""
+        machine = self._machine(number)
+        machine.die(is_power_lost=False)
+        if back_ms is not None:
+            self._start_after(back_ms, number)
+
+    def _loses_power(self, number: int, *, back_ms: int) -> bool:
+        """False if that would be outside of the promise now: others have lost pages as well."""
+        if not self._is_survived(number):
+            return False
+        for each in self._world.machines:
+            each.disk.files.faults.clear()
+        self._machine(number).die(is_power_lost=True)
+        self._start_after(back_ms, number)
+        return True
+
+    def _is_survived(self, number: int) -> bool:
+        """Of each partition somebody else who is eligible is up."""
+        return all(
+            any(self._machine(each).broker is not None for each in eligible(row) if each != number)
+            for _, row in self._world.invariants.rows()
+            if number in eligible(row)
+        )
+
+    def _start_after(self, ms: int, number: int) -> None:
+        machine = self._machine(number)
+        life = machine.life
+
+        def start() -> None:
+            if machine.host is None and machine.life == life:
+                self._world.start(machine)
+
+        self._schedule.after(ms, start)
+
+    def _start(self, number: int) -> None:
+        if self._machine(number).host is None:
+            self._world.start(self._machine(number))
+
+    def _cut(self, ways: Iterable[tuple[int, int]]) -> None:
+        self._network.cut.update(ways)
+
+    def _mend(self, ways: Iterable[tuple[int, int]]) -> None:
+        self._network.cut.difference_update(ways)
+
+    def _slow_followers(self, numbers: Iterable[int], ms_mean: float, ms: int) -> None:
+        for number in numbers:
+            disk = self._machine(number).disk
+            disk.bulk_ms_mean = ms_mean
+            self._schedule.after(ms, partial(setattr, disk, "bulk_ms_mean", 0.0))
+
+    def _brokers_but(self, number: int) -> list[int]:
+        return [one.number for one in self._world.machines if one.number != number]

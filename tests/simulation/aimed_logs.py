@@ -1,0 +1,170 @@
+"""Aimed blows at logs: who holds more than others, and loses it, or is lost with it."""
+
+from collections.abc import Mapping
+
+from tests.simulation.aimed import Act, Aimed
+from tests.simulation.plan import MAIN
+
+SILENT_MS = 6_500  # A dead machine is fenced by then.
+
+
+class AimedLogs(Aimed):
+    """Leaders, followers and their disks."""
+
+    @property
+    def kinds(self) -> Mapping[str, Act]:
+        return {
+            "next leader lost too": self._next_leader_lost_too,
+            "new epoch lost": self._new_epoch_lost,
+            "leader left alone": self._leader_left_alone,
+            "power lost ahead": self._power_lost_ahead,
+            "topic made, power lost": self._topic_made_power_lost,
+            "failed sync": self._failed_sync,
+        }
+
+    def _next_leader_lost_too(self) -> None:
+        """A leader is lost with what one follower has; the other leads, has that cut, and is lost.
+
+        So who leads next has just cut off what its clients will try again.
+        """
+        led = self._led(MAIN, isr_min=3)
+        if led is None:
+            return
+        self._world.count("next leader lost too")
+        behind, ahead = self._rng.sample(led.followers, 2)
+        ways = {(led.leader, behind), (behind, led.leader)}
+        self._cut(ways)
+
+        def lose_first() -> None:
+            reached = led.end(ahead)
+            self._mend(ways)
+            self._crash(led.leader, back_ms=20)
+            self._until(
+                lambda: -1 < led.end(ahead) < reached,
+                lambda: self._crash(behind, back_ms=3_000),
+                ms_max=3_000,
+            )
+
+        self._until(
+            lambda: led.end(ahead) > led.end(behind) > -1,
+            lambda: self._after(self._rng.choice([20, 200]), lose_first),
+            ms_max=1_500,
+            otherwise=lambda: self._mend(ways),
+        )
+
+    def _new_epoch_lost(self) -> None:
+        """Of a leader's whole epoch one follower knows nothing, and leads next."""
+        led = self._led(MAIN, isr_min=3)
+        if led is None:
+            return
+        self._world.count("new epoch lost")
+        behind, ahead = self._rng.sample(led.followers, 2)
+        ways = {(led.leader, behind), (behind, led.leader)}
+        self._cut(ways)
+        self._crash(led.leader, back_ms=20)
+        epoch = led.first.leader_epoch
+
+        def has_new_epoch() -> bool:
+            row = led.row
+            return row.leader == led.leader and row.leader_epoch > epoch
+
+        def lose() -> None:
+            self._mend(ways)
+            self._crash(led.leader, back_ms=self._rng.choice([20, 3_000]))
+
+        def later() -> None:
+            self._until(
+                lambda: led.end(ahead) > led.end(behind) > -1,
+                lambda: self._after(self._rng.choice([20, 400]), lose),
+                ms_max=2_000,
+                otherwise=lambda: self._mend(ways),
+            )
+
+        self._until(has_new_epoch, later, ms_max=2_000, otherwise=lambda: self._mend(ways))
+
+    def _leader_left_alone(self) -> None:
+        """Slow disks put its followers out of sync; it commits alone, and is lost."""
+        led = self._led(MAIN, isr_min=2)
+        if led is None:
+            return
+        self._world.count("leader left alone")
+        self._slow_followers(led.followers, 12_000.0, 8_000)
+
+        def lose() -> None:
+            self._crash(led.leader, back_ms=self._rng.choice([2_000, 6_000]))
+
+        self._until(
+            lambda: led.row.isr == (led.leader,),
+            lambda: self._after(self._rng.choice([300, 900]), lose),
+            ms_max=6_000,
+        )
+
+    def _power_lost_ahead(self) -> None:
+        """Power fails where something is committed that is not on that disk.
+
+        At times it comes back before anybody has missed it; at times another one is just away.
+        """
+        led = self._led(MAIN, isr_min=3)
+        if led is None or not self._nemesis.may_lose_pages():
+            return
+        self._world.count("power lost ahead")
+        victim, other = self._rng.sample([led.leader, self._rng.choice(led.followers)], 2)
+        is_one_away = self._rng.random() < 0.5
+        away = next(n for n in led.first.replicas if n not in (victim, other))
+        back_ms = self._rng.choice([20, 20, 300])
+
+        def lose() -> None:
+            self._loses_power(victim, back_ms=back_ms)
+            self._start(away)
+
+        def strike() -> None:
+            self._until(
+                lambda: -1 < led.synced(victim) < led.committed <= led.end(victim),
+                lose,
+                ms_max=1_500,
+                otherwise=lambda: self._start(away),
+            )
+
+        if not is_one_away:
+            strike()
+            return
+        self._crash(away, back_ms=None)
+        self._until(
+            lambda: away not in led.row.isr,
+            lambda: self._after(self._rng.choice([200, 700]), strike),
+            ms_max=2_000,
+            otherwise=lambda: self._start(away),
+        )
+
+    def _topic_made_power_lost(self) -> None:
+        """Power fails where a topic has just been made, and written to."""
+        topics = set(self._world.invariants.image.topics)
+
+        def made() -> list[str]:
+            return [
+                name
+                for name, row in self._world.invariants.rows()
+                if name not in topics and self._world.invariants.oracle(name, 0).end > 0
+            ]
+
+        def lose() -> None:
+            row = self._world.invariants.image.topics[made()[0]].partitions[0]
+            if self._nemesis.may_lose_pages():
+                self._world.count("topic made, power lost")
+                self._loses_power(self._rng.choice(row.isr or row.replicas), back_ms=20)
+
+        self._until(lambda: bool(made()), lose, ms_max=5_000)
+
+    def _failed_sync(self) -> None:
+        """A sync of records fails, which come back later."""
+        machine = self._rng.choice(self._world.machines)
+        led = self._led(MAIN)
+        if led is None or not self._nemesis.may_lose_pages():
+            return
+
+        def fail() -> None:
+            self._world.count("failed sync")
+            machine.disk.files.fail("sync", 5)
+
+        number = machine.number
+        self._until(lambda: -1 < led.synced(number) < led.end(number), fail, ms_max=2_000)
