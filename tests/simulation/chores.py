@@ -110,7 +110,17 @@ class Chores(Worker):
         self._topics += 1
         topic = CreateTopicsRequestTopic(f"n-{self._topics}", 1, self.rng.choice([2, 3]))
         request = CreateTopicsRequest([topic], timeout_ms=TIMEOUT_MS)
-        return (yield Ask(self.some_broker(), request, 7))
+        response = yield Ask(self.some_broker(), request, 7)
+        if response is not None and not response.topics[0].error_code:
+            yield from self._write_to(topic.name)
+        return response
+
+    def _write_to(self, name: str) -> Script[None]:
+        """One record, which has to be there for good; once only, so that it may be refused."""
+        leader = yield from self.leader((name, 0))
+        batch = encode_batch([Record(0, 0, b"key", name.encode())], base_timestamp_ms=self.now_ms)
+        topic = ProduceRequestTopic(name, partition_data=[ProduceRequestPartition(0, batch)])
+        yield Ask(leader, ProduceRequest(None, -1, 2_000, [topic]), 9)
 
     def _allow(self) -> Script[Any]:
         creation = CreateAclsRequestCreation(
