@@ -12,11 +12,11 @@ from data_plane.protocol.messages.elect_leaders import ElectLeadersRequest, Elec
 from tests.simulation.aimed import Act, Aimed, Led
 from tests.simulation.network import Weather
 from tests.simulation.plan import MAIN
+from tests.simulation.way_blows import CLIENTS
 
 SLOW_MS = 20  # so that what was sent can still be held up
 INTERNAL = "__"
 TRANSACTIONS = "__transaction_state"
-CLIENTS = range(100, 200)
 
 
 class AimedWays(Aimed):
@@ -166,11 +166,10 @@ class AimedWays(Aimed):
         It had more then than who led between, and has cut that off.
         """
         led, controller = self._led(MAIN, isr_min=3), self._controller()
-        if led is None or controller in (led.leader, None):
+        if led is None or controller is None or controller not in led.followers:
             return
         self._world.count("fetch of an epoch before")
         first, ahead = led.leader, controller
-        assert ahead is not None, "it was looked for"
         behind = next(one for one in led.followers if one != ahead)
         self._with_slow_network(5_000)
         ways = {(first, behind), (behind, first)}
@@ -205,11 +204,10 @@ class AimedWays(Aimed):
     def _wish_of_an_epoch_before(self) -> None:
         """A leader's wish to let a follower in comes when that is behind, and the row another."""
         led, controller = self._led(MAIN, isr_min=3), self._controller()
-        if led is None or controller in (led.leader, None):
+        if led is None or controller is None or controller not in led.followers:
             return
         self._world.count("wish of an epoch before")
         leader = led.leader
-        assert controller is not None, "it was looked for"
         late = next(one for one in led.followers if one != controller)
         self._with_slow_network(6_000)
         ways = {(leader, late), (late, leader)}

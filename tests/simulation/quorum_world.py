@@ -39,7 +39,7 @@ class QuorumWorld:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.rare = drawn(seed, QUORUMS)
+        self.rare = () if drawn_aim(seed) else drawn(seed, QUORUMS)
         self.schedule = Schedule()
         self.tally = Tally()
         self._trace = hashlib.blake2b(digest_size=8)
