@@ -45,14 +45,14 @@ class Streams:
             accept(connection)
         return accept is not None
 
-    def stick(self, source: Node, target: Node, ms: int) -> None:
-        """What connections of now carry that way, or will, is held up; new ones are not."""
+    def stick(self, client: Node, server: Node, ms: int) -> None:
+        """What is asked on connections of now, or will be, is held up; new ones are not."""
         until_ms = self.schedule.now_ms + ms
-        for pipe in self._pipes.get((source, target), ()):
+        for pipe in self._pipes.get((client, server), ()):
             pipe.stuck_until_ms = max(pipe.stuck_until_ms, until_ms)
 
     def note(self, pipe: "Pipe", way: tuple[Node, Node]) -> None:
-        """A connection was opened."""
+        """A connection was opened; this is its way there."""
         known = [one for one in self._pipes.get(way, ()) if not one.is_ended]
         self._pipes[way] = [*known, pipe]
 
@@ -82,7 +82,6 @@ class Pipe:
         self._due_ms = 0
         self.is_ended = False
         self.stuck_until_ms = 0
-        streams.note(self, self._way)
 
     def send(self, frame: bytes | None) -> None:
         if self.is_ended:
@@ -118,6 +117,7 @@ class Connection:
         self._there = Pipe(streams, client, server)
         self._back = Pipe(streams, server, client)
         self._there.take = self._at_server
+        streams.note(self._there, (client, server))
         self._back.take = on_client
 
     def ask(self, frame: bytes) -> None:

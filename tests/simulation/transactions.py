@@ -193,6 +193,8 @@ class TransactionalProducer(Worker):
             code = None if response is None else produced_code(response)
             if code is NONE:
                 continue
+            if code is None and self.rng.random() < 0.2:
+                raise GivenUp  # The process is killed with the batch under way.
             is_first = all(other.place != one.place for other in rest)
             if code is OUT_OF_ORDER and is_first:
                 raise Violation(f"producer {self.number} keeps the rules and is out of order")
