@@ -18,6 +18,7 @@ class AimedLogs(Aimed):
             "new epoch lost": self._new_epoch_lost,
             "leader left alone": self._leader_left_alone,
             "power lost ahead": self._power_lost_ahead,
+            "empty directory first": self._empty_directory_first,
             "topic made, power lost": self._topic_made_power_lost,
             "failed sync": self._failed_sync,
         }
@@ -135,6 +136,28 @@ class AimedLogs(Aimed):
             ms_max=2_000,
             otherwise=lambda: self._start(away),
         )
+
+    def _empty_directory_first(self) -> None:
+        """All restart, one without its directory; the controller hears of that one first.
+
+        The other voter, who leads partitions and holds everything, hangs for a moment.
+        """
+        self._nemesis.end_blow()
+        lost = self._nemesis.lose_directory()
+        if lost is None:
+            return
+        self._world.count("empty directory first")
+        self._start_after(20, lost.number)
+        for other in self._brokers_but(lost.number):
+            self._crash(other, back_ms=20)
+
+        def hang() -> None:
+            for other in self._world.machines:
+                if other is not lost and other.number != self._controller():
+                    other.pause()
+                    self._schedule.after(1_500, other.resume)
+
+        self._until(lambda: self._controller() is not None, hang, ms_max=8_000)
 
     def _topic_made_power_lost(self) -> None:
         """Power fails where a topic has just been made, and written to."""

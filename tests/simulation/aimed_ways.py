@@ -42,7 +42,7 @@ class AimedWays(Aimed):
             return
         self._world.count("coordinator lost")
         back_ms = self._rng.choice([20, 500, 3_000])
-        alone_ms = self._rng.choice([0, 0, 200, 800])
+        alone_ms = self._rng.choice([0, 300, 1_500, 1_500])
         ways = {(led.leader, one) for one in self._brokers_but(led.leader)}
         ways |= {(b, a) for a, b in ways} if self._rng.random() < 0.5 else set()
 
@@ -55,7 +55,10 @@ class AimedWays(Aimed):
         self._after(alone_ms, lose)
 
     def _markers_held_up(self) -> None:
-        """A coordinator is lost while its markers are under way to some; they come later still."""
+        """A coordinator is lost while its markers are under way to some; they come later still.
+
+        Or the one that they are for is.
+        """
         led, data = self._led(TRANSACTIONS, isr_min=2), self._led(MAIN)
         if led is None or data is None or data.leader == led.leader:
             return
@@ -66,10 +69,10 @@ class AimedWays(Aimed):
             ways = {(one, led.leader) for one in led.followers if one != data.leader}
             self._cut(ways)
             self._after(600, lambda: self._mend(ways))
+        lost = self._rng.choice([led.leader, led.leader, data.leader])
         back_ms = self._rng.choice([20, 3_000])
-        if self._rng.random() < 0.7:
-            wait_ms = self._rng.choice([300, 700, 1_300])
-            self._after(wait_ms, lambda: self._crash(led.leader, back_ms=back_ms))
+        wait_ms = self._rng.choice([300, 700, 1_300])
+        self._after(wait_ms, lambda: self._crash(lost, back_ms=back_ms))
 
     def _client_held_up(self) -> None:
         """What a client has sent to one or all brokers comes when it has long gone on."""

@@ -48,6 +48,8 @@ class Book:
         self.partitions = partitions
         self.acknowledged = [-1] * partitions
         self._given_out = [0] * partitions
+        # Nobody has answered them: they may be under way still, and come behind later ones.
+        self._unanswered: set[tuple[int, int]] = set()
         self._owners: dict[tuple[int, int], str] = {}  # (generation, partition): member
         self._holders: dict[int, str] = {}  # of the new protocol: who has it until it says no
 
@@ -58,9 +60,13 @@ class Book:
     def was_committed(self, index: int, offset: int) -> None:
         self.acknowledged[index] = max(self.acknowledged[index], offset)
 
+    def has_no_answer(self, index: int, offset: int) -> None:
+        self._unanswered.add((index, offset))
+
     def was_fetched(self, index: int, offset: int, at_least: int) -> None:
         """at_least: what was acknowledged before it was asked for."""
-        if not at_least <= offset <= self._given_out[index]:
+        is_late = (index, offset) in self._unanswered
+        if not is_late and not at_least <= offset <= self._given_out[index]:
             raise Violation(
                 f"group {self.group_id}: partition {index} is at {offset}, "
                 f"{at_least} was acknowledged, {self._given_out[index]} tried"
@@ -135,6 +141,7 @@ class Member(Worker):
         )
         response = yield from self._asked(request, version)
         if response is None:
+            self.book.has_no_answer(index, offset)
             return None
         code = ErrorCode(response.topics[0].partitions[0].error_code)
         if code is NONE:

@@ -126,7 +126,6 @@ class Nemesis:
             "clogged one after another": ways.clog_in_turn,
             "slow ways": ways.slow_ways,
             "controller resigns": self._resign,
-            "empty directory first": self._empty_directory_first,
             **{name: partial(self._aim, name) for name in self._aimed},
         }
 
@@ -167,6 +166,10 @@ class Nemesis:
         if self._schedule.now_ms >= self._blows_until_ms:
             self._blows_until_ms = self._schedule.now_ms + AIMED_MS
             self._aimed[name]()
+
+    def end_blow(self) -> None:
+        """It is not under way yet."""
+        self._blows_until_ms = self._schedule.now_ms
 
     # --- whom ----------------------------------------------------------------------------------
 
@@ -314,7 +317,14 @@ class Nemesis:
 
     # --- disks ---------------------------------------------------------------------------------
 
-    def _lost_directory(self, *, is_first: bool = False) -> None:
+    def _lost_directory(self) -> None:
+        lost = self.lose_directory()
+        if lost is not None:
+            self.restart_later(lost)
+            if lost.directory_id.int & 1:
+                self._restart_others(lost)
+
+    def lose_directory(self) -> Machine | None:
         """One at a time: the next one only when all are voters and replicas again."""
         machines = self._world.machines
         current = {(one.number, one.directory_id) for one in machines}
@@ -333,12 +343,8 @@ class Nemesis:
             machine = self._some_machine()
             new = self._world.new_directory_id()
             machine.loses_directory(new)
-            self.restart_later(machine)
-            if is_first or new.int & 1:
-                self._restart_others(machine)
-
-    def _empty_directory_first(self) -> None:
-        self._lost_directory(is_first=True)
+            return machine
+        return None
 
     def _restart_others(self, machine: Machine) -> None:
         """They hold everything, and nobody has heard of them when the empty one comes first."""
@@ -385,6 +391,10 @@ class Nemesis:
     def _flush_otherwise(self) -> None:
         """Another flush.messages: the partitions go over to another commit mode."""
         self._world.count("mode changed")
+        if self._rng.random() < 0.5:  # One has not synced what all hold.
+            disk = self._some_machine().disk
+            disk.bulk_ms_mean = 3_000.0
+            self._schedule.after(4_000, partial(setattr, disk, "bulk_ms_mean", 0.0))
         value = self._rng.choice(["1", NEVER])
         config = IncrementalAlterConfigsRequestConfig("flush.messages", SET, value)
         resource = IncrementalAlterConfigsRequestResource(TOPIC_RESOURCE, MAIN, [config])
