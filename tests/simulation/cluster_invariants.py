@@ -361,8 +361,7 @@ class ClusterInvariants:
             if gone:
                 raise Violation(f"{who}: the last values of keys are gone, at {gone}")
             return
-        expected = [one.identity for one in oracle.since(log.log_start_offset)]
-        if [one.identity for one in found] != expected:
+        if found != oracle.since(log.log_start_offset):
             raise Violation(f"{who}: not the committed records")
 
     def _judge_values(self, place: Place, oracle: Oracle) -> None:

@@ -104,6 +104,8 @@ class Oracle:
             raise Violation(f"{who}: offset {batch.base_offset} is not committed")
         known = self.at(batch.base_offset)
         if known.identity == batch.identity:
+            if known.content != batch.content:
+                raise Violation(f"{who}: {batch.identity} has other bytes than were committed")
             return
         if not self.is_compacted:
             raise Violation(f"{who}: {batch.identity} where {known.identity} was committed")

@@ -308,28 +308,30 @@ def prevote_ignored(plant: Plant) -> None:
     plant.replace(RaftNode, "_ask_beforehand", stand)
 
 
-def _in_quorum(name: str, plant: Callable[[Plant], None]) -> Planted:
-    return Planted(name, plant, QUORUM)
+def _in_quorum(name: str, plant: Callable[[Plant], None], aim: str = "") -> Planted:
+    return Planted(name, plant, QUORUM, aim=aim)
 
 
 BANK = (
     _in_quorum("term not persisted", term_not_persisted),
-    _in_quorum("entry acknowledged before sync", acknowledged_before_sync),
-    _in_quorum("leader counts itself before sync", leader_counts_itself_before_sync),
+    _in_quorum("entry acknowledged before sync", acknowledged_before_sync, "acknowledgement lost"),
+    _in_quorum(
+        "leader counts itself before sync", leader_counts_itself_before_sync, "blow to leader"
+    ),
     _in_quorum("snapshot off by one", snapshot_off_by_one),
     _in_quorum("earlier term committed by count", earlier_term_committed_by_count),
-    _in_quorum("log matching not checked", log_matching_not_checked),
-    _in_quorum("commit beyond what agrees", commit_beyond_what_agrees),
+    _in_quorum("log matching not checked", log_matching_not_checked, "clocks and cut"),
+    _in_quorum("commit beyond what agrees", commit_beyond_what_agrees, "clocks and cut"),
     _in_quorum("reply of an earlier term counted", reply_of_earlier_term_counted),
-    _in_quorum("observers counted", observers_counted),
+    _in_quorum("observers counted", observers_counted, "leader among observers"),
     _in_quorum("voters changed when committed", voters_changed_when_committed),
     _in_quorum("two changes at once", two_changes_at_once),
     _in_quorum("voters of a snapshot not taken", voters_of_snapshot_not_taken),
-    _in_quorum("directory not compared", directory_not_compared),
-    _in_quorum("votes for shorter logs", votes_for_shorter_logs),
-    _in_quorum("repeated vote counted twice", repeated_vote_counted_twice),
-    _in_quorum("lease by wall clock", lease_by_wall_clock),
-    _in_quorum("lease without margin", lease_without_margin),
-    _in_quorum("reads without lease", reads_without_lease),
+    _in_quorum("directory not compared", directory_not_compared, "lost directory votes"),
+    _in_quorum("votes for shorter logs", votes_for_shorter_logs, "shorter log stands"),
+    _in_quorum("repeated vote counted twice", repeated_vote_counted_twice, "contest"),
+    _in_quorum("lease by wall clock", lease_by_wall_clock, "clocks and cut"),
+    _in_quorum("lease without margin", lease_without_margin, "clocks and cut"),
+    _in_quorum("reads without lease", reads_without_lease, "clocks and cut"),
     _in_quorum("decides before its opening entry", decides_before_opening_entry),
 )

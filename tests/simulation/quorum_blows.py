@@ -24,6 +24,9 @@ AIMS: Final[Mapping[str, str]] = {
     "slow disks": "blow_over_slow_disks",
     "lost directory votes": "lost_directory_votes",
     "vote lost": "vote_lost",
+    "acknowledgement lost": "acknowledgement_lost",
+    "leader among observers": "leader_among_observers",
+    "shorter log stands": "shorter_log_stands",
 }
 
 
@@ -67,7 +70,7 @@ class Blows:
     @property
     def contesting(self) -> list[Act]:
         """Those that tell somebody to stand whatever lease there is."""
-        return [self.contest, self.blow_over_slow_disks, self.vote_lost]
+        return [self.contest, self.blow_over_slow_disks, self.vote_lost, self.shorter_log_stands]
 
     def contest(self) -> None:
         """Two stand in the same term; one of the others loses power with its vote just given."""
@@ -76,7 +79,10 @@ class Blows:
         if len(awake) < 3:
             return
         first, second, *others = self._rng.sample(awake, len(awake))
-        self._network.weather = Weather(delay_ms_mean=self._rng.choice([5, 40]))
+        is_repeating = self._rng.random() < 0.5
+        self._network.weather = Weather(
+            delay_ms_mean=self._rng.choice([5, 40]), duplicate_rate=0.5 * is_repeating
+        )
         first.campaign()
         self._schedule.after(self._rng.randrange(20), second.campaign)
         for voter in others:
@@ -120,15 +126,14 @@ class Blows:
     def blow_to_leader(self) -> None:
         """A leader whose disk is slow loses power, while somebody else is cut off."""
         self._count("blow to the leader")
-        leader = self._leader()
-        if leader is None:
+        leader, others = self._leader(), self._other_voters()
+        if leader is None or len(others) != 2:
             return
-        leader.disk.sync_ms_mean = 400.0
-        cut_off = self._rng.choice([n for n in self._nodes if n is not leader])
+        leader.disk.sync_ms_mean = self._rng.choice([400.0, 3_000.0])
+        cut_off, other = self._rng.sample(others, 2)
 
         def blow() -> None:
             self._network.cut.clear()
-            other = self._rng.choice([n for n in self._nodes if n not in (leader, cut_off)])
             self._isolate(other)
             leader.die()
             leader.disk.sync_ms_mean = 1.0
@@ -137,6 +142,59 @@ class Blows:
         self._isolate(cut_off)
         self._schedule.after(self._rng.choice([100, 400, 900]), blow)
         self._schedule.after(6_000, self._network.cut.clear)
+
+    def acknowledgement_lost(self) -> None:
+        """The one follower that the leader reaches has a slow disk, and loses power.
+
+        With the other, which has heard nothing, it elects who lacks what it had not synced.
+        """
+        leader, others = self._leader(), self._other_voters()
+        if leader is None or len(others) != 2 or self._schedule.now_ms < self._slow_until_ms:
+            return
+        self._count("acknowledgement lost")
+        self._slow_until_ms = self._schedule.now_ms + 8_000
+        slow, cut_off = self._rng.sample(others, 2)
+        slow.disk.sync_ms_mean = 5_000.0
+        self._isolate(cut_off)
+
+        def lose() -> None:
+            self._network.cut.clear()
+            slow.die()
+            slow.disk.sync_ms_mean = 1.0
+            self._start_again(slow)
+            self._isolate(leader)
+
+        self._schedule.after(self._rng.choice([300, 600]), lose)
+        self._schedule.after(6_000, self._network.cut.clear)
+
+    def leader_among_observers(self) -> None:
+        """A leader reaches nobody but those that do not vote."""
+        leader, others = self._leader(), self._other_voters()
+        if leader is None or len(others) != 2:
+            return
+        self._count("leader among observers")
+        numbers = {one.number for one in others}
+        rest = {one.number for one in self._nodes} - numbers
+        self._network.cut_both_ways(numbers, rest)
+        self._schedule.after(self._rng.choice([2_000, 4_000]), self._network.cut.clear)
+
+    def shorter_log_stands(self) -> None:
+        """A follower that lags stands for election; who would elect it has more."""
+        leader, others = self._leader(), self._other_voters()
+        if leader is None or len(others) != 2 or self._schedule.now_ms < self._slow_until_ms:
+            return
+        self._count("shorter log stands")
+        self._slow_until_ms = self._schedule.now_ms + 3_000
+        short = self._rng.choice(others)
+        self._isolate(short)
+
+        def stand() -> None:
+            self._network.cut.clear()
+            self._isolate(leader)
+            short.campaign()
+
+        self._schedule.after(self._rng.choice([200, 600]), stand)
+        self._schedule.after(2_500, self._network.cut.clear)
 
     def blow_over_slow_disks(self) -> None:
         """A follower still syncs what the next leader has replaced; then it loses power.
