@@ -18,7 +18,7 @@ class AimedLogs(Aimed):
             "new epoch lost": self._new_epoch_lost,
             "leader left alone": self._leader_left_alone,
             "power lost ahead": self._power_lost_ahead,
-            "empty directory first": self._empty_directory_first,
+            "empty directory in E": self._empty_directory_in_e,
             "topic made, power lost": self._topic_made_power_lost,
             "failed sync": self._failed_sync,
         }
@@ -137,27 +137,39 @@ class AimedLogs(Aimed):
             otherwise=lambda: self._start(away),
         )
 
-    def _empty_directory_first(self) -> None:
-        """All restart, one without its directory; the controller hears of that one first.
+    def _empty_directory_in_e(self) -> None:
+        """One follower cannot follow; the other is lost, so stays in E; its directory is, too.
 
-        The other voter, who leads partitions and holds everything, hangs for a moment.
+        It comes back, as the controller knows, with another one.
         """
-        self._nemesis.end_blow()
-        lost = self._nemesis.lose_directory()
-        if lost is None:
+        led = self._led(MAIN, isr_min=3)
+        if led is None or self._nemesis.is_synced or not self._nemesis.may_lose_directory():
             return
-        self._world.count("empty directory first")
-        self._start_after(20, lost.number)
-        for other in self._brokers_but(lost.number):
-            self._crash(other, back_ms=20)
+        self._world.count("empty directory in E")
+        behind, lost = self._rng.sample(led.followers, 2)
+        machine = self._machine(lost)
+        ways = {(led.leader, behind), (behind, led.leader)}
+        blocked = self._world.streams.blocked
+        blocked |= ways
 
-        def hang() -> None:
-            for other in self._world.machines:
-                if other is not lost and other.number != self._controller():
-                    other.pause()
-                    self._schedule.after(1_500, other.resume)
+        def lose() -> None:
+            self._crash(lost, back_ms=None)
+            self._until(lambda: lost not in led.row.isr, replace, ms_max=1_500, otherwise=mend)
 
-        self._until(lambda: self._controller() is not None, hang, ms_max=8_000)
+        def replace() -> None:
+            self._nemesis.lose_directory(machine)
+            self._start(lost)
+            self._until(is_back, lambda: self._after(300, mend), ms_max=4_000, otherwise=mend)
+
+        def is_back() -> bool:
+            known = self._world.invariants.image.brokers.get(lost)
+            return known is not None and known.incarnation_id == machine.incarnation_id
+
+        def mend() -> None:
+            blocked.difference_update(ways)
+            self._start(lost)
+
+        self._until(lambda: behind not in led.row.isr, lose, ms_max=5_000, otherwise=mend)
 
     def _topic_made_power_lost(self) -> None:
         """Power fails where a topic has just been made, and written to."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, Final
 
+VOTERS = 3
 AIMED_SHARE = 0.25  # of all worlds
 ONLY = "only "  # and the aim's name: a feature of the worlds that have nothing else
 
@@ -44,7 +45,7 @@ AIMS: Final[Mapping[str, Mapping[str, Any]]] = {
         "transactional": 1,
         "troubles": ("process crash", "crash of all"),
     },
-    "empty directory first": {"partitions": 4, "replication_factor": 3, "careless": 1},
+    "empty directory in E": {**SPREAD, **BUSY, "rare": ("impatient leaders",)},
     "mode changed": {
         **SPREAD,
         **BUSY,
@@ -88,4 +89,4 @@ def drawn(seed: int) -> str:
 
 def changes_of(aim: str) -> dict[str, Any]:
     """What is different in a world of this aim, its troubles too."""
-    return {"aim": aim, "troubles": (aim,), **AIMS[aim]}
+    return {"aim": aim, "troubles": (aim,), "brokers": VOTERS, **AIMS[aim]}

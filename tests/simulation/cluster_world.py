@@ -272,6 +272,7 @@ class ClusterWorld:
     def _heal(self) -> None:
         self.nemesis.is_over = True
         self.network.heal()
+        self.streams.blocked.clear()
         for machine in self.machines:
             machine.resume()
             machine.disk.sync_ms_mean, machine.disk.bulk_ms_mean = 1.0, 0.0

@@ -167,10 +167,6 @@ class Nemesis:
             self._blows_until_ms = self._schedule.now_ms + AIMED_MS
             self._aimed[name]()
 
-    def end_blow(self) -> None:
-        """It is not under way yet."""
-        self._blows_until_ms = self._schedule.now_ms
-
     # --- whom ----------------------------------------------------------------------------------
 
     def _some_machine(self) -> Machine:
@@ -185,7 +181,7 @@ class Nemesis:
         return [row for _, row in self._world.invariants.rows()]
 
     @property
-    def _is_synced(self) -> bool:
+    def is_synced(self) -> bool:
         """Everything that is committed is on disk."""
         return self._world.plan.is_synced and not self.is_mode_open
 
@@ -193,7 +189,7 @@ class Nemesis:
         """`spread` survives one node at a time: everybody must be back, with everything."""
         if not self._rows:
             return False
-        return self._is_synced or self._world.is_everything_everywhere()
+        return self.is_synced or self._world.is_everything_everywhere()
 
     # --- processes -----------------------------------------------------------------------------
 
@@ -220,7 +216,7 @@ class Nemesis:
             self.restart_later(machine)
 
     def _site_power_loss(self) -> None:
-        if self._is_synced and self.may_lose_pages():
+        if self.is_synced and self.may_lose_pages():
             self._world.count("power loss of the site")
             for machine in self._world.machines:
                 machine.die(is_power_lost=True)
@@ -318,13 +314,14 @@ class Nemesis:
     # --- disks ---------------------------------------------------------------------------------
 
     def _lost_directory(self) -> None:
-        lost = self.lose_directory()
-        if lost is not None:
+        if self._schedule.now_ms >= self._blows_until_ms and self.may_lose_directory():
+            lost = self._some_machine()
+            self.lose_directory(lost)
             self.restart_later(lost)
             if lost.directory_id.int & 1:
                 self._restart_others(lost)
 
-    def lose_directory(self) -> Machine | None:
+    def may_lose_directory(self) -> bool:
         """One at a time: the next one only when all are voters and replicas again."""
         machines = self._world.machines
         current = {(one.number, one.directory_id) for one in machines}
@@ -333,18 +330,16 @@ class Nemesis:
             for one in machines
             if one.host is not None
         ]
-        is_over = self._schedule.now_ms >= self._blows_until_ms
-        is_ready = is_over and self._world.is_everything_everywhere()
-        if is_ready and all(len(one) == VOTERS and one <= current for one in seen):
-            self._world.count("lost directory")
-            self._is_directory_lost = True
-            for each in machines:
-                each.disk.files.faults.clear()
-            machine = self._some_machine()
-            new = self._world.new_directory_id()
-            machine.loses_directory(new)
-            return machine
-        return None
+        is_whole = not self._is_directory_lost and self._world.is_everything_everywhere()
+        return is_whole and all(len(one) == VOTERS and one <= current for one in seen)
+
+    def lose_directory(self, machine: Machine) -> None:
+        """Nobody else is hurt until it is replaced."""
+        self._world.count("lost directory")
+        self._is_directory_lost = True
+        for each in self._world.machines:
+            each.disk.files.faults.clear()
+        machine.loses_directory(self._world.new_directory_id())
 
     def _restart_others(self, machine: Machine) -> None:
         """They hold everything, and nobody has heard of them when the empty one comes first."""

@@ -10,7 +10,7 @@ COMPACTED = "c"
 CHORES = ["move", "election", "deleted records", "topic made or deleted", "acl", "setting"]
 NEVER = str((1 << 63) - 1)
 SMALL_SEGMENTS = ["700", "3000", str(1 << 30), str(1 << 30)]
-VOTERS = 3  # The other brokers observe the quorum.
+VOTERS = aims.VOTERS  # The other brokers observe the quorum.
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def drawn(seed: int) -> Plan:
     )
     aim = aims.drawn(seed)
     if aim:
-        return replace(plan, **aims.changes_of(aim), brokers=VOTERS)
+        return replace(plan, **aims.changes_of(aim))
     return with_rare_paths(plan, rare_paths.drawn(seed))
 
 

@@ -399,7 +399,7 @@ BANK = (
         aim="leader lost ahead",
     ),
     Planted("duplicate acknowledged early", duplicate_acknowledged_early),
-    Planted("empty log recreated in ISR", empty_log_in_isr, aim="empty directory first"),
+    Planted("empty log recreated in ISR", empty_log_in_isr, aim="empty directory in E"),
     Planted("serving before own registration", serving_before_registration),
     Planted("mode switched without barrier", mode_without_barrier, aim="mode changed"),
     Planted("vote not persisted", vote_not_persisted, QUORUM, aim="vote lost"),

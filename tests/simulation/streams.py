@@ -25,6 +25,7 @@ class Streams:
         self.opened = self.held = self.stale = 0
         self._rng = rng
         self._accept: dict[Node, Callable[[Connection], None]] = {}
+        self.blocked: set[tuple[Node, Node]] = set()  # for connections, and not for the quorum
         self._pipes: dict[tuple[Node, Node], list[Pipe]] = {}
 
     def listen(self, node: Node, accept: Callable[["Connection"], None]) -> None:
@@ -94,7 +95,8 @@ class Pipe:
 
     def _arrive(self) -> None:
         ways = self._streams.ways
-        held_ms = RETRANSMISSION_MS if self._way in ways.cut else ways.held_ms(self._way)
+        is_cut = self._way in ways.cut or self._way in self._streams.blocked
+        held_ms = RETRANSMISSION_MS if is_cut else ways.held_ms(self._way)
         if held_ms:
             self._streams.held += 1
             self._streams.schedule.after(held_ms, self._arrive)
