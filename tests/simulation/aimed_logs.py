@@ -18,6 +18,7 @@ class AimedLogs(Aimed):
             "new epoch lost": self._new_epoch_lost,
             "leader left alone": self._leader_left_alone,
             "power lost ahead": self._power_lost_ahead,
+            "mode changed, one slow": self._mode_changed_one_slow,
             "empty directory in E": self._empty_directory_in_e,
             "topic made, power lost": self._topic_made_power_lost,
             "failed sync": self._failed_sync,
@@ -136,6 +137,16 @@ class AimedLogs(Aimed):
             ms_max=2_000,
             otherwise=lambda: self._start(away),
         )
+
+    def _mode_changed_one_slow(self) -> None:
+        """Everybody is to have synced what is committed before that is the rule; one takes long."""
+        led = self._led(MAIN, isr_min=3)
+        if led is None:
+            return
+        self._world.count("mode changed, one slow")
+        self._slow_followers([self._rng.choice(led.followers)], 4_000.0, 3_500)
+        self._after(50, lambda: self._nemesis.flush_each(is_so=True))
+        self._after(3_000, lambda: self._nemesis.flush_each(is_so=False))
 
     def _empty_directory_in_e(self) -> None:
         """One follower cannot follow; the other is lost, so stays in E; its directory is, too.

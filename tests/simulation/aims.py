@@ -46,12 +46,12 @@ AIMS: Final[Mapping[str, Mapping[str, Any]]] = {
         "troubles": ("process crash", "crash of all"),
     },
     "empty directory in E": {**SPREAD, **BUSY, "rare": ("impatient leaders",)},
-    "mode changed": {
+    "mode changed, one slow": {
         **SPREAD,
         **BUSY,
         **QUIET,
         "flush_ms": "1000",
-        "sync_ms_means": (40.0, 40.0, 40.0),
+        "sync_ms_means": (1.0, 1.0, 1.0),
     },
     "fetch of a life before": {**SPREAD, **QUIET, "partitions": 1, "careless": 0},
     "fetch of an epoch before": {**SPREAD, **QUIET, "partitions": 1, "careless": 0},

@@ -99,7 +99,7 @@ class Nemesis:
         kinds = list(self._kinds())
         drawn = self._rng.sample(kinds, self._rng.randint(1, len(kinds)))
         names = self._world.plan.troubles or drawn
-        self.is_mode_open = "mode changed" in names
+        self.is_mode_open = any(name.startswith("mode changed") for name in names)
         return [(name, self._kinds()[name]) for name in names]
 
     def _kinds(self) -> Mapping[str, Callable[[], None]]:
@@ -386,12 +386,12 @@ class Nemesis:
     def _flush_otherwise(self) -> None:
         """Another flush.messages: the partitions go over to another commit mode."""
         self._world.count("mode changed")
-        if self._rng.random() < 0.5:  # One has not synced what all hold.
-            disk = self._some_machine().disk
-            disk.bulk_ms_mean = 3_000.0
-            self._schedule.after(4_000, partial(setattr, disk, "bulk_ms_mean", 0.0))
-        value = self._rng.choice(["1", NEVER])
-        config = IncrementalAlterConfigsRequestConfig("flush.messages", SET, value)
+        self.flush_each(is_so=self._rng.random() < 0.5)
+
+    def flush_each(self, *, is_so: bool) -> None:
+        config = IncrementalAlterConfigsRequestConfig(
+            "flush.messages", SET, "1" if is_so else NEVER
+        )
         resource = IncrementalAlterConfigsRequestResource(TOPIC_RESOURCE, MAIN, [config])
         request = IncrementalAlterConfigsRequest([resource])
         admin = self._world.admin

@@ -401,14 +401,16 @@ BANK = (
     Planted("duplicate acknowledged early", duplicate_acknowledged_early),
     Planted("empty log recreated in ISR", empty_log_in_isr, aim="empty directory in E"),
     Planted("serving before own registration", serving_before_registration),
-    Planted("mode switched without barrier", mode_without_barrier, aim="mode changed"),
+    Planted("mode switched without barrier", mode_without_barrier, aim="mode changed, one slow"),
     Planted("vote not persisted", vote_not_persisted, QUORUM, aim="vote lost"),
     Planted("truncate by high watermark instead of epoch", truncated_by_watermark),
     Planted("ISR expanded before caught up", expanded_before_caught_up),
     Planted("zombie leader serves", zombie_leader_serves),
     Planted("ack before sync", acknowledged_before_sync),
     Planted("pending members not counted", pending_members_not_counted),
-    Planted("plain fetch counted as synced", plain_fetch_counted_as_synced, aim="mode changed"),
+    Planted(
+        "plain fetch counted as synced", plain_fetch_counted_as_synced, aim="mode changed, one slow"
+    ),
     Planted(
         "earlier incarnation's fetch counted",
         earlier_incarnation_counted,
