@@ -155,16 +155,24 @@ class NodeState:
     def _note_time(self, now_ms: int) -> None:
         """At the first time: who has been here before may have answered a leader a moment ago,
 
-        whose lease stands on that; who never voted need not let anybody wait.
+        whose lease stands on that; who never voted need not let anybody wait, nor who is the only
+        voter and has voted for itself: in this term it can have answered nobody.
         """
         self._now_ms = max(now_ms, self._now_ms)
         if self._election_due_ms is not None:
             return
-        if self.term:
+        if self.term and not self._led_alone:
             self._heard_leader_ms = self._now_ms
             self._wait_for_leader()
         else:
             self._wait_to_retry()
+
+    @property
+    def _led_alone(self) -> bool:
+        """Nobody else votes, and the vote of this term is its own."""
+        vote = (self._hard_state.voted_for, self._hard_state.voted_directory)
+        is_own = vote == (self.me.id, self.me.directory_id)
+        return is_own and len(self.voters) == 1 and self.is_voter
 
     @property
     def _is_election_due(self) -> bool:

@@ -7,9 +7,9 @@ import psutil
 import pytest
 
 from tests.conftest import wait_for
+from tests.e2e.judged import JudgedLoad
 from tests.e2e.nodes import MoreNodes
 from tests.e2e.service import ServiceUnderTest, client_of
-from tests.e2e.test_standard import consumed
 from tests.integration.agent.writer import Writer
 
 pytestmark = pytest.mark.timeout(600)
@@ -25,11 +25,8 @@ def test_a_cluster_outgrows_its_machine_while_it_serves(
     service.ottla("kafka:topics:create", "orders", "--partitions", "2")
     for name in ("node-2", "node-3"):
         nodes.add(name)
-    writer = Writer(client_of(service.ottla("config")), "orders")
-    writing = threading.Thread(target=writer.run)
-    writing.start()
-    try:
-        wait_for(lambda: writer.acknowledged > 20, "records", 60)
+    load = JudgedLoad(client_of(service.ottla("config")), "orders", partitions=2)
+    with load.running():
         ordered = service.ottla("addons:upgrade", "ottla-kafka:standard-0")
         assert ordered["changing_to"] == "ottla-kafka:standard-0"
         assert ordered["billed_price"]["cents"] == 500
@@ -40,15 +37,14 @@ def test_a_cluster_outgrows_its_machine_while_it_serves(
         worker.send_signal(signal.SIGKILL)  # whoever was at it: another goes on
         agent.send_signal(signal.SIGKILL)
         wait_for(lambda: nodes.broker_count() == 3, "the new brokers", 200)
-        (first,) = service.brokers()
-        first.send_signal(signal.SIGKILL)  # which has all there is, or all of it copied
-        wait_for(lambda: service.ottla("addons:info")["changing_to"] is None, "the new plan", 400)
-        after = writer.acknowledged
-        wait_for(lambda: writer.acknowledged > after + 20, "records after the change", 60)
-    finally:
-        writer.stop()
-        writing.join()
-    assert writer.errors == []
+        with load.fault("kill"):
+            (first,) = service.brokers()
+            first.send_signal(signal.SIGKILL)  # which has all there is, or all of it copied
+            wait_for(
+                lambda: service.ottla("addons:info")["changing_to"] is None, "the new plan", 400
+            )
+        load.goes_on()
+    assert load.errors == []
     changed = service.ottla("addons:info")
     assert (changed["plan"]["name"], changed["changing_to"]) == ("ottla-kafka:standard-0", None)
     assert changed["billed_price"]["cents"] == 15_000
@@ -59,9 +55,8 @@ def test_a_cluster_outgrows_its_machine_while_it_serves(
     assert len(set(config["KAFKA_URL"].split(","))) == nodes.broker_count() == 3
     info = service.ottla("kafka:info")
     assert info["partition_replica_count"] == 6
-    print(f"{writer.acknowledged} acknowledged, longest gap {writer.gap_s:.2f} s")
-    expected = {str(number).encode() for number in range(writer.acknowledged)}
-    assert consumed(client_of(config), writer.acknowledged) == expected
+    print(f"{load.acknowledged} acknowledged, longest gap {load.gap_s:.2f} s")
+    load.verdict(client_of(config))
     refused = service.run("addons:upgrade", "ottla-kafka:mini-0", "--json")
     assert refused.returncode != 0
     assert "brokers are not taken away" in refused.stderr

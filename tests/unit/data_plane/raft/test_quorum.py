@@ -216,3 +216,42 @@ def test_leadership_is_handed_over_at_once() -> None:
     trio.run(100)
     assert trio.leader is not old
     assert trio.leader.term == old.term
+
+
+def voter_with(hard_state: HardState, *voters: int) -> RaftNode:
+    """Voter 0 as its process starts again."""
+    return RaftNode(
+        0,
+        hard_state,
+        [],
+        snapshot_offset=0,
+        voters=voters_of(*voters),
+        directory_id=key(0).directory_id,
+        rng=Random(0),
+    )
+
+
+def test_an_only_voter_that_voted_for_itself_waits_for_nobody_after_its_restart() -> None:
+    own = HardState(3, 0, key(0).directory_id)
+    node = voter_with(own, 0)
+    node.tick(1_000)
+    assert node.next_due_ms <= 1_000 + node.timing.retry_ms_max
+    node.tick(node.next_due_ms)
+    assert (node.leads is not None, node.term) == (True, 4)
+
+
+@pytest.mark.parametrize(
+    ("hard_state", "voters"),
+    [
+        (HardState(3), (0,)),  # It may have answered a leader that made it the only voter.
+        (HardState(3, 0, UUID(int=7)), (0,)),  # the vote of the directory before
+        (HardState(3, 0, key(0).directory_id), (0, 1)),
+    ],
+    ids=["no vote", "another directory", "another voter"],
+)
+def test_who_may_have_answered_a_leader_lets_its_lease_end(
+    hard_state: HardState, voters: tuple[int, ...]
+) -> None:
+    node = voter_with(hard_state, *voters)
+    node.tick(1_000)
+    assert node.next_due_ms >= 1_000 + node.timing.election_ms_min
