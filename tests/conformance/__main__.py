@@ -1,9 +1,10 @@
 """`python -m tests.conformance [client ...]`: run the scenarios, print the table.
 
 On one broker; --brokers 3 on a cluster, every topic on all three; --kill-every S besides kills one
-of them so often. A whole run rewrites its part of docs/CLIENTS.md: one without names of clients, or
-the last of several with --resume. The exit code is 0 only if every client ran and every feature
-that it has was shown.
+of them so often; --against apache: on one broker of ours, then on one of Apache Kafka. A whole run
+rewrites its part of docs/CLIENTS.md: one without names of clients, or the last of several with
+--resume. The exit code is 0 only if every client ran and every feature that it has was shown; what
+Apache Kafka fails is told, and does not count.
 """
 
 import argparse
@@ -15,6 +16,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tests.conformance import beside
+from tests.conformance.apache import ApacheBroker
+from tests.conformance.beside import Pair
 from tests.conformance.broker import ConformanceBroker
 from tests.conformance.clients import NAMES, client_class
 from tests.conformance.cluster import ConformanceCluster
@@ -22,15 +26,53 @@ from tests.conformance.features import FEATURES
 from tests.conformance.java_tools import TOOLS, Tools
 from tests.conformance.kept import Kept
 from tests.conformance.reference import SteadyReference
-from tests.conformance.run import outcome_of, outcome_of_tools
-from tests.conformance.table import Run, plain, rewritten
+from tests.conformance.run import Outcome, outcome_of, outcome_of_tools
+from tests.conformance.table import APACHE, Run, markdown, plain, rewritten
+from tests.conformance.toolchains import java
 from tests.integration.data_plane.broker_process import ROOT
 
 TOOLS_NAME = "java_tools"
 DOCUMENT = ROOT / "docs" / "CLIENTS.md"
 
 
+Opened = ConformanceBroker | ConformanceCluster | ApacheBroker
+
+
 def main() -> int:
+    asked = _parsed()
+    if asked.logs is not None:
+        asked.logs.mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(filename=asked.logs / "failures.log", level=logging.WARNING)
+        logging.getLogger("tests.conformance").setLevel(logging.DEBUG)
+    names = [*NAMES, TOOLS_NAME]
+    run = Run(asked.brokers, asked.kill_every, asked.seed)
+    found = found_by(run, asked)
+    outcomes, tools = rows(found), found.get(TOOLS_NAME)
+    print(plain(run, outcomes, tools))
+    is_whole = found.keys() == set(names) and not asked.feature
+    if is_whole and tools is not None:
+        write_down(run.title, markdown(run, outcomes, tools))
+    is_good = all(outcome.is_good for outcome in found.values())
+    if not asked.against:
+        return 0 if is_good else 1
+    theirs = found_by(Run(is_apache=True), asked)
+    pairs = [Pair(found[name], theirs[name]) for name in names if name in found and name in theirs]
+    print("\n".join(beside.plain(pairs)))
+    if is_whole and theirs.keys() == set(names):
+        write_down(APACHE, beside.markdown(java.kafka_version(), pairs))
+    return 0 if is_good and not any(one.not_run for one in theirs.values()) else 1
+
+
+def rows(found: Mapping[str, Outcome]) -> list[Outcome]:
+    """Those of the clients, in order."""
+    return [found[name] for name in NAMES if name in found]
+
+
+def write_down(title: str, part: str) -> None:
+    DOCUMENT.write_text(rewritten(DOCUMENT.read_text(), title, part))
+
+
+def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance")
     names = [*NAMES, TOOLS_NAME]
     parser.add_argument("clients", nargs="*", metavar="client", help=", ".join(names))
@@ -40,6 +82,9 @@ def main() -> int:
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--kill-every", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1, help="of who is killed")
+    parser.add_argument(
+        "--against", choices=("apache",), help="then the same on one broker of Apache Kafka"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="leave out what earlier runs have shown"
     )
@@ -51,25 +96,21 @@ def main() -> int:
         parser.error(f"no such client: {', '.join(unknown)}")
     if asked.kill_every and asked.brokers == 1:
         parser.error("--kill-every needs --brokers 3: the others carry on")
-    if asked.logs is not None:
-        asked.logs.mkdir(parents=True, exist_ok=True)
-        logging.basicConfig(filename=asked.logs / "failures.log", level=logging.WARNING)
-        logging.getLogger("tests.conformance").setLevel(logging.DEBUG)
-    run = Run(asked.brokers, asked.kill_every, asked.seed)
+    if asked.against and asked.brokers != 1:
+        parser.error("--against is of one broker and one")
+    return asked
+
+
+def found_by(run: Run, asked: argparse.Namespace) -> dict[str, Outcome]:
+    """What is asked for and was not kept is run; module name -> outcome."""
     kept = Kept(run.title, is_resumed=asked.resume, is_partial=bool(asked.feature))
     wanted = {
         name: kept.left_of(name, chosen(TOOLS if name == TOOLS_NAME else FEATURES, asked.feature))
-        for name in asked.clients or names
+        for name in asked.clients or [*NAMES, TOOLS_NAME]
     }
     if any(wanted.values()):
         run_all(run, wanted, asked.logs, kept)
-    is_whole = kept.outcomes.keys() == set(names) and not asked.feature
-    tools = kept.outcomes.get(TOOLS_NAME)
-    outcomes = [kept.outcomes[name] for name in NAMES if name in kept.outcomes]
-    print(plain(run, outcomes, tools))
-    if is_whole and tools is not None:
-        DOCUMENT.write_text(rewritten(DOCUMENT.read_text(), run, outcomes, tools))
-    return 0 if all(outcome.is_good for outcome in kept.outcomes.values()) else 1
+    return kept.outcomes
 
 
 def chosen(known: Iterable[str], asked: Sequence[str] | None) -> list[str]:
@@ -108,7 +149,9 @@ def run_all(run: Run, wanted: Mapping[str, Sequence[str]], logs: Path | None, ke
                     shutil.copy(log, logs / log.name)
 
 
-def opened(run: Run, folder: Path) -> ConformanceBroker | ConformanceCluster:
+def opened(run: Run, folder: Path) -> Opened:
+    if run.is_apache:
+        return ApacheBroker(folder)
     if run.brokers == 1:
         return ConformanceBroker(folder)
     return ConformanceCluster(
@@ -116,9 +159,7 @@ def opened(run: Run, folder: Path) -> ConformanceBroker | ConformanceCluster:
     )
 
 
-def _teller(
-    client: str, place: ConformanceBroker | ConformanceCluster
-) -> Callable[[str, str], None]:
+def _teller(client: str, place: Opened) -> Callable[[str, str], None]:
     """Each line ends with the seconds since the one before and the kills so far."""
     before = [time.monotonic()]
 

@@ -18,15 +18,17 @@ ONE, THREE, KILLS = (
     "Three brokers",
     "Three brokers, one of them killed again and again",
 )
-TITLES: Final = (ONE, THREE, KILLS)
+APACHE: Final = "Ottla beside Apache Kafka"
+TITLES: Final = (ONE, APACHE, THREE, KILLS)
 HEAD: Final = """# Foreign clients
 
 Written by `make conformance`, which runs the same scenarios (tests/conformance) through real
 clients of other people against `ottla-broker`, and rewrites its part of this file: one broker;
 with `ARGS="--brokers 3"` a cluster of three, every topic on all of them, `min.insync.replicas` 2;
 with `ARGS="--brokers 3 --kill-every 10"` the same, while one broker after the other dies by
-`kill -9`. ✓ shown, – the client has no such thing (reasons below the first table), ✗ failed.
-Records cross over: what one client writes, it and librdkafka read back, and the other way round.
+`kill -9`; with `ARGS="--against apache"` one broker, then one of Apache Kafka itself. ✓ shown,
+– the client has no such thing (reasons below the first table), ✗ failed. Records cross over: what
+one client writes, it and librdkafka read back, and the other way round.
 
 cooperative: members rebalance in increments (KIP-429). static members: who closes and comes back
 under its `group.instance.id` finds its partitions (KIP-345). mTLS and SCRAM: TLS with host names
@@ -43,18 +45,21 @@ class Run:
     brokers: int = 1
     kill_every_s: float = 0.0
     seed: int = 0
+    is_apache: bool = False  # one broker of Apache Kafka, in the place of ours
 
     @property
     def title(self) -> str:
+        if self.is_apache:
+            return APACHE
         return KILLS if self.kill_every_s else THREE if self.brokers > 1 else ONE
 
 
-def rewritten(text: str, run: Run, outcomes: Sequence[Outcome], tools: Outcome) -> str:
-    """The whole document `text`, with this run's part in place of the one before."""
-    parts = {run.title: markdown(run, outcomes, tools)}
+def rewritten(text: str, title: str, told: str) -> str:
+    """The whole document `text`, with `told` in place of the part of this title."""
+    parts = {title: told}
     for part in text.split("\n## ")[1:]:
         parts.setdefault(part.partition("\n")[0], f"## {part.rstrip()}\n")
-    kept = [parts[title] for title in TITLES if title in parts]
+    kept = [parts[each] for each in TITLES if each in parts]
     return HEAD + "\n".join([*kept, suites()])
 
 
@@ -89,10 +94,10 @@ def _tools(outcome: Outcome) -> Iterable[str]:
     yield f"| Apache Kafka's tools and Streams ({outcome.version or 'NOT RUN'}) | |"
     yield "|---|:-:|"
     for tool in TOOLS:
-        yield f"| {tool} | {_sign(outcome, tool)} |"
+        yield f"| {tool} | {sign_of(outcome, tool)} |"
 
 
-def _sign(outcome: Outcome, feature: str) -> str:
+def sign_of(outcome: Outcome, feature: str) -> str:
     result = outcome.features.get(feature, "")
     return AGAIN if result == PASSED and outcome.again.get(feature) else SIGNS.get(result, "")
 
@@ -105,7 +110,7 @@ def _matrix(run: Run, outcomes: Sequence[Outcome]) -> Iterable[str]:
     if run.kill_every_s:
         yield "| hit by kills | " + " | ".join(str(len(one.hit)) for one in outcomes) + " |"
     for feature in FEATURES:
-        yield f"| {feature} | " + " | ".join(_sign(one, feature) for one in outcomes) + " |"
+        yield f"| {feature} | " + " | ".join(sign_of(one, feature) for one in outcomes) + " |"
 
 
 def _notes(run: Run, outcomes: Sequence[Outcome]) -> Iterable[str]:
@@ -126,10 +131,10 @@ def plain(run: Run, outcomes: Sequence[Outcome], tools: Outcome | None) -> str:
     width = max(len(feature) for feature in FEATURES)
     lines = [f"{'':{width}}  " + "  ".join(outcome.client for outcome in outcomes)]
     for feature in FEATURES:
-        signs = "  ".join(_sign(one, feature).center(len(one.client)) for one in outcomes)
+        signs = "  ".join(sign_of(one, feature).center(len(one.client)) for one in outcomes)
         lines.append(f"{feature:{width}}  {signs}")
     if tools is not None:
-        lines += [f"{_sign(tools, tool):2} {tool}" for tool in TOOLS]
+        lines += [f"{sign_of(tools, tool):2} {tool}" for tool in TOOLS]
     every = [*outcomes, *([tools] if tools is not None else [])]
     for outcome in every:
         lines += _summary(outcome)

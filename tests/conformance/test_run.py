@@ -7,7 +7,9 @@ from typing import ClassVar
 
 import pytest
 
+from tests.conformance import beside
 from tests.conformance.allowed import Allowed
+from tests.conformance.beside import Pair
 from tests.conformance.client import ClientFailed, NotRun
 from tests.conformance.json_lines import JsonLinesClient
 from tests.conformance.kept import Kept
@@ -15,7 +17,7 @@ from tests.conformance.place import Death
 from tests.conformance.record import Record
 from tests.conformance.run import FAILED, PASSED, TRIES_MAX, Outcome, outcome_of
 from tests.conformance.security import Security
-from tests.conformance.table import KILLS, ONE, Run, markdown, plain, rewritten
+from tests.conformance.table import APACHE, KILLS, ONE, Run, markdown, plain, rewritten
 from tests.conformance.world import World
 
 PROGRAM = """
@@ -94,10 +96,11 @@ def test_what_cannot_be_reached_is_told_and_makes_the_run_fail(scripted: Scripte
 def test_a_run_rewrites_its_own_part_of_the_document() -> None:
     one, killed = Run(), Run(brokers=3, kill_every_s=10.0, seed=7)
     shown = Outcome("it", "1.0", features={"topics": PASSED})
-    text = rewritten("", one, [shown], Outcome("tools"))
+    tools = Outcome("tools")
+    text = rewritten("", ONE, markdown(one, [shown], tools))
     shown.again["topics"] = ["it does not retry"]
     shown.hit["topics"] = 2
-    text = rewritten(text, killed, [shown], Outcome("tools"))
+    text = rewritten(text, KILLS, markdown(killed, [shown], tools))
     before, _, after = text.partition(f"## {KILLS}")
     assert f"## {ONE}" in before
     assert "| topics | ✓ |" in before
@@ -105,7 +108,7 @@ def test_a_run_rewrites_its_own_part_of_the_document() -> None:
     assert "✓* it, topics: it does not retry" in after
     assert "1 of 1 scenarios were hit" in after
     shown.features["topics"] = FAILED
-    again = rewritten(text, one, [shown], Outcome("tools"))
+    again = rewritten(text, ONE, markdown(one, [shown], tools))
     assert again.partition(f"## {KILLS}")[2] == after, "the other part stays as it was"
     assert "| topics | ✗ |" in again
 
@@ -177,3 +180,25 @@ def test_what_comes_twice_at_once_is_passed_over_too() -> None:
     world = World(client, client, Nowhere().secured, is_killing=True)
     assert [one.offset for one in world.taken("m", 4)] == [0, 1, 2, 3]
     client.close()
+
+
+def test_ours_and_apaches_stand_side_by_side_and_a_failure_says_where() -> None:
+    clients = Pair(
+        Outcome("it", "1", features={"topics": PASSED, "ACLs": FAILED}, reasons={"ACLs": "no"}),
+        Outcome("it", "1", features={"topics": FAILED, "ACLs": FAILED}, reasons={"topics": "gone"}),
+    )
+    tools = Pair(
+        Outcome("tools", "1", features={"kafka-topics": PASSED}),
+        Outcome("tools", not_run="java is not on PATH"),
+    )
+    shown = beside.markdown("4.3.0", [clients, tools])
+    assert "Apache Kafka 4.3.0" in shown
+    assert "| topics | ✓ ✗ |" in shown
+    assert "| ACLs | ✗ ✗ |" in shown
+    assert "| kafka-topics | ✓ ? |" in shown
+    assert "- it, topics, failed on Kafka alone: gone" in shown
+    assert "- it, ACLs, failed on both: no" in shown
+    assert "- tools NOT RUN on Kafka: java is not on PATH" in shown
+    assert list(beside.plain([clients, tools]))[-1] == "failed on ours: 1, on Apache Kafka: 2"
+    document = rewritten("", ONE, markdown(Run(), [clients.ours], tools.ours))
+    assert rewritten(document, APACHE, shown).index(f"## {APACHE}") > document.index(f"## {ONE}")

@@ -18,13 +18,25 @@ POM: Final = MANIFESTS / "java" / "pom.xml"
 SOURCES: Final = PROGRAMS / "java"
 
 
+# Small heaps and one compiler tier: these are short programs on a small machine. What they log
+# would stand between what they print.
+QUICK: Final = (
+    "-Xmx256m",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=off",
+)
+
+
 def command(main_class: str, *options: str) -> list[str]:
-    """How a main class of Apache Kafka or of ours is run; arguments are appended."""
+    """How a short program of Apache Kafka or of ours is run; arguments are appended."""
+    return launched(main_class, *QUICK, *options)
+
+
+def launched(main_class: str, *options: str) -> list[str]:
+    """The same with none but these options of the virtual machine."""
     prepare()
-    path = f"{CLASSES}:{JARS}/*"
-    # Small heaps and one compiler tier: these are short programs on a small machine.
-    quick = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-    return [need("java"), *quick, *options, "-cp", path, main_class]
+    return [need("java"), *options, "-cp", f"{CLASSES}:{JARS}/*", main_class]
 
 
 def kafka_version() -> str:
