@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from tests.bench import (
+    against,
     cluster,
     compaction,
     idle,
@@ -34,7 +35,10 @@ PARTS: dict[str, Callable[[Settings], Iterator[Figure]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
+    made = parser()
+    options = made.parse_args(arguments)
+    if options.against and options.parts:
+        made.error("--against has a load of its own: no parts beside it")
     settings = Settings(
         rounds=options.n,
         share=options.share,
@@ -47,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(conditions())
     print(yardstick(), flush=True)
     print(settings.told())
+    if options.against:
+        print(against.conditions(), flush=True)
+        print(against.table(list(against.run(settings))))
+        return 0
     missed = 0
     for name in options.parts or PARTS:
         print(f"\n{name}", flush=True)
@@ -63,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
     whole = Settings()
     made = argparse.ArgumentParser(prog="make bench", description=__doc__)
     made.add_argument("parts", nargs="*", choices=[[], *PARTS], help="default: all")
+    made.add_argument(
+        "--against", choices=("apache",), help="librdkafka's load on Apache Kafka too, side by side"
+    )
     made.add_argument("--n", type=int, default=whole.rounds, help="rounds of each row")
     made.add_argument("--share", type=float, default=whole.share, help="of each row's requests")
     made.add_argument("--connections", type=int, default=whole.idle_connections)

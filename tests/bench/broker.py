@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from tests.fakes.certificates import CertificateAuthority
 from tests.integration.data_plane.broker_process import BrokerProcess, free_port
@@ -22,6 +23,28 @@ def cpu_s_of(pid: int) -> float:
     (clock_getcpuclockid(3)).
     """
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def memory_bytes_of(pid: int) -> int:
+    """Resident memory of a process now."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4096
+
+
+class Measured(Protocol):
+    """What is under load, whoever wrote it."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    def cpu_s(self) -> float:
+        """Of its process so far."""
+
+    def memory_bytes(self) -> int:
+        """Resident, now."""
 
 
 class MeasuredBroker:
@@ -101,8 +124,7 @@ class MeasuredBroker:
 
     def memory_bytes(self) -> int:
         """Resident memory now."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * 4096
+        return memory_bytes_of(self.pid)
 
     def close(self) -> None:
         if self.process.process.poll() is None:

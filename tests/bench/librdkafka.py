@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from tests.bench.broker import MeasuredBroker
+from tests.bench.broker import Measured, MeasuredBroker
 from tests.bench.figures import Figure
 from tests.bench.replay import Connection
 from tests.bench.settings import Settings
@@ -63,10 +63,15 @@ def run(settings: Settings) -> Iterator[Figure]:
     yield read_cost
 
 
-def produce(broker: MeasuredBroker, topic: str, case: ClientCase, mb: int) -> tuple[float, float]:
-    """(rate in the case's unit, broker CPU in us per MB of values)."""
+def produce(
+    broker: Measured, topic: str, case: ClientCase, mb: int, mode: str | None = REPLICATED
+) -> tuple[float, float]:
+    """(rate in the case's unit, broker CPU in us per MB of values).
+
+    mode: of our brokers; None for one that knows no such thing.
+    """
     with Connection(broker.host, broker.port) as admin:
-        create_topic(admin, topic, partitions=case.partitions, mode=REPLICATED)
+        create_topic(admin, topic, partitions=case.partitions, mode=mode)
     producer = Producer(
         {
             "bootstrap.servers": f"{broker.host}:{broker.port}",
@@ -93,7 +98,7 @@ def produce(broker: MeasuredBroker, topic: str, case: ClientCase, mb: int) -> tu
     return rate, used.cpu_s * MB / size_mb
 
 
-def consume(broker: MeasuredBroker, topic: str, mb: int) -> tuple[float, float]:
+def consume(broker: Measured, topic: str, mb: int) -> tuple[float, float]:
     """(MB/s, broker CPU in us per MB)."""
     consumer = Consumer(
         {

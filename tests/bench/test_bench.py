@@ -1,8 +1,12 @@
 """A tiny share of each part runs to its end; figures are printed, never judged."""
 
+import time
+
 import pytest
 
+from tests.bench import against
 from tests.bench.__main__ import PARTS
+from tests.bench.against import Compared
 from tests.bench.figures import HEADINGS, Figure, reasons, table
 from tests.bench.machine import conditions
 from tests.bench.settings import TINY
@@ -42,3 +46,30 @@ def test_the_yardstick_measures_this_machine() -> None:
     assert copying_us() > 0
     assert turn_us_over_loopback() > 0
     assert told(72.0, 36.0) == "72 us (2.0x)"
+
+
+def test_a_ratio_says_who_is_ahead() -> None:
+    cost = Compared("cost", "us CPU/MB", ours=[30.0, 20.0], theirs=[40.0, 80.0])
+    assert cost.row() == (
+        "cost",
+        "us CPU/MB",
+        "20.0",
+        "25.0",
+        "40.0",
+        "60.0",
+        "0.50",
+        "Ottla ahead",
+        "2",
+    )
+    rate = Compared("rate", "MB/s", is_more_better=True, ours=[30.0, 20.0], theirs=[40.0, 60.0])
+    assert rate.row()[-3:] == ("0.50", "Kafka ahead", "2")
+    assert against.table([cost, rate]).count("\n") == 2
+
+
+def test_a_broker_serves_when_its_metadata_names_it() -> None:
+    with against.ours() as (side, started_s):
+        against.await_metadata(side.broker)
+        assert time.perf_counter() > started_s
+        assert against.names_a_broker(side.broker)
+        assert side.of(Compared("cost", "us")) == []
+    assert not against.names_a_broker(side.broker)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from tests.bench import bare
-from tests.bench.broker import MeasuredBroker
+from tests.bench.broker import Measured, MeasuredBroker
 from tests.bench.figures import Figure
 from tests.bench.replay import Connection
 from tests.bench.settings import Settings
@@ -90,7 +90,7 @@ class Used:
 
 
 @contextmanager
-def cpu_of(broker: MeasuredBroker) -> Iterator[Used]:
+def cpu_of(broker: Measured) -> Iterator[Used]:
     """What the broker's process used meanwhile."""
     used = Used()
     before = broker.cpu_s()

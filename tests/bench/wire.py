@@ -57,10 +57,11 @@ def create_topic(
     *,
     partitions: int = 1,
     replicas: int = 1,
-    mode: str = SYNCED,
+    mode: str | None = SYNCED,
 ) -> None:
+    """mode: of our brokers; None for one that knows no such thing."""
     configs = [
-        CreateTopicsRequestConfig("ack.durability", mode),
+        *([] if mode is None else [CreateTopicsRequestConfig("ack.durability", mode)]),
         CreateTopicsRequestConfig("max.message.bytes", str(16 << 20)),
         # The records carry TIMESTAMP_MS: a long run would see them deleted by their age.
         CreateTopicsRequestConfig("retention.ms", "-1"),
