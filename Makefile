@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 T ?= tests
-# Two test files at once; ARGS=-n0 runs one after the other, as a debugger wants it.
+# Cores to use. Tests run in one process more, as those of whole services wait much of their time
+# (tests/schedule.py); ARGS=-n0 runs one after the other, as a debugger wants it.
 JOBS ?= 2
 LOCK_FLAGS := --require-hashes --no-deps
 UV_INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-build-isolation
@@ -64,7 +65,7 @@ format: setup-test ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 
 test: setup-test ## Run the tests (T=path for a part of them)
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(T) $(ARGS)
+	$(BIN)/python -m pytest -q -n $$(($(JOBS) + 1)) --dist loadfile $(T) $(ARGS)
 
 bench: setup-test ## Measure the broker: every figure beside its target (ARGS="throughput --n 3")
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -26,6 +26,7 @@ from control_plane.local.postgres import EmbeddedPostgres
 from control_plane.local.processes import Program, last_lines, start, stop
 from control_plane.local.valkey import EmbeddedValkey
 from tests.factories.rewind import Rewinder, Saved
+from tests.schedule import FileSeconds, LongFirst
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,6 +34,15 @@ ROOT = Path(__file__).resolve().parents[1]
 def pytest_configure() -> None:
     """A shell's background job ignores SIGINT, and would hand that down to every program tested."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """`--dist loadfile` hands out files by tests/schedule.py; any other way is xdist's own."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    config.pluginmanager.register(FileSeconds())
+    return LongFirst(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
