@@ -7,7 +7,7 @@ takes from the computing ones, and the others from the long ones, the longest fi
 none left of its kind takes of the other. What computes thereby fills the time in which others wait.
 """
 
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from xdist.scheduler import LoadFileScheduling
@@ -72,13 +72,16 @@ class FileSeconds:
     """A plugin that adds up how long each file's tests took, and tells the longest in the end."""
 
     def __init__(self) -> None:
-        self.taken: Counter[str] = Counter()
+        self.taken: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: "pytest.TestReport") -> None:
-        self.taken[report.nodeid.partition("::")[0]] += report.duration  # type: ignore[assignment]  # seconds, with a fraction
+        self.taken[report.nodeid.partition("::")[0]] += report.duration
+
+    def longest(self) -> list[tuple[float, str]]:
+        return sorted(((seconds, file) for file, seconds in self.taken.items()), reverse=True)
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         terminalreporter.section("longest files")
         terminalreporter.line(f"{sum(self.taken.values()):8.1f} s in all, of all workers")
-        for file, seconds in self.taken.most_common(TOLD):
+        for seconds, file in self.longest()[:TOLD]:
             terminalreporter.line(f"{seconds:8.1f} s {file}")

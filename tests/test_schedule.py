@@ -36,4 +36,4 @@ def test_seconds_add_up_by_file() -> None:
     for name, duration in (("a.py::test_x[1]", 1.5), ("a.py::test_y", 0.25), ("b.py::test_z", 1.0)):
         report = pytest.TestReport(name, ("", 0, ""), {}, "passed", None, "call", duration=duration)
         seconds.pytest_runtest_logreport(report)
-    assert seconds.taken.most_common() == [("a.py", 1.75), ("b.py", 1.0)]
+    assert seconds.longest() == [(1.75, "a.py"), (1.0, "b.py")]
