@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from data_plane.protocol.messages.metadata import MetadataRequest
 from tests.bench.broker import Measured, MeasuredBroker, cpu_s_of, memory_bytes_of
 from tests.bench.figures import Figure, shown
 from tests.bench.figures import table as columns
 from tests.bench.librdkafka import CASES, consume, produce
 from tests.bench.replay import Connection
 from tests.bench.settings import Settings
-from tests.bench.wire import METADATA, METADATA_VERSION, REPLICATED, MetadataRequest, ask
+from tests.bench.wire import METADATA, METADATA_VERSION, REPLICATED, ask
 from tests.conformance.apache_process import OPTIONS, ApacheProcess
 from tests.conformance.toolchains import java
 from tests.conformance.toolchains.building import need
