@@ -1,15 +1,13 @@
 """One of three nodes is lost for good, its disk too: a fourth one takes its broker over."""
 
 import shutil
-import threading
 
 import pytest
 
 from tests.conftest import wait_for
+from tests.e2e.judged import JudgedLoad
 from tests.e2e.nodes import MoreNodes
 from tests.e2e.service import ServiceUnderTest, client_of
-from tests.e2e.test_standard import consumed
-from tests.integration.agent.writer import Writer
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -27,38 +25,31 @@ def test_another_node_takes_over_while_the_cluster_serves(
     service.ottla("kafka:topics:create", "orders", "--partitions", "3")
     before = service.ottla("config")
     nodes.add("node-4")
-    writer = Writer(client_of(before), "orders")
-    writing = threading.Thread(target=writer.run)
-    writing.start()
-    try:
-        wait_for(lambda: writer.acknowledged > 20, "records", 60)
-        nodes.lose("node-3")
-        shutil.rmtree(nodes.folder("node-3"))
-
-        def is_told() -> bool:
-            message = service.ottla("kafka:info")["state"]["message"]
-            return "Node node-3 is taken for lost, broker" in message
-
-        wait_for(is_told, "the replacement to be told", 90)
-
-        def is_whole() -> bool:
-            state = service.ottla("kafka:info")["state"]
-            return bool(state["healthy?"]) and not state["degraded_brokers"]
-
-        wait_for(is_whole, "the cluster to be whole", 240)
+    load = JudgedLoad(client_of(before), "orders", partitions=3)
+    with load.running():
+        with load.fault("node lost"):
+            nodes.lose("node-3")
+            shutil.rmtree(nodes.folder("node-3"))
+            wait_for(lambda: is_told(service), "the replacement to be told", 90)
+            wait_for(lambda: is_whole(service), "the cluster to be whole", 240)
         wait_for(lambda: service.ottla("config") != before, "the new addresses", 60)
-        after = writer.acknowledged
-        wait_for(lambda: writer.acknowledged > after + 20, "records after it", 60)
-    finally:
-        writer.stop()
-        writing.join()
-    assert writer.errors == []
-    print(f"{writer.acknowledged} acknowledged, longest gap {writer.gap_s:.2f} s")
+        load.goes_on()
+    assert load.errors == []
+    print(f"{load.acknowledged} acknowledged, longest gap {load.gap_s:.2f} s")
     config = service.ottla("config")
     old, new = (set(each["KAFKA_URL"].split(",")) for each in (before, config))
     assert len(new) == 3
     assert len(old & new) == 2
-    expected = {str(number).encode() for number in range(writer.acknowledged)}
-    assert consumed(client_of(config), writer.acknowledged) == expected
+    load.verdict(client_of(config))
     service.ottla("addons:destroy", "--confirm", addon["name"], "--wait")
     assert nodes.broker_count() == 0
+
+
+def is_told(service: ServiceUnderTest) -> bool:
+    message = service.ottla("kafka:info")["state"]["message"]
+    return "Node node-3 is taken for lost, broker" in message
+
+
+def is_whole(service: ServiceUnderTest) -> bool:
+    state = service.ottla("kafka:info")["state"]
+    return bool(state["healthy?"]) and not state["degraded_brokers"]
