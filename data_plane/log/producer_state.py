@@ -2,14 +2,17 @@
 
 Rules (KIP-98, KIP-360; kafka-protocol.md 20-23): an exact repeat of one of the five gets its first
 offset back; the next batch must follow the last one; a new epoch starts at sequence 0; a producer
-that is unknown, or has expired, may start anywhere. Sequences wrap from 2^31-1 to 0.
+that is unknown, or has expired, may start anywhere, and so may one of whom the log has nothing but
+markers: what it wrote before them is deleted, and a replica that began behind that never saw it
+(Kafka refuses that producer for good). Sequences wrap from 2^31-1 to 0.
 
 A transaction is open on a partition from its first batch to its marker. Both its records and those
 of a transaction whose marker is not below the high watermark yet are unstable: the last stable
 offset stands before them (kafka-protocol.md 69). A producer with an open transaction never expires.
 
 Snapshot file, big-endian: magic `OTP2`, CRC-32C of the body, then per producer its id int64, epoch
-int16, last seen int64 (Unix ms), first offset of its open transaction int64 (-1: none), epoch of
+int16, last seen int64 (Unix ms), first offset of its open transaction int64 (-1: none, -2: none,
+and only markers are known; software that does not know -2 takes it for -1), epoch of
 the coordinator that wrote its last marker int32 (-1: none yet), count int8, and per batch of the
 window base sequence int32, last sequence int32, base offset int64, last offset int64, append time
 int64 (ms, -1 under CreateTime). Where markers are not known to be below the high watermark the
@@ -38,6 +41,7 @@ from data_plane.protocol.records.control import Marker, MarkerType
 WINDOW_BATCHES = 5
 SEQUENCE_MASK = 0x7FFF_FFFF
 NO_OFFSET = -1
+ONLY_MARKERS = -2  # in the place of the first offset: none, and nothing but markers is known
 NO_COORDINATOR = -1
 
 _MAGIC = b"OTP2"
@@ -65,7 +69,7 @@ class Producer(NamedTuple):
     producer_epoch: int
     batches: tuple[WrittenBatch, ...]  # oldest first
     seen_ms: int  # when we last heard from it, by our clock: records may carry any timestamp
-    txn_first_offset: int = NO_OFFSET  # of its open transaction
+    txn_first_offset: int = NO_OFFSET  # of its open transaction; ONLY_MARKERS: it has none
     coordinator_epoch: int = NO_COORDINATOR  # of the coordinator that wrote its last marker
 
 
@@ -204,6 +208,8 @@ class ProducerStates:
             )
         if header.producer_epoch > known.producer_epoch:
             expected = 0
+        elif known.txn_first_offset == ONLY_MARKERS:
+            return None
         else:
             last_sequence = header.last_sequence
             for batch in known.batches:
@@ -243,7 +249,9 @@ class ProducerStates:
             first_offset, coordinator_epoch = before.txn_first_offset, before.coordinator_epoch
         if marker is not None:
             self._end(header, base_offset, marker)
-            first_offset, coordinator_epoch = NO_OFFSET, marker.coordinator_epoch
+            is_new = before is None or before.txn_first_offset == ONLY_MARKERS
+            first_offset = ONLY_MARKERS if is_new else NO_OFFSET
+            coordinator_epoch = marker.coordinator_epoch
         elif not header.is_control:  # A marker moves the epoch and has no sequence.
             if header.base_sequence >= 0:  # Nor have a coordinator's batches one.
                 batch = WrittenBatch(
@@ -254,6 +262,7 @@ class ProducerStates:
                     append_time_ms,
                 )
                 window = (*window[1 - WINDOW_BATCHES :], batch)
+            first_offset = max(first_offset, NO_OFFSET)
             if first_offset < 0 and header.is_transactional:
                 self._open[producer_id] = first_offset = base_offset
         self._producers[producer_id] = Producer(

@@ -5,7 +5,7 @@ transaction or not.
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
-from data_plane.log.producer_state import Producer
+from data_plane.log.producer_state import NO_OFFSET, Producer
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.messages.describe_producers import (
     DescribeProducersRequest,
@@ -56,5 +56,5 @@ def _producer(producer_id: int, known: Producer) -> DescribeProducersResponsePro
         last_sequence=known.batches[-1].last_sequence if known.batches else -1,
         last_timestamp=known.seen_ms,
         coordinator_epoch=known.coordinator_epoch,
-        current_txn_start_offset=known.txn_first_offset,
+        current_txn_start_offset=max(known.txn_first_offset, NO_OFFSET),
     )

@@ -12,7 +12,7 @@ from data_plane.log.producer_state import ProducerStates, decode_producer_states
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.records.control import MarkerType
 from tests.factories.record_batches import NOW_MS, append, client_batch, memory_files, new_log
-from tests.unit.data_plane.log.test_transactions import World
+from tests.unit.data_plane.log.test_transactions import World, marker_batch
 
 SEQUENCE_MAX = 2**31 - 1
 
@@ -107,6 +107,30 @@ def test_a_marker_of_a_newer_epoch_empties_the_window() -> None:
     assert send(log, 1) == ErrorCode.INVALID_PRODUCER_EPOCH
     assert send(log, 9, epoch=5) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
     assert send(log, 0, epoch=5) == 2
+
+
+def test_whose_batches_are_deleted_but_not_its_marker_may_go_on_where_it_was() -> None:
+    """On a replica that began behind them; seed 59 of the simulated worlds."""
+    log = new_log(memory_files())
+    marker = marker_batch(1, MarkerType.COMMIT)
+    log.stage(marker, leader_epoch=0, now_ms=NOW_MS, is_client=False)
+    log.write()
+    again = decode_producer_states(log.producers.encode())
+    assert again.get(1) == log.producers.get(1)
+    assert send(log, 62) == 1
+    assert send(log, 64) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert send(log, 62) == -2
+    assert send(log, 63) == 2
+
+
+def test_whose_marker_alone_is_known_is_fenced_all_the_same() -> None:
+    log = new_log(memory_files())
+    marker = marker_batch(1, MarkerType.ABORT, epoch=5)
+    log.stage(marker, leader_epoch=0, now_ms=NOW_MS, is_client=False)
+    log.write()
+    assert send(log, 0, epoch=4) == ErrorCode.INVALID_PRODUCER_EPOCH
+    assert send(log, 3, epoch=6) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert send(log, 0, epoch=6) == 1
 
 
 def test_producers_do_not_know_each_other() -> None:
