@@ -427,11 +427,16 @@ class Partition:
 
     @property
     def has_passed_barrier(self) -> bool:
-        """Every member of I has on disk what is committed: the mode may become `synced`."""
-        if not self.is_at_barrier or self.log.synced_offset < self.high_watermark:
+        """Every member of I has on disk what is committed: the mode may become `synced`.
+
+        A new leader's high watermark may be below what a former one had told; that is all below
+        where its epoch starts.
+        """
+        committed = max(self.high_watermark, self.epoch_start_offset)
+        if not self.is_at_barrier or self.log.synced_offset < committed:
             return False
         members = [r for b, r in self.followers.items() if b in self.isr]
-        return all(one.synced_offset >= self.high_watermark for one in members)
+        return all(one.synced_offset >= committed for one in members)
 
     @property
     def syncs_at_once(self) -> bool:
