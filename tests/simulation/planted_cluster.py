@@ -398,14 +398,16 @@ BANK = (
         stale_sync_ticket,
         aim="leader lost ahead",
     ),
-    Planted("duplicate acknowledged early", duplicate_acknowledged_early),
+    Planted("duplicate acknowledged early", duplicate_acknowledged_early, aim="leader lost ahead"),
     Planted("empty log recreated in ISR", empty_log_in_isr, aim="empty directory in E"),
     Planted("serving before own registration", serving_before_registration),
     Planted("mode switched without barrier", mode_without_barrier, aim="mode changed, one slow"),
     Planted("vote not persisted", vote_not_persisted, QUORUM, aim="vote lost"),
     Planted("truncate by high watermark instead of epoch", truncated_by_watermark),
-    Planted("ISR expanded before caught up", expanded_before_caught_up),
-    Planted("zombie leader serves", zombie_leader_serves),
+    Planted(
+        "ISR expanded before caught up", expanded_before_caught_up, aim="fetch of a life before"
+    ),
+    Planted("zombie leader serves", zombie_leader_serves, aim="leader left alone"),
     Planted("ack before sync", acknowledged_before_sync),
     Planted("pending members not counted", pending_members_not_counted),
     Planted(
@@ -417,9 +419,11 @@ BANK = (
         aim="fetch of a life before",
     ),
     Planted("fetch of any leader epoch", fetch_of_any_epoch, aim="fetch of an epoch before"),
-    Planted("divergence not told", divergence_not_told),
+    Planted("divergence not told", divergence_not_told, aim="next leader lost too"),
     Planted("own log taken for committed", own_log_taken_for_committed),
-    Planted("lost leadership acknowledges", lost_leadership_acknowledges),
+    Planted(
+        "lost leadership acknowledges", lost_leadership_acknowledges, aim="fetch of an epoch before"
+    ),
     Planted("read above the high watermark", read_above_watermark),
     Planted("fetched before own sync", fetched_before_own_sync),
     Planted("eligible replicas never cleared", eligible_never_cleared),
