@@ -1,5 +1,7 @@
 """The bank itself: its bugs are distinct, and none counts as found that did nothing."""
 
+from pathlib import Path
+
 import pytest
 
 from data_plane.replication.partition import Partition
@@ -8,12 +10,20 @@ from tests.simulation.plants import BrokenPlant, Plant, Planted, is_shown, look_
 from tests.simulation.worlds import CLUSTER
 
 BUGS_MIN = 25
+DECISION = Path(__file__).parents[2] / "docs/decisions/0036-a-bank-of-planted-bugs.md"
 
 
 def test_the_bank_has_distinct_bugs() -> None:
     assert len({one.name for one in BANK}) == len(BANK) >= BUGS_MIN
     assert len({one.plant for one in BANK}) == len(BANK)
     assert stored_seeds().keys() <= {one.name for one in BANK}
+
+
+def test_what_has_no_stored_seed_is_named() -> None:
+    """Nobody takes the bank for found as a whole."""
+    said = " ".join(DECISION.read_text().lower().split())
+    unnamed = [one.name for one in BANK if one.name not in stored_seeds()]
+    assert [name for name in unnamed if name.lower() not in said] == []
 
 
 def test_a_bug_that_never_bites_is_not_found() -> None:
