@@ -104,6 +104,7 @@ class Broker:
         self.rng = rng
         self.metrics = BrokerMetrics()
         self.now_ms = now_ms  # of the turn under way
+        self.has_new_dates = True  # `next_due_ms` may be sooner than it was when last looked at
         limits = config.limits
         self.fetch_sessions = FetchSessions(
             limits.fetch_sessions_max, limits.fetch_session_partitions_max, rng
@@ -282,10 +283,12 @@ class Broker:
 
     def park(self, parked: Parked) -> None:
         """Watch a parked request's deadline."""
+        self.has_new_dates = True
         self._deadlines.add(parked)
 
     def wake(self, waiting: Retryable) -> None:
         """Have a parked request look again at the end of this turn, once."""
+        self.has_new_dates = True  # Who knows what it will ask for.
         self._woken[waiting] = None
 
     def mark_dirty(self, partition: Partition) -> None:
@@ -315,20 +318,30 @@ class Broker:
     def end_turn(self, now_ms: int) -> None:
         """Write what was staged, start syncs and persists, wake who waits."""
         self.now_ms = now_ms
-        self.coordinators.flush(now_ms)
+        groups, transactions = self.coordinators.groups, self.coordinators.transactions
+        if groups.unflushed or transactions.unflushed:
+            self._flush(now_ms)
         while self._dirty:
             self._write()
-            self.coordinators.flush(now_ms)  # A write may have let a coordinator go on.
+            if groups.unflushed or transactions.unflushed:  # A write may have let them go on.
+                self._flush(now_ms)
         self.metadata.pump()
-        self._syncs.start()
+        if self._syncs.dirty:
+            self._syncs.start()
         if self._woken:
             self._run_woken()
         if self.forwarding is not None:
             self.forwarding.step(now_ms)
-        self._isr_changes.step(now_ms)
-        self._fetchers.step(now_ms)
+        if self._isr_changes.wanted:
+            self._isr_changes.step(now_ms)
+        if self._fetchers.by_leader:
+            self._fetchers.step(now_ms)
         if self._partitions.has_news:
             self.metadata.tell_ends(self._partitions.ends())
+
+    def _flush(self, now_ms: int) -> None:
+        self.has_new_dates = True
+        self.coordinators.flush(now_ms)
 
     def tick(self, now_ms: int) -> None:
         """Do what is due: deadlines, upkeep, coordinators' timers; then end the turn."""
@@ -358,7 +371,11 @@ class Broker:
 
     @property
     def next_due_ms(self) -> int:
-        """When `tick` has something to do, Unix milliseconds; 0: at once."""
+        """When `tick` has something to do, Unix milliseconds; 0: at once.
+
+        Asking everybody costs as much as a small request, so whatever may bring a date forward sets
+        `has_new_dates`: every turn but one of plain produces does.
+        """
         if self._sliced:
             return 0
         soonest_ms = min(self._upkeep.next_due_ms, self._disk_due_ms)
@@ -540,6 +557,7 @@ class Broker:
                 self._sync_by_mode(partition)
         if is_full:
             self._update_disk_mark()
+            self.has_new_dates = True
             self.coordinators.check_written()
 
     def _synced(self) -> None:
@@ -554,7 +572,8 @@ class Broker:
         """
         if partition.syncs_at_once:
             self._syncs.mark(partition)
-        else:
+        elif partition not in self._syncs.later:
+            self.has_new_dates = True
             self._syncs.mark_later(partition, self.now_ms + partition.log.config.flush_ms)
 
     def _run_woken(self) -> None:

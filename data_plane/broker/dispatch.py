@@ -115,6 +115,7 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
         if quick is not None:
             session.quick_misses = 0
             return quick
+    broker.has_new_dates = True  # Whatever this is, it may bring one forward.
     try:
         header, at = read_request_header(frame)
     except DecodeError as error:

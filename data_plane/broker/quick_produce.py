@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from data_plane.broker.leader_hints import with_leaders
+from data_plane.broker.metrics import TopicCounters
 from data_plane.broker.reply import Parts, Reply
 from data_plane.log.staging_log import StagedAppend
 from data_plane.protocol.errors import ErrorCode, KafkaError
@@ -58,6 +59,7 @@ class QuickProduce:
         "_answer_size",
         "_answer_start",
         "_authorizer",
+        "_counters",
         "_end",
         "_ends",
         "_kind",
@@ -88,6 +90,7 @@ class QuickProduce:
         unsized = self.frame(bytes(CORRELATION_END - KEY_AND_VERSION_BYTES), (0, 0, 0, 0, 0))
         self._answer_size = INT32.pack(len(unsized))  # It is the same for all.
         self._partitions: dict[int, Partition] = {}
+        self._counters = TopicCounters()  # of the topic, once a partition is found
         self._authorizer: AclAuthorizer | None = None  # whose permission is known
         self._principal = self._listener = ""
         self.is_all_replicas = False
@@ -126,7 +129,10 @@ class QuickProduce:
         if not (
             session.is_authenticated
             and broker.takes_plain_produces
-            and self._is_allowed(broker, session)
+            and (
+                (self._authorizer is broker.authorizer and self._principal == session.principal)
+                or self._is_allowed(broker, session)
+            )
             and (partition.has_enough_replicas or not self.is_all_replicas)
         ):
             return None
@@ -135,10 +141,9 @@ class QuickProduce:
             staged = partition.append(batch, now_ms=now_ms)
         except KafkaError:
             return None  # Nothing was staged: the handler finds and tells the same.
-        metrics = broker.metrics
-        metrics.requests += 1
+        broker.metrics.requests += 1
         if not staged.is_duplicate:
-            counters = metrics.topic(self._topic)
+            counters = self._counters
             counters.bytes_in += size
             counters.messages_in += staged.record_count
         broker.mark_dirty(partition)
@@ -148,18 +153,17 @@ class QuickProduce:
         return reply
 
     def _partition(self, broker: "Broker", index: int) -> Partition | None:
-        """Find a partition once; it says itself when it goes."""
+        """Find a partition once; it says itself when it goes, and its topic's counters with it."""
         try:
             found = broker.partition(broker.topic_name(self._topic_key), index)
         except KafkaError:
             return None
         self._partitions[index] = found
+        self._counters = broker.metrics.topic(self._topic)
         return found
 
     def _is_allowed(self, broker: "Broker", session: "Session") -> bool:
-        """Ask once per set of rules: another set comes with another authorizer."""
-        if self._authorizer is broker.authorizer and self._principal == session.principal:
-            return True
+        """Asked once per set of rules: another set comes with another authorizer."""
         host = session.client_host
         is_allowed = broker.authorizer.allows(
             session.principal, AclOperation.WRITE, ResourceType.TOPIC, self._topic, host

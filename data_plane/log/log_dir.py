@@ -85,6 +85,7 @@ class LogDir:
         self._creation: Creation | None = None  # under way
         self._survey()
         self._disk = DiskGauge(files, root, disk_bytes_max)
+        self.disk_mark = self._disk.mark  # as of the last update
 
     @classmethod
     def open(
@@ -373,11 +374,6 @@ class LogDir:
     # The disk.
 
     @property
-    def disk_mark(self) -> DiskMark:
-        """As of the last update."""
-        return self._disk.mark
-
-    @property
     def used_bytes(self) -> int:
         """The bytes of all record batches in this directory."""
         return sum(log.size_bytes for log in self._logs.values()) + sum(self._closed_bytes.values())
@@ -394,7 +390,11 @@ class LogDir:
 
     def update_disk_mark(self) -> DiskMark:
         """Measure free space again; to be called about once a second."""
-        return self._disk.update(self.used_bytes)
+        try:
+            self._disk.update(self.used_bytes)
+        finally:  # The mark is known, though there may be no room for the ballast.
+            self.disk_mark = self._disk.mark
+        return self.disk_mark
 
     def mark_failure(self, failure: LogFailure) -> None:
         """Note that storage failed, if a note can still be written; then exit with code 74."""

@@ -5,9 +5,10 @@ active; their files are written when it is rolled or closed and can always be re
 """
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Final, NamedTuple, cast
 
 from data_plane.log.failures import DamagedLog, DiskFull, LogFailure
 from data_plane.log.files import Bytes, File, Files, read_whole, replace_unsynced
@@ -54,6 +55,13 @@ class StagedBatch(NamedTuple):
     last_offset: int
     leader_epoch: int
     max_timestamp_ms: int
+
+
+# The class itself would call back into Python for each batch.
+staged_batch: Final = cast(
+    Callable[[tuple[Bytes, int, int, int, int, int]], StagedBatch],
+    partial(tuple.__new__, StagedBatch),
+)
 
 
 class Segment:

@@ -3,8 +3,10 @@
 What is staged is not in the log yet: not readable, not counted.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Final, NamedTuple, cast
 
 from data_plane.log.files import Files
 from data_plane.log.log_config import LogConfig
@@ -13,7 +15,7 @@ from data_plane.log.readable_log import ReadableLog
 from data_plane.log.recompress import recompress
 from data_plane.log.recovery import LoadedLog
 from data_plane.log.replicated import replicated_batches
-from data_plane.log.segment import StagedBatch
+from data_plane.log.segment import StagedBatch, staged_batch
 from data_plane.log.txn_rebuild import marker_of
 from data_plane.log.validate import check_form, check_whole_client_batch
 from data_plane.protocol.errors import FencedLeaderEpoch, InvalidTxnState
@@ -37,6 +39,13 @@ class StagedAppend(NamedTuple):
     record_count: int
     size_bytes: int
     is_duplicate: bool
+
+
+# The class itself would call back into Python for each batch.
+_staged_append: Final = cast(
+    Callable[[tuple[int, int, int, int, int, bool]], StagedAppend],
+    partial(tuple.__new__, StagedAppend),
+)
 
 
 class StagingLog(ReadableLog):
@@ -94,7 +103,8 @@ class StagingLog(ReadableLog):
                 )
             if header.is_transactional and not is_verified:
                 self._check_open(header)
-        if self.config.compression not in (None, header.compression):
+        wanted = self.config.compression
+        if wanted is not None and wanted != header.compression:
             batches, header = recompress(batches, header, self.config)
         return self._stage_batch(batches, header, leader_epoch, now_ms)
 
@@ -143,13 +153,15 @@ class StagingLog(ReadableLog):
             self._has_marker |= header.is_control
         size_bytes = header.batch_length + 12
         self._staged.append(
-            StagedBatch(batch, size_bytes, base_offset, last_offset, leader_epoch, max_timestamp_ms)
+            staged_batch(
+                (batch, size_bytes, base_offset, last_offset, leader_epoch, max_timestamp_ms)
+            )
         )
         self._staged_bytes += size_bytes
         self._staged_end = last_offset + 1
         self._staged_epoch = leader_epoch
-        return StagedAppend(
-            base_offset, last_offset, append_time_ms, header.records_count, size_bytes, False
+        return _staged_append(
+            (base_offset, last_offset, append_time_ms, header.records_count, size_bytes, False)
         )
 
     def stage_replicated(self, batches: memoryview, *, leader_epoch: int, now_ms: int) -> None:

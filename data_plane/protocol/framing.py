@@ -27,15 +27,23 @@ def frames(
     A frame is an int32 size (bytes, big-endian, without itself) and its body; nothing is copied.
     Raises FrameTooLarge: a stream cannot be resynchronised, so the caller closes it.
     """
-    while filled - at >= SIZE_BYTES:
-        (size,) = INT32.unpack_from(buffer, at)
-        if not 0 <= size <= frame_bytes_max:
-            raise FrameTooLarge(size)
-        if filled - at - SIZE_BYTES < size:
-            return
-        start = at + SIZE_BYTES
-        at = start + size
-        yield start, at
+    while end := frame_end(buffer, filled, frame_bytes_max, at):
+        yield at + SIZE_BYTES, end
+        at = end
+
+
+def frame_end(buffer: memoryview, filled: int, frame_bytes_max: int, at: int) -> int:
+    """Return where the frame that begins with its size at `at` ends; 0 if it is not whole yet.
+
+    Raises FrameTooLarge.
+    """
+    if filled - at < SIZE_BYTES:
+        return 0
+    (size,) = INT32.unpack_from(buffer, at)
+    if not 0 <= size <= frame_bytes_max:
+        raise FrameTooLarge(size)
+    end: int = at + SIZE_BYTES + size
+    return end if end <= filled else 0
 
 
 def frame(*parts: Buffer) -> bytes:

@@ -225,20 +225,23 @@ class Fetcher:
 
 
 class Fetchers:
-    """Every fetcher of a broker."""
+    """Every fetcher of a broker.
+
+    by_leader: by leader and kind; to be read only. While it is empty `step` need not be called.
+    """
 
     def __init__(self, peers: Peers, copying: Copying) -> None:
         self._peers = peers
         self._copying = copying
-        self._fetchers: dict[tuple[int, bool], Fetcher] = {}
+        self.by_leader: dict[tuple[int, bool], Fetcher] = {}
         self._fetcher_of: dict[Follower, Fetcher] = {}
 
     def follow(self, follower: Follower, *, is_synced: bool) -> None:
         """Copy a partition from the leader it names, or from another one than before."""
         at = (follower.leader_id, is_synced)
-        fetcher = self._fetchers.get(at)
+        fetcher = self.by_leader.get(at)
         if fetcher is None:
-            fetcher = self._fetchers[at] = Fetcher(
+            fetcher = self.by_leader[at] = Fetcher(
                 follower.leader_id, is_synced=is_synced, peers=self._peers, copying=self._copying
             )
         before = self._fetcher_of.get(follower)
@@ -254,13 +257,13 @@ class Fetchers:
 
     def step(self, now_ms: int) -> None:
         """Ask where it is time to; at the end of each turn."""
-        for fetcher in self._fetchers.values():
+        for fetcher in self.by_leader.values():
             fetcher.step(now_ms)
 
     @property
     def next_due_ms(self) -> int | None:
         soonest_ms: int | None = None
-        for fetcher in self._fetchers.values():
+        for fetcher in self.by_leader.values():
             due_ms = fetcher.next_due_ms
             if due_ms is not None and (soonest_ms is None or due_ms < soonest_ms):
                 soonest_ms = due_ms

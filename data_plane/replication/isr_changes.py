@@ -63,12 +63,15 @@ class Leading(Protocol):
 
 
 class IsrChanges:
-    """The changes under way; `step` at the end of each turn sends what is due."""
+    """The changes under way; `step` at the end of each turn sends what is due.
+
+    wanted: of what partitions; to be read only. While it is empty `step` need not be called.
+    """
 
     def __init__(self, peers: Peers, leading: Leading) -> None:
         self._peers = peers
         self._leading = leading
-        self._wanted: dict[Key, Partition] = {}
+        self.wanted: dict[Key, Partition] = {}
         self._refused: dict[Key, int] = {}  # until then, Unix ms
         self._is_asking = False
         self._due_ms = 0
@@ -76,7 +79,7 @@ class IsrChanges:
 
     @property
     def next_due_ms(self) -> int | None:
-        if self._is_asking or not self._wanted:
+        if self._is_asking or not self.wanted:
             return None
         return self._due_ms
 
@@ -92,7 +95,7 @@ class IsrChanges:
         if isr is not None:
             self._refused.pop(key, None)
             partition.propose_isr(isr)
-            self._wanted[key] = partition
+            self.wanted[key] = partition
 
     def look_at(self, partitions: Iterable[Partition], now_ms: int) -> None:
         """Now and then, find those that have fallen behind without a word."""
@@ -105,20 +108,20 @@ class IsrChanges:
                 self._consider(partition, lag_ms_max)
 
     def step(self, now_ms: int) -> None:
-        if self._is_asking or not self._wanted or now_ms < self._due_ms:
+        if self._is_asking or not self.wanted or now_ms < self._due_ms:
             return
-        for key, partition in list(self._wanted.items()):
+        for key, partition in list(self.wanted.items()):
             if partition.is_gone or partition.isr_pending is None:
-                del self._wanted[key]  # The image has told how it ended.
+                del self.wanted[key]  # The image has told how it ended.
         controller_id = self._leading.controller_id
-        if not self._wanted:
+        if not self.wanted:
             return
         self._due_ms = now_ms + RETRY_MS
         if controller_id is None:
             return
         asked = {
             key: (partition, partition.leader_epoch, partition.partition_epoch)
-            for key, partition in list(self._wanted.items())[:PARTITIONS_MAX]
+            for key, partition in list(self.wanted.items())[:PARTITIONS_MAX]
         }
         self._is_asking = True
         self._peers.request(
@@ -172,7 +175,7 @@ class IsrChanges:
             partition.freeze()
         if code in REFUSALS:
             key = (partition.topic_id, partition.index)
-            self._wanted.pop(key, None)
+            self.wanted.pop(key, None)
             again_ms = self._refused[key] = self._leading.now_ms + REFUSED_MS
             self._look_ms = min(self._look_ms, again_ms)  # The replica may be let in meanwhile.
             partition.withdraw_isr()

@@ -31,6 +31,8 @@ class SyncCycle:
 
     What becomes dirty meanwhile waits for the next one; that wait is the group commit.
     on_synced: called after each cycle that ended well, its partitions' watermarks moved.
+    dirty, later: what the next cycle will sync, and what is put off until which Unix ms; to be read
+    only.
     on_failure: called with the error of a failed sync, which is never retried; no further cycle
     starts, so nothing that was not synced is ever acknowledged.
     """
@@ -47,8 +49,8 @@ class SyncCycle:
         self._executor = executor
         self._on_synced = on_synced
         self._on_failure = on_failure
-        self._dirty: dict[Replica, None] = {}
-        self._later: dict[Replica, int] = {}  # due, Unix ms: nobody waits for these
+        self.dirty: dict[Replica, None] = {}
+        self.later: dict[Replica, int] = {}  # nobody waits for these
         self.next_due_ms: int | None = None  # when `mark_due` has work, at the earliest
         self._is_in_flight = False
         self._has_failed = False
@@ -56,31 +58,31 @@ class SyncCycle:
     @property
     def is_idle(self) -> bool:
         """Everything that was marked is synced."""
-        return not self._dirty and not self._is_in_flight
+        return not self.dirty and not self._is_in_flight
 
     def mark(self, partition: Replica) -> None:
-        self._dirty[partition] = None
+        self.dirty[partition] = None
 
     def mark_later(self, partition: Replica, due_ms: int) -> None:
         """Have a partition whose commits do not wait for it synced by a time, not before."""
-        if partition not in self._later:
-            self._later[partition] = due_ms
+        if partition not in self.later:
+            self.later[partition] = due_ms
             self.next_due_ms = min(due_ms, self.next_due_ms or due_ms)
 
     def mark_due(self, now_ms: int) -> None:
         """Mark what was put off until now."""
         if self.next_due_ms is None or self.next_due_ms > now_ms:
             return
-        for partition in [one for one, due_ms in self._later.items() if due_ms <= now_ms]:
-            del self._later[partition]
-            self._dirty[partition] = None
-        self.next_due_ms = min(self._later.values(), default=None)
+        for partition in [one for one, due_ms in self.later.items() if due_ms <= now_ms]:
+            del self.later[partition]
+            self.dirty[partition] = None
+        self.next_due_ms = min(self.later.values(), default=None)
 
     def start(self) -> None:
         """Begin a cycle if there is work and none is running."""
-        if not self._dirty or self._is_in_flight or self._has_failed:
+        if not self.dirty or self._is_in_flight or self._has_failed:
             return
-        dirty, self._dirty = self._dirty, {}
+        dirty, self.dirty = self.dirty, {}
         # Of many logs no files are held: there may be more than a process can have open.
         is_whole = len(dirty) > FDATASYNC_FILES_MAX and self._files.has_syncfs
         work = [

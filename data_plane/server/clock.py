@@ -9,18 +9,18 @@ is taken over by a restart; what may be deleted by its age until then, broker/da
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 SLEW: Final = 0.01
 SLACK_S: Final = 0.1  # A smaller difference is left alone.
 
 
-def elapsed_s() -> float:
-    """Seconds since the machine was started, its sleep included if possible."""
-    return time.clock_gettime(_ELAPSED)
-
-
-_ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+# Seconds since the machine was started, its sleep included if possible. Asked several times a
+# request, so that no function of ours lies in between.
+elapsed_s: Final[Callable[[], float]] = partial(
+    time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+)
 
 
 class Clock:
@@ -39,7 +39,8 @@ class Clock:
         self._rate = 1.0
 
     def now_ms(self) -> int:
-        return int(self._now_s(self._elapsed()) * 1000)
+        now_s = self._begun_s + (self._elapsed() - self._begun_at_s) * self._rate
+        return int(now_s * 1000)
 
     def wall_ms(self) -> int:
         """What the wall clock says; it may jump."""
@@ -48,11 +49,9 @@ class Clock:
     def follow_wall(self) -> None:
         """Look where the wall clock is; called about once a second, not for each reading."""
         at_s = self._elapsed()
-        self._begun_s, self._begun_at_s = self._now_s(at_s), at_s
+        self._begun_s += (at_s - self._begun_at_s) * self._rate
+        self._begun_at_s = at_s
         ahead_s = self._wall() - self._begun_s
         self._rate = 1.0
         if abs(ahead_s) > SLACK_S:
             self._rate += SLEW if ahead_s > 0 else -SLEW
-
-    def _now_s(self, at_s: float) -> float:
-        return self._begun_s + (at_s - self._begun_at_s) * self._rate

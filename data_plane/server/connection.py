@@ -7,9 +7,10 @@ from typing import Any, Protocol, cast
 
 from data_plane.broker.config import Limits
 from data_plane.broker.dispatch import CloseConnection, Session, dispatch
+from data_plane.broker.records_part import RecordsPart
 from data_plane.broker.reply import Reply
 from data_plane.log.failures import DamagedLog
-from data_plane.protocol.framing import SIZE_BYTES, FrameTooLarge, frames
+from data_plane.protocol.framing import SIZE_BYTES, FrameTooLarge, frame_end
 from data_plane.protocol.primitives import INT32, Buffer
 from data_plane.server.outbox import Outbox
 from data_plane.server.receive_buffer import ReceiveBuffer
@@ -49,6 +50,8 @@ class Connection(asyncio.BufferedProtocol):
         self._inflight_max = limits.inflight_produces_max
         self._inflight_bytes_max = limits.inflight_produce_bytes_max
         self._gate = gate
+        self._budget = gate.budget
+        self._told_bytes = 0  # what the budget knows that this connection holds
         self._buffer = ReceiveBuffer()
         self._queue: deque[Reply] = deque()
         self._outbox = Outbox()
@@ -87,14 +90,13 @@ class Connection(asyncio.BufferedProtocol):
         return self._buffer.space()
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._buffer.landed(nbytes)
+        has_frame = self._buffer.landed(nbytes)
         self._is_active = True
         if self._session is None:
             return
         if self._can_parse:
-            if not self._buffer.lacks_frame:
-                self._parse()
-                self._turns.end()
+            if has_frame:
+                self._turns.end_requests(self._parse())
         elif self._is_reading:
             self._stop_reading()
 
@@ -109,7 +111,8 @@ class Connection(asyncio.BufferedProtocol):
         self._turns.forget(self)
         if self._session is not None:
             self._gate.leave(self)
-            self._gate.budget.forget(self)
+            self._budget.forget(self)
+            self._told_bytes = 0
         for timer in (self._authentication_timer, self._throttle_timer):
             if timer is not None:
                 timer.cancel()
@@ -141,8 +144,11 @@ class Connection(asyncio.BufferedProtocol):
             and self._inflight_bytes <= self._inflight_bytes_max
         )
 
-    def _parse(self) -> None:
-        """Answer whole frames until there is none, or the connection may not go on this turn."""
+    def _parse(self) -> int:
+        """Answer whole frames until there is none, or the connection may not go on this turn.
+
+        Returns when that began, Unix milliseconds.
+        """
         buffer, session = self._buffer, self._session
         assert session is not None, "a closed connection parses nothing"
         guard = session.guard
@@ -154,29 +160,32 @@ class Connection(asyncio.BufferedProtocol):
         now_ms = self._turns.clock.now_ms()
         at = first
         self._turns.has_asked = True
+        if guard is not None:
+            self._turns.broker.has_new_dates = True
         try:
-            for start, end in frames(view, buffer.filled, limit, first):
-                at = end
-                reply = None if guard is None else guard.take(view[start:end], now_ms)
+            while end := frame_end(view, buffer.filled, limit, at):
+                frame, at = view[at + SIZE_BYTES : end], end
+                reply = None if guard is None else guard.take(frame, now_ms)
                 if reply is None:
-                    reply = dispatch(self._turns.broker, session, view[start:end], now_ms)
+                    reply = dispatch(self._turns.broker, session, frame, now_ms)
                 if reply is not None:
-                    self._enqueue(reply, end - start)
+                    self._enqueue(reply, len(frame))
                 if session.throttle.until_ms > now_ms:
                     self._mute_until(session.throttle.until_ms, now_ms)
-                if not self._can_parse:
+                if at == buffer.filled or not self._can_parse:
                     break
-                if end - first >= limits.turn_bytes_max:
+                if at - first >= limits.turn_bytes_max:
                     self._go_on_later()
                     break
         except (CloseConnection, FrameTooLarge) as error:
             self._close(error)
-            return
+            return now_ms
         buffer.consumed(at)
         if buffer.filled - buffer.start >= SIZE_BYTES:
             size = INT32.unpack_from(buffer.view, buffer.start)[0]
             if 0 <= size <= limit:  # Else the next look at it closes the connection.
                 buffer.expect(size + SIZE_BYTES)
+        return now_ms
 
     def _enqueue(self, reply: Reply, size_bytes: int) -> None:
         self._queue.append(reply)
@@ -189,20 +198,20 @@ class Connection(asyncio.BufferedProtocol):
         reply.when_done(self._on_done)
 
     def _on_done(self, _: object) -> None:
-        self._turns.wake(self)
+        self._turns.ready[self] = None
 
     # --- replies -----------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Send every reply that is ready and first in order, as far as the turn's slice goes."""
-        queue = self._queue
+        queue, parts = self._queue, list[Buffer | RecordsPart]()
         quotas = self._turns.broker.quotas
         started_ns = quotas.started_ns() if quotas.times_requests else 0
         try:
             while queue and queue[0].is_ready:
                 reply = queue.popleft()
                 self._inflight_bytes -= reply.size_bytes
-                self._outbox.put(reply.frame())
+                parts += reply.frame()
                 if reply.is_last:
                     self._is_closing = True  # Who sent it has logged why.
                     break
@@ -211,14 +220,18 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as error:
             log.exception("a reply could not be encoded")
             self._close(error)
+        if parts:
+            self._outbox.put(parts)
         if started_ns:
             self._took(started_ns)
         self._send()
         if self._is_closing:
             return
-        self._is_muted = bool(queue) and any(reply.mutes for reply in queue)
-        self._look_at_throttle()
-        self._continue()
+        self._is_muted = any(reply.mutes for reply in queue) if queue else False
+        if self._session is not None and self._session.throttle.until_ms:
+            self._look_at_throttle()
+        if self._buffer.filled or not self._is_reading:
+            self._continue()
 
     def _send(self) -> None:
         """Give the transport the next slice if it has room, and see to it that the rest follows."""
@@ -241,8 +254,8 @@ class Connection(asyncio.BufferedProtocol):
             self._turns.broker.quotas.took(self._session.last, started_ns, now_ms)
 
     def _send_slice(self, transport: asyncio.Transport) -> None:
-        budget = self._gate.budget
-        may_read = not budget.is_full
+        budget = self._budget
+        may_read = not self._outbox.has_files or not budget.is_full
         try:
             taken = self._outbox.take(self._limits.slice_bytes_max, may_read=may_read)
             if taken:
@@ -259,7 +272,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _tell_budget(self, transport: asyncio.Transport) -> None:
         unsent_bytes = self._outbox.memory_bytes + transport.get_write_buffer_size()
-        self._gate.budget.hold(self, unsent_bytes)
+        if unsent_bytes != self._told_bytes:
+            self._told_bytes = unsent_bytes
+            self._budget.hold(self, unsent_bytes)
 
     def _send_later(self) -> None:
         """The next slice is for the next turn: others send theirs in between."""
@@ -295,10 +310,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _look_at_throttle(self) -> None:
         """A parked fetch learns only when it is answered that its client is over its quota."""
-        if self._session is not None and self._session.throttle.until_ms:
-            now_ms = self._turns.clock.now_ms()
-            if self._session.throttle.until_ms > now_ms:
-                self._mute_until(self._session.throttle.until_ms, now_ms)
+        if self._session is not None:
+            now_ms, throttle = self._turns.clock.now_ms(), self._session.throttle
+            if throttle.until_ms > now_ms:
+                self._mute_until(throttle.until_ms, now_ms)
+            else:
+                throttle.until_ms = 0  # So that nobody looks again.
 
     def _mute_until(self, until_ms: int, now_ms: int) -> None:
         """Replies still leave; nothing is parsed until the throttle time is over (KIP-219)."""
@@ -370,7 +387,7 @@ class Connection(asyncio.BufferedProtocol):
             self._idle_since_ms, self._unsent_bytes = now_ms, unsent_bytes
             return
         idle_ms = now_ms - self._idle_since_ms
-        is_pressing = self._is_closing or self._gate.budget.is_full
+        is_pressing = self._is_closing or self._budget.is_full
         if unsent_bytes and is_pressing and idle_ms >= self._limits.stalled_ms_max:
             self._abort(transport, f"has taken nothing for {idle_ms} ms")
         elif idle_ms >= idle_ms_max and (unsent_bytes or not self._queue):

@@ -1,7 +1,7 @@
 """What one connection still has to send: taken in slices, files read only as they leave."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from data_plane.broker.records_part import RecordsPart
@@ -26,15 +26,19 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self.parts)
 
-    def put(self, parts: Iterable[Part]) -> None:
+    def put(self, parts: Sequence[Part]) -> None:
+        """Some of the parts may be empty, not all."""
+        self.parts.extend(parts)
+        size_bytes = sum(map(len, parts))
         for part in parts:
-            size_bytes = len(part)
-            if size_bytes:
-                self.parts.append(part)
-                if isinstance(part, RecordsPart):
-                    self._file_parts += 1
-                else:
-                    self.memory_bytes += size_bytes
+            if part.__class__ is RecordsPart:  # Cheaper than asking for each part of each reply.
+                self._file_parts += 1
+                size_bytes -= len(part)
+        self.memory_bytes += size_bytes
+
+    @property
+    def has_files(self) -> bool:
+        return self._file_parts > 0
 
     def take(self, bytes_max: int, *, may_read: bool = True) -> list[Buffer]:
         """The next slice: `bytes_max` bytes together, or all there is.
@@ -44,7 +48,8 @@ class Outbox:
         """
         if not self._file_parts and self.memory_bytes <= bytes_max:
             whole: list[Any] = list(self.parts)
-            self.clear()
+            self.parts.clear()
+            self.memory_bytes = 0
             return whole
         taken: list[Buffer] = []
         left = bytes_max

@@ -37,16 +37,15 @@ class ReceiveBuffer:
         self._was_full = False
         return self.view[self.filled :]
 
-    def landed(self, count: int) -> None:
-        """`count` bytes were read; a read that filled the buffer means that more are waiting."""
+    def landed(self, count: int) -> bool:
+        """`count` bytes were read; a read that filled the buffer means that more are waiting.
+
+        False if they have only brought an unfinished frame further.
+        """
         self.filled += count
         self._is_idle = False
         self._was_full = self.filled == len(self.view)
-
-    @property
-    def lacks_frame(self) -> bool:
-        """What was read has only brought an unfinished frame further."""
-        return self.filled - self.start < self._frame_bytes
+        return self.filled - self.start >= self._frame_bytes
 
     def consumed(self, end: int) -> None:
         """Everything before `end` is parsed."""

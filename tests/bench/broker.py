@@ -4,12 +4,13 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 from tests.fakes.certificates import CertificateAuthority
-from tests.integration.data_plane.broker_process import BrokerProcess, free_port
+from tests.integration.data_plane.broker_process import PROGRAM, BrokerProcess, free_port
 
 CLUSTER_ID = "6b4a1c3e-5c8b-4b53-9d55-0d3a1f6f2a10"
 PRINCIPAL = "bench"
@@ -52,11 +53,16 @@ class MeasuredBroker:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ottla-bench-"))
+        self._program = self.program()
         self.data_dir = self.folder / "data"
         self.tls_port = free_port()
         self._write_config()
         self.started_s = time.perf_counter()  # when the first process was about to start
         self.process = self.start()
+
+    def program(self) -> Sequence[str]:
+        """The module that is the broker, and what it takes before `run`."""
+        return PROGRAM
 
     def _write_config(self) -> None:
         authority = CertificateAuthority()
@@ -92,6 +98,7 @@ class MeasuredBroker:
             "--config",
             str(self.folder / "broker.json"),
             port=None,
+            program=self._program,
             start_seconds_max=START_SECONDS_MAX,
         )
 

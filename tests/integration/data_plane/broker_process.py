@@ -8,11 +8,13 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from control_plane.local.ports import pick_free
 
 ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = ("data_plane.server.main",)
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 60.0
 
@@ -26,9 +28,10 @@ class BrokerProcess:
         port: int | None = 0,
         file_bytes_max: int | None = None,
         start_seconds_max: float = START_SECONDS_MAX,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         ports = [] if port is None else ["--port", str(port)]
-        self.process = start(*arguments, *ports, file_bytes_max=file_bytes_max)
+        self.process = start(*arguments, *ports, file_bytes_max=file_bytes_max, program=program)
         self.address = self._await_ready(start_seconds_max)
         self.host, _, port_text = self.address.rpartition(":")
         self.port = int(port_text)
@@ -65,14 +68,17 @@ def free_port() -> int:
     return pick_free()
 
 
-def start(*arguments: str, file_bytes_max: int | None = None) -> "subprocess.Popen[str]":
+def start(
+    *arguments: str, file_bytes_max: int | None = None, program: Sequence[str] = PROGRAM
+) -> "subprocess.Popen[str]":
     """`ottla-broker run` with these arguments, output piped.
 
     file_bytes_max: no file may grow beyond it; the kernel answers EFBIG (RLIMIT_FSIZE).
+    program: the module that is the broker, and what it takes before `run`.
     """
     limits = [] if file_bytes_max is None else ["prlimit", f"--fsize={file_bytes_max}"]
     return subprocess.Popen(
-        [*limits, sys.executable, "-m", "data_plane.server.main", "run", *arguments],
+        [*limits, sys.executable, "-m", *program, "run", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
