@@ -30,11 +30,12 @@ class Sink(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         buffer = self._buffer
-        buffer.landed(nbytes)
-        while buffer.filled - buffer.start >= 4 and not buffer.lacks_frame:
+        has_frame = buffer.landed(nbytes)
+        while has_frame and buffer.filled - buffer.start >= 4:
             size = int.from_bytes(buffer.view[buffer.start : buffer.start + 4], "big") + 4
             buffer.expect(size)
-            if not buffer.lacks_frame:
+            has_frame = buffer.filled - buffer.start >= size
+            if has_frame:
                 buffer.consumed(buffer.start + size)
                 self._transport.write(ANSWER)
 

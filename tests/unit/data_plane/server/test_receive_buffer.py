@@ -94,10 +94,9 @@ def test_more_of_an_unfinished_frame_is_nothing_to_look_at() -> None:
     for at in range(0, len(data), 1_000):
         piece = data[at : at + 1_000]
         buffer.space()[: len(piece)] = piece
-        buffer.landed(len(piece))
-        looks += not buffer.lacks_frame
+        looks += buffer.landed(len(piece))
         if at == 0:
             buffer.expect(len(data))
     assert looks == 2, "once to learn its size, once when it is there"
     buffer.consumed(len(data))
-    assert not buffer.lacks_frame
+    assert buffer.landed(0)
