@@ -48,6 +48,7 @@ class BrokerQuotas:
         self.times_requests = REQUEST_PERCENTAGE in keys
         self.is_idle_for_produce = not self.times_requests and PRODUCER_BYTE_RATE not in keys
         self._is_idle_for_fetch = CONSUMER_BYTE_RATE not in keys
+        self.is_idle_for_fetch = not self.times_requests and self._is_idle_for_fetch
 
     # --- bytes ---------------------------------------------------------------------------------
 

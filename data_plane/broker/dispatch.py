@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from data_plane.broker.context import RequestContext, Throttle
 from data_plane.broker.forwarding import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FETCH: Final = 1
 UNDECIDED = frozenset({ErrorCode.NOT_CONTROLLER, ErrorCode.REQUEST_TIMED_OUT})
 
 
@@ -115,11 +116,12 @@ def dispatch(broker: "Broker", session: Session, frame: memoryview, now_ms: int)
         if quick is not None:
             session.quick_misses = 0
             return quick
-    broker.has_new_dates = True  # Whatever this is, it may bring one forward.
     try:
         header, at = read_request_header(frame)
     except DecodeError as error:
         raise CloseConnection(str(error)) from error
+    if header.api_key != FETCH or session.is_internal:
+        broker.has_new_dates = True  # A consumer's fetch brings one forward only if it is parked.
     broker.metrics.requests += 1
     spec = API_KEYS.get(header.api_key)
     if not session.is_authenticated and header.api_key != API_VERSIONS:

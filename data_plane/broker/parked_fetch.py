@@ -129,8 +129,10 @@ class ParkedFetch(Parked):
 
     def throttle(self) -> int:
         """Charge what was read; over the quota, watermarks are told and records are held back."""
-        size_bytes = sum(part.size_bytes for _, part in self._found.values())
         quotas = self.broker.quotas
+        if quotas.is_idle_for_fetch:
+            return 0
+        size_bytes = sum(part.size_bytes for _, part in self._found.values())
         may_leave, throttle_ms = quotas.charge_fetch(self.ctx, size_bytes, self.broker.now_ms)
         if not may_leave:
             self._found = {

@@ -50,7 +50,6 @@ class Connection(asyncio.BufferedProtocol):
         self._inflight_max = limits.inflight_produces_max
         self._inflight_bytes_max = limits.inflight_produce_bytes_max
         self._gate = gate
-        self._budget = gate.budget
         self._told_bytes = 0  # what the budget knows that this connection holds
         self._buffer = ReceiveBuffer()
         self._queue: deque[Reply] = deque()
@@ -111,7 +110,7 @@ class Connection(asyncio.BufferedProtocol):
         self._turns.forget(self)
         if self._session is not None:
             self._gate.leave(self)
-            self._budget.forget(self)
+            self._gate.budget.forget(self)
             self._told_bytes = 0
         for timer in (self._authentication_timer, self._throttle_timer):
             if timer is not None:
@@ -254,14 +253,13 @@ class Connection(asyncio.BufferedProtocol):
             self._turns.broker.quotas.took(self._session.last, started_ns, now_ms)
 
     def _send_slice(self, transport: asyncio.Transport) -> None:
-        budget = self._budget
-        may_read = not self._outbox.has_files or not budget.is_full
+        may_read = not self._outbox.has_files or not self._gate.budget.is_full
         try:
             taken = self._outbox.take(self._limits.slice_bytes_max, may_read=may_read)
             if taken:
                 self._write(transport, taken)
             elif not may_read:
-                budget.wait(self, self._send_later)
+                self._gate.budget.wait(self, self._send_later)
                 return
         except DamagedLog as error:
             self._outbox.clear()
@@ -274,7 +272,7 @@ class Connection(asyncio.BufferedProtocol):
         unsent_bytes = self._outbox.memory_bytes + transport.get_write_buffer_size()
         if unsent_bytes != self._told_bytes:
             self._told_bytes = unsent_bytes
-            self._budget.hold(self, unsent_bytes)
+            self._gate.budget.hold(self, unsent_bytes)
 
     def _send_later(self) -> None:
         """The next slice is for the next turn: others send theirs in between."""
@@ -286,7 +284,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_sending = False
         self._send()
         self._continue()
-        self._turns.end()
+        self._turns.end_requests(self._turns.clock.now_ms())
 
     def _write(self, transport: asyncio.Transport, parts: list[Buffer]) -> None:
         if len(parts) == 1:
@@ -387,7 +385,7 @@ class Connection(asyncio.BufferedProtocol):
             self._idle_since_ms, self._unsent_bytes = now_ms, unsent_bytes
             return
         idle_ms = now_ms - self._idle_since_ms
-        is_pressing = self._is_closing or self._budget.is_full
+        is_pressing = self._is_closing or self._gate.budget.is_full
         if unsent_bytes and is_pressing and idle_ms >= self._limits.stalled_ms_max:
             self._abort(transport, f"has taken nothing for {idle_ms} ms")
         elif idle_ms >= idle_ms_max and (unsent_bytes or not self._queue):

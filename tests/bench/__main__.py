@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tests.bench import (
     against,
+    calls,
     cluster,
     compaction,
     idle,
@@ -22,6 +23,7 @@ from tests.bench.settings import Settings
 from tests.bench.yardstick import yardstick
 
 PARTS: dict[str, Callable[[Settings], Iterator[Figure]]] = {
+    "calls": calls.run,
     "throughput": throughput.run,
     "latency": latency.run,
     "idle": idle.run,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from tests.fakes.certificates import CertificateAuthority
 from tests.integration.data_plane.broker_process import PROGRAM, BrokerProcess, free_port
@@ -138,7 +138,7 @@ class MeasuredBroker:
             self.process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def __enter__(self) -> "MeasuredBroker":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

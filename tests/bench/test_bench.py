@@ -1,16 +1,20 @@
 """A tiny share of each part runs to its end; figures are printed, never judged."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from tests.bench import against
 from tests.bench.__main__ import PARTS
 from tests.bench.against import Compared
+from tests.bench.calls import CASES, CountedBroker, calls_of, least
 from tests.bench.figures import HEADINGS, Figure, reasons, table
 from tests.bench.machine import conditions
 from tests.bench.settings import TINY
 from tests.bench.yardstick import copying_us, told, turn_us_over_loopback
+
+ROUNDS = 30  # of one request each
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -19,6 +23,15 @@ def test_part_measures_something(part: str) -> None:
     assert figures
     assert all(figure.samples and figure.best >= 0 for figure in figures)
     assert table([HEADINGS, *(figure.row() for figure in figures)]).count("\n") == len(figures)
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_request_calls_no_more_than_it_may(at: int) -> None:
+    """Calls are the same on every machine, so what is added to the hot path shows here at once."""
+    case = replace(CASES[at], turns=1)
+    with CountedBroker() as broker:
+        calls = least(case, calls_of(broker, case, ROUNDS))
+    assert 50 < calls <= case.calls_max
 
 
 def test_the_least_counts_unless_more_is_better() -> None:

@@ -184,11 +184,12 @@ def test_a_client_that_takes_nothing_is_idle_however_much_waits_for_it() -> None
 
 def test_a_stalled_client_goes_early_when_others_need_the_room() -> None:
     wire = Wire(LIMITS)
+    wire.budget = ResponseBudget(1_000)
     wire.transport.unsent = 10
     look(wire, 0)
     look(wire, 6)
     closed = [wire.transport.is_closed]
-    wire.budget = ResponseBudget(5)
+    wire.budget.hold("somebody", 2_000)
     look(wire, 7)
     closed.append(wire.transport.is_closed)
     assert closed == [False, True]
