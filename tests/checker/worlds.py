@@ -369,7 +369,7 @@ class World:
         next(tail)
 
     def clean(self) -> None:
-        """Retention and compaction, before the final readers and never too much."""
+        """Retention and compaction, never too much."""
         compacted = len(self.model.log(COMPACTED).entries)
         removable = {offset for offset in range(compacted) if self.chance(0.6)}
         self.model.compact(COMPACTED, removable)
@@ -387,6 +387,7 @@ class World:
                 is_committed = isolation == "read_committed"
                 while self.poll(process, positions, 40, is_committed=is_committed, is_final=True):
                     pass
+        self.clean()  # Cleaners do not wait until everything is asked.
         self.ask_offsets(partitions)
         for partition in partitions:
             got = list(self.model.read(partition, 0, 1 << 30, is_committed=False))

@@ -32,12 +32,19 @@ def changed(views: Views, view: PartitionView) -> Iterator[Anomaly]:
 
 
 def disagreeing(views: Views, view: PartitionView, answer: OffsetAnswer) -> Iterator[Anomaly]:
-    """Judge one answer by what the final readers of the same isolation level found."""
+    """Judge one answer by what the final readers of the same isolation level found.
+
+    A cleaner may have worked between their reads and the answer: where there is one, only what the
+    disks hold at the very end was surely there when the answer was given.
+    """
     is_committed = answer.isolation == "read_committed"
+    is_cleaned = views.history.is_cleaned(view.name)
+    at_the_end = on_disks(views, view) if is_cleaned else set()
     records = sorted(
         (offset, timestamp)
         for chunk in views.final_chunks(view.name, is_committed=is_committed)
         for offset, timestamp in zip(chunk.offsets, chunk.timestamps, strict=False)
+        if not is_cleaned or offset in at_the_end
     )
     if not records:
         return
@@ -45,6 +52,11 @@ def disagreeing(views: Views, view: PartitionView, answer: OffsetAnswer) -> Iter
     if wrong is not None:
         witness = {"at": answer.at, "told": answer.offset, "reason": wrong}
         yield Anomaly("list-offsets", answer.offset or 0, view.name, witness)
+
+
+def on_disks(views: Views, view: PartitionView) -> set[int]:
+    replicas = views.history.replicas.get(view.name, ())
+    return {offset for _, chunk in replicas for offset in chunk.offsets}
 
 
 def reason(answer: OffsetAnswer, records: list[tuple[int, int]]) -> str | None:
