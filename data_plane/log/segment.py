@@ -372,7 +372,7 @@ class Segment:
         Only batches that end below `offset_limit` count, so the extent may be empty.
         """
         start = self._hints.get(offset)
-        if start is None:
+        if start is None or start >= self.size_bytes:  # What was behind it is compacted away.
             found = self.find(offset)
             if found is None:
                 return None
