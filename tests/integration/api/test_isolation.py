@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from control_plane.app import create_app
-from control_plane.models import Operation
+from control_plane.models import Node, Operation
 from tests.integration.api.conftest import World
 
 BODIES: dict[str, Any] = {
@@ -45,8 +45,10 @@ def test_foreign_is_absent(world: World, method: str, path: str) -> None:
     attachment = world.anna.get("/apps/flights/addon-attachments").json()[0]
     token = world.anna.get("/oauth/authorizations").json()[0]
     with world.service.sessions() as session:
-        operation = session.query(Operation.id).first()
+        operation, node = session.query(Operation.id).first(), session.query(Node).first()
         assert operation is not None
+        assert node is not None
+        node_id, node_name = str(node.id), node.name
     theirs_by_id = {
         "app": world.app_id,
         "addon": world.addon_id,
@@ -55,20 +57,24 @@ def test_foreign_is_absent(world: World, method: str, path: str) -> None:
         "authorization": token["id"],
         "operation": str(operation[0]),
         "topic": "departures",
+        "node": node_id,
     }
     theirs_by_name = {**theirs_by_id, "app": "flights", "addon": "kafka-calm-1000"}
-    theirs_by_name |= {"cluster": "kafka-calm-1000", "attachment": "KAFKA"}
+    theirs_by_name |= {"cluster": "kafka-calm-1000", "attachment": "KAFKA", "node": node_name}
     absent = dict.fromkeys(theirs_by_id, "") | {
         name: str(uuid.uuid4()) if name != "topic" else "departures" for name in theirs_by_id
     }
     absent_by_name = {**absent, "app": "nobodys", "addon": "kafka-none-1"}
-    absent_by_name |= {"cluster": "kafka-none-1", "attachment": "NONE"}
+    absent_by_name |= {"cluster": "kafka-none-1", "attachment": "NONE", "node": "node-none"}
+    refusal = (
+        403 if path.startswith("/nodes/") else 404
+    )  # Operators' routes refuse before they look.
     for theirs, nobodys in ((theirs_by_id, absent), (theirs_by_name, absent_by_name)):
         answers = [
             world.bert.request(method, path.format(**names), json=BODIES.get(path))
             for names in (theirs, nobodys)
         ]
-        assert answers[0].status_code == answers[1].status_code == 404
+        assert answers[0].status_code == answers[1].status_code == refusal
         assert neutral(answers[0].text, theirs) == neutral(answers[1].text, nobodys)
     # Nothing of it changed anything of Anna's.
     assert world.anna.get(f"/addons/{world.addon_id}").json()["state"] == "provisioned"
@@ -104,3 +110,8 @@ def test_lists_show_only_ones_own(world: World) -> None:
 def test_operator_routes_are_for_operators(world: World) -> None:
     assert world.anna.get("/nodes").status_code == 403
     assert world.anna.post("/nodes/tokens").status_code == 403
+    with world.service.sessions() as session:
+        node = session.query(Node).first()
+        assert node is not None
+        path = f"/nodes/{node.name}/replacement"
+    assert world.anna.put(path).status_code == world.anna.get(path).status_code == 403
