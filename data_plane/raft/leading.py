@@ -74,6 +74,8 @@ class Leading(Following):
         peer.heard(reply.sent_ms, reply.match_offset, self.end_offset)
         if reply.is_match:
             peer.acknowledge(reply.match_offset, reply.prev_offset)
+            if peer.transfer and self.log.term_ending_at(peer.next_offset - 1) is not None:
+                peer.transfer = None  # It lacks no snapshot, and this one may be gone by now.
             self._commit_by_majority()
             self._hand_over(peer)
         elif self._is_news(peer, reply):

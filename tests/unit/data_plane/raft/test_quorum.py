@@ -8,7 +8,7 @@ import pytest
 
 from data_plane.raft.codec import decode_message, encode_message
 from data_plane.raft.entries import HardState, Ready
-from data_plane.raft.messages import Message, SnapshotChunk
+from data_plane.raft.messages import AppendReply, Message, SnapshotChunk
 from data_plane.raft.node import RaftNode
 from data_plane.raft.snapshot import Snapshot, encode_snapshot
 from data_plane.raft.voters import ChangeRefused, Voter, VoterKey, VoterSet, encode_voters
@@ -255,3 +255,33 @@ def test_who_may_have_answered_a_leader_lets_its_lease_end(
     node = voter_with(hard_state, *voters)
     node.tick(1_000)
     assert node.next_due_ms >= 1_000 + node.timing.election_ms_min
+
+
+def test_a_snapshot_on_its_way_is_given_up_where_the_log_is_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An answer that was late when the next snapshot had begun: that one is replaced unread."""
+    trio = Trio(0, 1, 2)
+    trio.run(3_000)
+    leader, late, deliver = trio.leader, list[Message](), trio.deliver
+    is_slow = True
+
+    def deliver_late(source: int, message: Message) -> None:
+        if is_slow and source == 3 and isinstance(message, AppendReply):
+            late.append(message)
+        elif not isinstance(message, SnapshotChunk) or message.last_offset == 0:
+            deliver(source, message)
+
+    monkeypatch.setattr(trio, "deliver", deliver_late)
+    trio.add(3, VoterSet())
+    trio.run(500)
+    assert late, "it has installed the first snapshot"
+    leader.propose([b"a"])
+    trio.settle()
+    leader.compact(leader.committed_offset, leader.term, 100)
+    trio.run(500)
+    is_slow = False
+    for message in late:
+        leader.step(message, trio.now_ms)
+    trio.run(2_000)
+    assert trio.applied[3] == [b"a"]
