@@ -17,16 +17,20 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM be what Ctrl-C is, for as long as this lasts."""
+    """Let SIGTERM be what Ctrl-C is, for as long as this lasts.
+
+    SIGINT as well: a shell has what it starts in the background ignore it.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def prepare() -> None:
