@@ -68,10 +68,13 @@ class ApacheProcess:
             raise
 
     def _format(self, settings: Path) -> None:
-        """A new directory, as `kafka-storage.sh format --standalone` makes it."""
+        """A new directory, as `kafka-storage.sh format --standalone` makes it.
+
+        One id in 64 begins with a dash, so it is no argument of its own.
+        """
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         argv = java.command("kafka.tools.StorageTool")
-        asked = ["format", "--standalone", "-t", cluster_id, "-c", str(settings)]
+        asked = ["format", "--standalone", f"--cluster-id={cluster_id}", "-c", str(settings)]
         done = subprocess.run(
             [*argv, *asked], capture_output=True, text=True, timeout=START_SECONDS_MAX
         )
