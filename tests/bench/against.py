@@ -7,7 +7,6 @@ the virtual machine compiles while it runs, so that its first rounds cost more t
 best and the median both stand there.
 """
 
-import shutil
 import subprocess
 import tempfile
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from data_plane.protocol.messages.metadata import MetadataRequest
-from tests.bench.broker import Measured, MeasuredBroker, cpu_s_of, memory_bytes_of
+from tests.bench.broker import Measured, MeasuredBroker
 from tests.bench.figures import Figure, shown
 from tests.bench.figures import table as columns
 from tests.bench.librdkafka import CASES, consume, produce
@@ -59,36 +58,32 @@ class Compared:
         return (self.name, self.unit, *values, f"{ratio:.2f}", ahead, str(len(self.ours)))
 
 
-class MeasuredApache:
+class MeasuredApache(Measured):
     """A broker of Apache Kafka with a plaintext listener on loopback; its data goes with it."""
-
-    host = "127.0.0.1"
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ottla-bench-apache-"))
-        self.port = free_port()
+        self._port = free_port()
         self.process = ApacheProcess(self.folder, {"PLAINTEXT": f"{self.host}:{self.port}"})
         self.started_s = self.process.started_s
+
+    @property
+    def host(self) -> str:
+        return "127.0.0.1"
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def pid(self) -> int:
         return self.process.process.pid
 
-    def cpu_s(self) -> float:
-        return cpu_s_of(self.pid)
-
-    def memory_bytes(self) -> int:
-        return memory_bytes_of(self.pid)
-
-    def close(self) -> None:
-        self.process.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> "MeasuredApache":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def stop(self, *, kill: bool = False) -> None:
+        if kill:
+            self.process.kill()
+        else:
+            assert self.process.stop() == 0
 
 
 @dataclass

@@ -4,10 +4,11 @@ import json
 import shutil
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from tests.fakes.certificates import CertificateAuthority
 from tests.integration.data_plane.broker_process import PROGRAM, BrokerProcess, free_port
@@ -32,23 +33,52 @@ def memory_bytes_of(pid: int) -> int:
     return pages * 4096
 
 
-class Measured(Protocol):
-    """What is under load, whoever wrote it."""
+class Measured(ABC):
+    """What is under load, whoever wrote it: a process of its own; its folder goes with it."""
+
+    folder: Path
 
     @property
+    @abstractmethod
     def host(self) -> str: ...
 
     @property
+    @abstractmethod
     def port(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def pid(self) -> int: ...
+
+    @abstractmethod
+    def stop(self, *, kill: bool = False) -> None:
+        """End the process, if it has not ended yet; its data stays."""
 
     def cpu_s(self) -> float:
         """Of its process so far."""
+        return cpu_s_of(self.pid)
 
     def memory_bytes(self) -> int:
         """Resident, now."""
+        return memory_bytes_of(self.pid)
+
+    def close(self) -> None:
+        self.stop(kill=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
-class MeasuredBroker:
+class MeasuredBroker(Measured):
     """A broker with a plaintext and an mTLS listener on loopback; its data goes with it."""
 
     def __init__(self) -> None:
@@ -125,26 +155,3 @@ class MeasuredBroker:
     @property
     def pid(self) -> int:
         return self.process.process.pid
-
-    def cpu_s(self) -> float:
-        return cpu_s_of(self.pid)
-
-    def memory_bytes(self) -> int:
-        """Resident memory now."""
-        return memory_bytes_of(self.pid)
-
-    def close(self) -> None:
-        if self.process.process.poll() is None:
-            self.process.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()

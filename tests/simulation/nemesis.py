@@ -22,13 +22,11 @@ from data_plane.protocol.messages.incremental_alter_configs import (
 from tests.simulation.aimed_logs import AimedLogs
 from tests.simulation.aimed_ways import AimedWays
 from tests.simulation.clients import Client, Worker
-from tests.simulation.clock import Schedule
 from tests.simulation.cluster_invariants import ClusterInvariants
 from tests.simulation.machine import Machine
-from tests.simulation.network import SimulatedNetwork
 from tests.simulation.plan import MAIN, NEVER, VOTERS, Plan
 from tests.simulation.streams import Streams
-from tests.simulation.way_blows import WayBlows
+from tests.simulation.way_blows import Connected, WayBlows
 
 EIO = 5
 AIMED_MS = 4_000  # that an aimed blow has for itself
@@ -37,17 +35,11 @@ OTHER_FILE = PurePath("/other")  # of another tenant of the disk
 WRITES = ["append", "sync", "sync", "sync_directory", "rename"]
 
 
-class Troubled(Protocol):
+class Troubled(Connected, Protocol):
     """What the nemesis needs of its world."""
 
     @property
     def plan(self) -> Plan: ...
-    @property
-    def schedule(self) -> Schedule: ...
-    @property
-    def network(self) -> SimulatedNetwork[int]: ...
-    @property
-    def machines(self) -> Sequence[Machine]: ...
     @property
     def invariants(self) -> ClusterInvariants: ...
     @property
@@ -57,7 +49,6 @@ class Troubled(Protocol):
     @property
     def workers(self) -> Sequence[Worker]: ...
 
-    def count(self, what: str) -> None: ...
     def start(self, machine: Machine) -> None: ...
     def is_everything_everywhere(self) -> bool: ...
     def new_directory_id(self) -> UUID: ...
