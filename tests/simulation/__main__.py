@@ -7,12 +7,13 @@ were stopped, unless the code is another one by now.
 import argparse
 import sys
 from pathlib import Path
+from types import FrameType
 
 from tests.simulation.bank import named
 from tests.simulation.bank_run import find_all
 from tests.simulation.runs import run_many, run_one
 from tests.simulation.shrink import told
-from tests.simulation.workers import stoppable
+from tests.simulation.workers import handled
 from tests.simulation.worlds import CLUSTER, QUORUM
 
 STATE = Path(".ottla/simulation")
@@ -48,6 +49,10 @@ def _first_seed(text: str) -> int:
     return 0 if text == "first" else int(text)
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
-    with stoppable():
+    with handled(_interrupt):
         sys.exit(main())

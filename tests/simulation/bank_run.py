@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from hashlib import blake2b
 from inspect import getsource
 from itertools import islice
@@ -15,7 +15,7 @@ from tests.simulation.bank import BANK, Stored, store_seeds, stored_seeds
 from tests.simulation.journal import Journal, code_in_use
 from tests.simulation.plants import Planted, is_shown, look_for
 from tests.simulation.runs import INTERRUPTED
-from tests.simulation.workers import stop, workers
+from tests.simulation.workers import Stopped, Workers
 
 WORLDS_AT_ONCE = 4  # of one bug, before the next one has its turn
 NONE = -1
@@ -126,30 +126,28 @@ def _search(searches: list[Search], worlds_max: int, jobs: int, journal: Journal
     by_name = {one.planted.name: one for one in searches}
     progress = Progress(sum(worlds_max - one.looked for one in open_ones))
     running: set[Future[Look]] = set()
-    pool = workers(jobs)
     try:
-        while open_ones or running:
-            while open_ones and len(running) < jobs:
-                one = open_ones.popleft()
-                running.add(pool.submit(look_through, one.planted.name, one.next_seeds))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                look = future.result()
-                search = by_name[look.name]
-                search.take(look)
-                journal.add(look._asdict())
-                if search.found is not None:
-                    progress.total -= max(0, worlds_max - search.looked - look.looked)
-                    print(search.told(), flush=True)
-                elif search.looked < worlds_max:
-                    open_ones.append(search)
-                found = sum(1 for each in searches if each.found is not None)
-                progress.step(look.looked, f"{found} of {len(searches)} found")
-    except KeyboardInterrupt:
+        with Workers(jobs) as pool:
+            while open_ones or running:
+                while open_ones and len(running) < jobs:
+                    one = open_ones.popleft()
+                    running.add(pool.submit(look_through, one.planted.name, one.next_seeds))
+                done, running = pool.wait(running)
+                for future in done:
+                    look = future.result()
+                    search = by_name[look.name]
+                    search.take(look)
+                    journal.add(look._asdict())
+                    if search.found is not None:
+                        progress.total -= max(0, worlds_max - search.looked - look.looked)
+                        print(search.told(), flush=True)
+                    elif search.looked < worlds_max:
+                        open_ones.append(search)
+                    found = sum(1 for each in searches if each.found is not None)
+                    progress.step(look.looked, f"{found} of {len(searches)} found")
+    except Stopped:
         progress.end()
-        stop(pool)
         return False
-    pool.shutdown()
     progress.end()
     return True
 

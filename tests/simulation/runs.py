@@ -6,7 +6,6 @@ one world, bit for bit, or no failure could be looked at again.
 
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import as_completed
 from pathlib import Path
 from statistics import mean
 from time import process_time
@@ -15,7 +14,7 @@ from typing import NamedTuple
 from tests.progress import Progress
 from tests.simulation.cluster_world import ClusterWorld
 from tests.simulation.journal import Journal, code_in_use
-from tests.simulation.workers import stop, workers
+from tests.simulation.workers import Stopped, Workers
 from tests.simulation.worlds import trace_of, without_surprises, world_of
 
 FAILED_FILE = "failed-seeds.txt"
@@ -84,26 +83,26 @@ def run_many(kind: str, seeds: Iterable[int], *, jobs: int, state: Path) -> int:
     if len(todo) < len(wanted):
         print(f"{len(wanted) - len(todo)} of {len(wanted)} worlds were run before")
     progress = Progress(len(todo))
-    pool = workers(jobs)
     try:
-        running = [pool.submit(run_checked, kind, seed) for seed in todo]
-        for future in as_completed(running):
-            _note(future.result(), known)
-            journal.add({"code": code, "ran": future.result()._asdict()})
-            failed = sum(1 for seed in wanted if seed in known and known[seed].failure)
-            progress.step(1, f"{failed} failed")
-    except KeyboardInterrupt:
+        with Workers(jobs) as pool:
+            running = {pool.submit(run_checked, kind, seed) for seed in todo}
+            while running:
+                done, running = pool.wait(running)
+                for ran in (future.result() for future in done):
+                    _note(ran, known)
+                    journal.add({"code": code, "ran": ran._asdict()})
+                    failed = sum(1 for seed in wanted if seed in known and known[seed].failure)
+                    progress.step(1, f"{failed} failed")
+    except Stopped:
         progress.end()
-        stop(pool)
         print(f"stopped after {progress.done} worlds; the same command goes on from here")
         return INTERRUPTED
-    pool.shutdown()
     progress.end()
-    ran = [known[seed] for seed in wanted]
-    print(summary(ran))
+    all_ran = [known[seed] for seed in wanted]
+    print(summary(all_ran))
     if progress.done:
         print(f"{progress.per_minute:.0f} seeds per minute, {jobs} at once")
-    failures = [one.seed for one in ran if one.failure]
+    failures = [one.seed for one in all_ran if one.failure]
     folder.joinpath(FAILED_FILE).write_text("".join(f"{seed}\n" for seed in failures))
     return 1 if failures else 0
 

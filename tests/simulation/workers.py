@@ -5,50 +5,85 @@ Ctrl-C and SIGTERM stop a run in order; a run that is killed takes its processes
 
 import ctypes
 import gc
+import os
 import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import active_children
 from types import FrameType
+from typing import Any, ParamSpec, Self, TypeVar
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LOOK_EVERY_S = 0.2  # whether the run was told to stop
+Handler = Callable[[int, FrameType | None], Any]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """The run was told to stop."""
+
+
+class Workers:
+    """So many processes. A signal is only noted, and told where nothing is half done: a
+    KeyboardInterrupt inside of an executor leaves locks behind that nobody opens again.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._pool = ProcessPoolExecutor(jobs, initializer=prepare, initargs=(os.getpid(),))
+        self._is_stopped = False
+        self._noted = handled(self._note)
+
+    def __enter__(self) -> Self:
+        self._noted.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """After an error at once: a world that was under way is run again the next time."""
+        if error[0] is not None:
+            for process in active_children():
+                process.kill()
+        self._pool.shutdown(cancel_futures=True)
+        self._noted.__exit__(None, None, None)
+
+    def submit(self, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> Future[T]:
+        return self._pool.submit(work, *args, **more)
+
+    def wait(self, running: set[Future[T]]) -> tuple[set[Future[T]], set[Future[T]]]:
+        """Those that are done, at least one, and those that are not. Raises Stopped."""
+        while True:
+            if self._is_stopped:
+                raise Stopped
+            done, rest = wait(running, timeout=LOOK_EVERY_S, return_when=FIRST_COMPLETED)
+            if done:
+                return done, rest
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._is_stopped = True
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Let SIGTERM be what Ctrl-C is, for as long as this lasts.
+def handled(handler: Handler) -> Iterator[None]:
+    """Both signals go there for as long as this lasts.
 
     SIGINT as well: a shell has what it starts in the background ignore it.
     """
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = {one: signal.signal(one, handler) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
-def prepare() -> None:
+def prepare(parent: int) -> None:
     """In each process: who began them decides when to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     libc = ctypes.CDLL(None)
     if hasattr(libc, "prctl"):
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it was killed before it was known that we end with it
+        os._exit(1)
     gc.freeze()
-
-
-def stop(pool: ProcessPoolExecutor) -> None:
-    """At once: a world that was under way is run again the next time."""
-    for process in active_children():
-        process.kill()
-    pool.shutdown(cancel_futures=True)
-
-
-def workers(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, initializer=prepare)
