@@ -5,12 +5,22 @@ Used for what must get through when everything else is busy: registration and he
 
 from collections.abc import Callable
 from itertools import count
+from typing import NamedTuple
 
 from data_plane.raft.messages import Answer, Ask, Message
 from data_plane.raft.node import RaftNode
+from data_plane.raft.voters import VoterKey
 
 OnAnswer = Callable[[bytes | None], None]  # None: no controller, or it was lost on the way
 OnAsk = Callable[[int, bytes, Callable[[bytes | None], None]], None]
+
+
+class Waiting(NamedTuple):
+    """A request on its way. asked: who led when it was sent."""
+
+    on_answer: OnAnswer
+    asked: VoterKey
+    until_ms: int
 
 
 class ControllerLine:
@@ -24,7 +34,7 @@ class ControllerLine:
         self._node = node
         self._send = send
         self._numbers = count(1)
-        self._waiting: dict[int, tuple[OnAnswer, int]] = {}
+        self._waiting: dict[int, Waiting] = {}
 
     def ask(self, body: bytes, on_answer: OnAnswer, *, until_ms: int) -> None:
         """Ask whoever leads; `on_answer` may be called before this returns."""
@@ -35,7 +45,7 @@ class ControllerLine:
             self.on_ask(leader.id, body, on_answer)
         else:
             number = next(self._numbers)
-            self._waiting[number] = (on_answer, until_ms)
+            self._waiting[number] = Waiting(on_answer, leader, until_ms)
             self._send(
                 Ask(
                     cluster_id=self._node.cluster_id,
@@ -54,17 +64,21 @@ class ControllerLine:
         if isinstance(message, Answer):
             waiting = self._waiting.pop(message.request_id, None)
             if waiting is not None:
-                waiting[0](None if message.is_refused else message.body)
+                waiting.on_answer(None if message.is_refused else message.body)
         elif not self._node.is_leader:
             self._answer(message, None)
         else:
             self.on_ask(message.source.id, message.body, lambda body: self._answer(message, body))
 
     def tick(self, now_ms: int) -> None:
-        """Give up on what was not answered in time."""
-        late = [number for number, (_, until_ms) in self._waiting.items() if now_ms >= until_ms]
-        for number in late:
-            self._waiting.pop(number)[0](None)
+        """Give up on what was not answered in time, and on whoever no longer leads: a broker that
+        waited for a dead controller would be fenced by the next one before it asks there.
+        """
+        leader = self._node.leader
+        for number, waiting in list(self._waiting.items()):
+            if now_ms >= waiting.until_ms or leader not in (None, waiting.asked):
+                del self._waiting[number]
+                waiting.on_answer(None)
 
     def _answer(self, asked: Ask, body: bytes | None) -> None:
         self._send(

@@ -105,6 +105,19 @@ def test_a_controller_that_is_heard_of_again_is_the_controller_still() -> None:
     assert follower.controller_id == active.broker_id
 
 
+def test_nobody_waits_for_a_controller_that_has_a_successor() -> None:
+    members = gathered()
+    members.stop(members.active.broker_id)
+    answers: list[bytes | None] = []
+    asking = members.up()[0].host.line
+    asking.ask(b"\x00\x3f", answers.append, until_ms=members.now_ms + 600_000)
+    members.run(100)
+    assert answers == []
+    members.run(5_000)
+    assert members.active
+    assert answers == [None]
+
+
 def test_a_broker_that_comes_back_is_let_in_after_it_has_replayed_its_registration() -> None:
     members = gathered()
     back = others(members)[0]
