@@ -27,7 +27,7 @@ from control_plane.domain.plans import CURRENCY, Plan
 from control_plane.domain.pricing import hourly_micros
 from control_plane.domain.states import LIVE, AddonState, TopicState
 from control_plane.models import Cluster, Operation, Topic
-from control_plane.services import clusters, throughput, topics
+from control_plane.services import clusters, operations, throughput, topics
 
 OPERATIONS_SHOWN = 6
 
@@ -35,7 +35,8 @@ OPERATIONS_SHOWN = 6
 def cluster_view(session: Session, cluster: Cluster, *, now: dt.datetime) -> ClusterView:
     addon, plan = cluster.addon, clusters.plan_of(cluster)
     health, sentence = clusters.health(session, cluster, now=now)
-    shown = words.cluster_state(addon, cluster, health)
+    is_stuck = clusters.is_stuck(session, cluster, now=now)
+    shown = words.cluster_state(addon, cluster, health, is_stuck=is_stuck)
     rates = throughput.now_of_clusters(session, [cluster.id], now=now)[cluster.id]
     found = topics.of_cluster(session, cluster)
     cost = month_costs(session, [addon.id], now=now).get(addon.id, 0)
@@ -48,7 +49,7 @@ def cluster_view(session: Session, cluster: Cluster, *, now: dt.datetime) -> Clu
         created_at=cluster.created_at,
         state=shown,
         sentence=_sentence(cluster, health, shown),
-        reasons=_reasons(cluster, health, sentence, found),
+        reasons=_reasons(cluster, health, shown, sentence, found),
         bytes_in=figures.byte_rate(rates.bytes_in),
         bytes_out=figures.byte_rate(rates.bytes_out),
         records_in=figures.count_rate(rates.records_in, "rec"),
@@ -84,10 +85,11 @@ def _sentence(cluster: Cluster, health: Health, shown: State) -> str:
 
 
 def _reasons(
-    cluster: Cluster, health: Health, sentence: str, found: Sequence[Topic]
+    cluster: Cluster, health: Health, shown: State, sentence: str, found: Sequence[Topic]
 ) -> Sequence[str]:
     reasons = [cluster.addon.state_reason] if cluster.addon.state_reason else []
-    if cluster.state == ClusterState.AVAILABLE and health is Health.DEGRADED:
+    is_told_by_health = cluster.state == ClusterState.AVAILABLE and health is Health.DEGRADED
+    if is_told_by_health or shown is words.STUCK:
         reasons.append(sentence)
     failed = [topic.name for topic in found if topic.state == TopicState.FAILED]
     return [*reasons, *(f"Topic {name} could not be made." for name in failed)]
@@ -191,7 +193,9 @@ def _operation(
     names_what = operation.input.get("name")
     return OperationView(
         title=words.operation_title(operation.kind, topic or names_what),
-        state=words.operation_state(operation.state),
+        state=words.STUCK
+        if operations.is_stuck(operation, now=now)
+        else words.operation_state(operation.state),
         reason=operation.reason,
         progress=f"{operation.steps_done} of {total}" if is_live and total else "",
         started_at=operation.created_at,

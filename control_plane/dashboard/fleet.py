@@ -82,13 +82,14 @@ def _row(
     cost_micros: int,
 ) -> FleetRow:
     addon = cluster.addon
+    is_stuck = clusters.is_stuck(session, cluster, now=now)
     # Only what is available is judged by its reports, so only that costs a query.
     health, sentence = (
         clusters.health(session, cluster, now=now)
-        if cluster.state == ClusterState.AVAILABLE
+        if cluster.state == ClusterState.AVAILABLE or is_stuck
         else (Health.HEALTHY, "")
     )
-    shown = cluster_state(addon, cluster, health)
+    shown = cluster_state(addon, cluster, health, is_stuck=is_stuck)
     note = addon.state_reason or (sentence if shown.tone == "warn" else "")
     return FleetRow(
         id=addon.id,

@@ -38,6 +38,7 @@ _PHASE = {
     "absent": state("Absent", "off"),
 }
 NOT_REPORTING = state("Not reporting", "warn")
+STUCK = state("Stuck", "warn")
 _TITLES = {
     "provision_cluster": "Provision the cluster",
     "deprovision_cluster": "Remove the cluster",
@@ -48,10 +49,12 @@ _TITLES = {
 }
 
 
-def cluster_state(addon: Addon, cluster: Cluster, health: Health) -> State:
+def cluster_state(addon: Addon, cluster: Cluster, health: Health, *, is_stuck: bool) -> State:
     """The state word, with health where the state alone says too little."""
     if addon.state == AddonState.FAILED:
         return state("Failed", "bad")
+    if is_stuck:
+        return STUCK
     if cluster.state == ClusterState.AVAILABLE and health is Health.DEGRADED:
         return state("Degraded", "warn")
     if cluster.state == ClusterState.AVAILABLE and health is Health.UNKNOWN:

@@ -100,6 +100,13 @@ def health(session: Session, cluster: Cluster, *, now: dt.datetime) -> tuple[Hea
     return judged, sentence + _stuck(session, cluster, now)
 
 
+def is_stuck(session: Session, cluster: Cluster, *, now: dt.datetime) -> bool:
+    """Say whether it is on its way somewhere and needs somebody before it can go on."""
+    if cluster.state not in {ClusterState.CREATING, ClusterState.UPDATING}:
+        return False
+    return bool(operations.stuck_on(session, cluster.id, now=now))
+
+
 def _stuck(session: Session, cluster: Cluster, now: dt.datetime) -> str:
     """Which changes need somebody before they can go on, in words; empty: none."""
     return "".join(

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from control_plane.dashboard.clusters import cluster_view
 from control_plane.domain.health import Health
 from control_plane.domain.placement import PEER_PORTS, PORTS_PER_BROKER
 from control_plane.models import Cluster, ClusterBroker, Operation
@@ -204,6 +205,13 @@ def test_what_waits_for_long_is_told_as_stuck_and_goes_on_by_itself(world: World
     world.run(change.id)
     assert waits(world, cluster.id) == (False, True)
     assert "The change of plan is stuck: node node-3 does not" in said(world, cluster.id)[1]
+    with world.sessions() as session:
+        seen = cluster_view(session, session.get_one(Cluster, cluster.id), now=world.now)
+    assert (seen.state.word, seen.state.tone) == ("Stuck", "warn")
+    assert "The change of plan is stuck: node node-3 does not" in seen.reasons[0]
+    assert [
+        one.state.word for one in seen.operations if one.title.startswith("Change the plan")
+    ] == ["Stuck"]
     full.is_silent = False
     world.others.append(full)
     world.report()
