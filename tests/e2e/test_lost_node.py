@@ -23,6 +23,7 @@ def test_another_node_takes_over_while_the_cluster_serves(
     service.ottla("apps:create", "flights")
     addon = service.ottla("addons:create", "ottla-kafka:standard-0", "--wait")
     service.ottla("kafka:topics:create", "orders", "--partitions", "3")
+    service.ottla("kafka:topics:create", "alone", "--partitions", "3", "--replication-factor", "1")
     before = service.ottla("config")
     nodes.add("node-4")
     load = JudgedLoad(client_of(before), "orders", partitions=3)
@@ -31,7 +32,10 @@ def test_another_node_takes_over_while_the_cluster_serves(
             nodes.lose("node-3")
             shutil.rmtree(nodes.folder("node-3"))
             wait_for(lambda: is_told(service), "the replacement to be told", 90)
-            wait_for(lambda: is_whole(service), "the cluster to be whole", 240)
+            wait_for(lambda: not is_told(service), "the replacement to end", 240)
+            wait_for(lambda: is_lost(service, "alone"), "the lost records to be told", 60)
+            service.ottla("kafka:topics:destroy", "alone", "--confirm", "alone")
+            wait_for(lambda: is_whole(service), "the cluster to be whole", 120)
         wait_for(lambda: service.ottla("config") != before, "the new addresses", 60)
         load.goes_on()
     assert load.errors == []
@@ -48,6 +52,12 @@ def test_another_node_takes_over_while_the_cluster_serves(
 def is_told(service: ServiceUnderTest) -> bool:
     message = service.ottla("kafka:info")["state"]["message"]
     return "Node node-3 is taken for lost, broker" in message
+
+
+def is_lost(service: ServiceUnderTest, topic: str) -> bool:
+    """What had its only replica there is gone; that holds up nothing else."""
+    message = service.ottla("kafka:info")["state"]["message"]
+    return f"disk of their only replica, those of topic {topic} (partition" in message
 
 
 def is_whole(service: ServiceUnderTest) -> bool:
