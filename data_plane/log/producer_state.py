@@ -4,7 +4,10 @@ Rules (KIP-98, KIP-360; kafka-protocol.md 20-23): an exact repeat of one of the 
 offset back; the next batch must follow the last one; a new epoch starts at sequence 0; a producer
 that is unknown, or has expired, may start anywhere, and so may one of whom the log has nothing but
 markers: what it wrote before them is deleted, and a replica that began behind that never saw it
-(Kafka refuses that producer for good). Sequences wrap from 2^31-1 to 0.
+(Kafka refuses that producer for good). Nobody may where nothing can be missing: in a log that never
+held anything, and at the start of a transaction whose epoch is its own (KIP-890); there the first
+batch has gone astray and will be sent again (KAFKA-15591, KAFKA-18202). Sequences wrap from 2^31-1
+to 0.
 
 A transaction is open on a partition from its first batch to its marker. Both its records and those
 of a transaction whose marker is not below the high watermark yet are unstable: the last stable
@@ -192,14 +195,17 @@ class ProducerStates:
 
     # Batches.
 
-    def check(self, header: BatchHeader) -> WrittenBatch | None:
+    def check(self, header: BatchHeader, *, is_first: bool = False) -> WrittenBatch | None:
         """Return the batch that this one repeats, None if it is new and in order.
 
+        is_first: if nothing is known of the producer here, it cannot have written anything.
         Raises InvalidProducerEpoch (47) for an older epoch, OutOfOrderSequence (45) for a gap or a
         batch older than the window, InvalidTxnState (48) for one outside the open transaction.
         """
         known = self._producers.get(header.producer_id)
         if known is None:
+            if is_first and header.base_sequence > 0:
+                raise out_of_order(header, 0)
             return None
         if header.producer_epoch < known.producer_epoch:
             raise InvalidProducerEpoch(
@@ -208,7 +214,7 @@ class ProducerStates:
             )
         if header.producer_epoch > known.producer_epoch:
             expected = 0
-        elif known.txn_first_offset == ONLY_MARKERS:
+        elif known.txn_first_offset == ONLY_MARKERS and not is_first:
             return None
         else:
             last_sequence = header.last_sequence
@@ -217,10 +223,7 @@ class ProducerStates:
                     return batch
             expected = (known.batches[-1].last_sequence + 1) & SEQUENCE_MASK if known.batches else 0
         if header.base_sequence != expected:
-            raise OutOfOrderSequence(
-                f"producer {header.producer_id}: expected sequence {expected},"
-                f" got {header.base_sequence}"
-            )
+            raise out_of_order(header, expected)
         if known.txn_first_offset >= 0 and not header.is_transactional:
             raise InvalidTxnState(
                 f"producer {header.producer_id} has an open transaction, the batch is outside of it"
@@ -326,6 +329,12 @@ class ProducerStates:
             yield _COUNT.pack(len(self._ended))
             for one in self._ended:
                 yield _ENDED.pack(one.first_offset, one.last_offset)
+
+
+def out_of_order(header: BatchHeader, expected: int) -> OutOfOrderSequence:
+    return OutOfOrderSequence(
+        f"producer {header.producer_id}: expected sequence {expected}, got {header.base_sequence}"
+    )
 
 
 def decode_producer_states(content: bytes) -> ProducerStates:

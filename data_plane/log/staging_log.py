@@ -71,13 +71,15 @@ class StagingLog(ReadableLog):
         now_ms: int,
         is_client: bool = True,
         is_verified: bool = False,
+        is_first: bool = False,
     ) -> StagedAppend:
         """Validate whole record batches and give them offsets, in place; write() follows.
 
         batches: writable v2 batches back to back, not copied, to stay untouched until write();
         from a client exactly one. now_ms: Unix milliseconds. A repeated batch is not staged: the
         answer names its first offsets. is_verified: the transaction's coordinator knows that this
-        partition is in it, without which no client may open one here (KIP-890).
+        partition is in it, without which no client may open one here (KIP-890). is_first: the
+        transaction has an epoch of its own, which begins with this batch if it opens it here.
         Promises nothing about durability.
         Raises a KafkaError with the client's code, the log then unchanged.
         Source: KIP-98 (batch v2, sequences), KIP-101 (leader epochs).
@@ -91,7 +93,7 @@ class StagingLog(ReadableLog):
             return self._stage_internal(batches, leader_epoch, now_ms)
         header = check_whole_client_batch(batches, self.config, now_ms, self.wall_ahead_ms)
         if header.producer_id >= 0:
-            earlier = self._producers.check(header)
+            earlier = self._producers.check(header, is_first=is_first or not self._staged_end)
             if earlier is not None:
                 return StagedAppend(
                     earlier.base_offset,

@@ -195,10 +195,11 @@ class Partition:
         now_ms: int,
         is_client: bool = True,
         is_verified: bool = False,
+        is_first: bool = False,
     ) -> StagedAppend:
         """Validate and give offsets, in place; `write` follows at the end of the turn.
 
-        is_verified: the coordinator knows that this partition is in the batch's transaction.
+        is_verified, is_first: see StagingLog.stage.
         Raises KafkaError with the code the client gets, the log then unchanged.
         """
         if self.is_gone:
@@ -209,6 +210,7 @@ class Partition:
             now_ms=now_ms,
             is_client=is_client,
             is_verified=is_verified,
+            is_first=is_first,
         )
 
     def append_marker(

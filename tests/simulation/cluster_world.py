@@ -352,11 +352,16 @@ class ClusterWorld:
         )
 
     def _judge_offsets(self) -> None:
-        """What groups are told now is what they committed."""
+        """What groups are told now is what they committed.
+
+        Somebody may end meanwhile, told late of what failed long before; all are up again then.
+        """
         final = FinalOffsets(self._who(99), self.book if self.members else None, self.transactional)
         final.start()
         until_ms = self.schedule.now_ms + HEALING_MS
-        self._run_until(lambda: final.is_idle, until_ms, "no group tells its offsets")
+        self._run_until(
+            lambda: final.is_idle and self._is_still(), until_ms, "no group tells its offsets"
+        )
 
     def _judge(self) -> None:
         self.invariants.judge(self.machines)

@@ -197,6 +197,8 @@ class TransactionalProducer(Worker):
                 raise GivenUp  # The process is killed with the batch under way.
             is_first = all(other.place != one.place for other in rest)
             if code is OUT_OF_ORDER and is_first:
+                if self._is_v2 and self.invariants.oracle(*one.place).deleted_to:
+                    raise GivenUp  # What it wrote before is gone, as anybody asked for.
                 raise Violation(f"producer {self.number} keeps the rules and is out of order")
             if code is not None and code not in PASSING and code is not OUT_OF_ORDER:
                 raise GivenUp

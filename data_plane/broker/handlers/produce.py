@@ -220,7 +220,8 @@ class PendingProduce(Parked):
     ) -> None:
         broker = self._broker
         now_ms = max(self._ctx.now_ms, broker.now_ms)  # It may have waited for a coordinator.
-        staged = partition.append(batch, now_ms=now_ms, is_verified=is_verified)
+        is_first = is_verified and self._joins_implicitly
+        staged = partition.append(batch, now_ms=now_ms, is_verified=is_verified, is_first=is_first)
         broker.mark_dirty(partition)
         result.base_offset = staged.base_offset
         result.log_append_time_ms = staged.log_append_time_ms
@@ -256,12 +257,17 @@ class PendingProduce(Parked):
     ) -> ErrorCode | KafkaError | Parked:
         """Has the partition join by this write (part 2), or asks whether it has joined (part 1)."""
         broker, version, not_now = self._broker, self._ctx.api_version, NOT_NOW
-        if version >= IMPLICIT_VERSION_MIN and self._acks == ALL_REPLICAS:
+        if self._joins_implicitly:
             return add_implicitly(broker, transactional_id, who, at, not_now=not_now)
         is_known = version >= ABORTABLE_VERSION_MIN
         return verification_code(
             broker, transactional_id, who, at, is_abortable_known=is_known, not_now=not_now
         )
+
+    @property
+    def _joins_implicitly(self) -> bool:
+        """Part 2 of KIP-890: each transaction has an epoch of its own, too."""
+        return self._ctx.api_version >= IMPLICIT_VERSION_MIN and self._acks == ALL_REPLICAS
 
     def _settle(self, result: PartitionResult, is_kept: bool) -> None:
         if result not in self._open:

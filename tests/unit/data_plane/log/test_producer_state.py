@@ -32,6 +32,13 @@ def send(
     return -1 - staged.base_offset if staged.is_duplicate else staged.base_offset
 
 
+def log_of_others() -> PartitionLog:
+    """Somebody else has written one record."""
+    log = new_log(memory_files())
+    append(log, client_batch())
+    return log
+
+
 @pytest.mark.semantics("20a")
 def test_each_of_the_last_five_batches_gets_its_first_offset_back() -> None:
     log = new_log(memory_files())
@@ -75,27 +82,60 @@ def test_a_gap_is_out_of_order_and_changes_nothing(sequence: int) -> None:
 
 @pytest.mark.semantics("20e")
 def test_sequences_wrap_to_zero_between_batches_and_within_one() -> None:
-    log = new_log(memory_files())
-    assert send(log, SEQUENCE_MAX - 1, count=2) == 0  # An unknown producer may start anywhere.
+    log = log_of_others()
+    assert send(log, SEQUENCE_MAX - 1, count=2) == 1  # An unknown producer may start anywhere.
     assert send(log, 1) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
-    assert send(log, 0) == 2
-    assert send(log, SEQUENCE_MAX - 1, count=2) == -1
-    other = new_log(memory_files())
-    assert send(other, SEQUENCE_MAX, count=3) == 0  # Its last sequence is 1.
-    assert send(other, SEQUENCE_MAX, count=3) == -1
-    assert send(other, 2) == 3
+    assert send(log, 0) == 3
+    assert send(log, SEQUENCE_MAX - 1, count=2) == -2
+    other = log_of_others()
+    assert send(other, SEQUENCE_MAX, count=3) == 1  # Its last sequence is 1.
+    assert send(other, SEQUENCE_MAX, count=3) == -2
+    assert send(other, 2) == 4
+
+
+def test_nobody_may_start_later_in_a_log_that_never_held_anything() -> None:
+    """The first batch was refused a moment ago, by who did not lead yet, and comes again."""
+    log = new_log(memory_files())
+    assert send(log, 1) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert send(log, 0) == 0
+    assert send(log, 1) == 1
+
+
+def test_a_transaction_with_an_epoch_of_its_own_starts_at_zero() -> None:
+    """Its first batch may go to who led before, and its second to who leads now."""
+    log = log_of_others()
+    marker = marker_batch(1, MarkerType.COMMIT, epoch=3)  # of one that wrote nothing here
+    log.stage(marker, leader_epoch=0, now_ms=NOW_MS, is_client=False)
+    log.write()
+
+    def open_at(sequence: int, epoch: int, producer_id: int) -> None:
+        batch = client_batch(
+            producer_id=producer_id,
+            producer_epoch=epoch,
+            sequence=sequence,
+            is_transactional=True,
+        )
+        log.stage(batch, leader_epoch=0, now_ms=NOW_MS, is_verified=True, is_first=True)
+        log.write()
+
+    for producer_id in (1, 2):
+        with pytest.raises(KafkaError) as refused:
+            open_at(1, 3, producer_id)
+        assert refused.value.code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+        open_at(0, 3, producer_id)
+        open_at(1, 3, producer_id)
 
 
 @pytest.mark.semantics("21a", "21b")
 def test_an_older_epoch_is_fenced_and_a_newer_one_starts_at_zero() -> None:
-    log = new_log(memory_files())
-    assert send(log, 7, epoch=3) == 0
+    log = log_of_others()
+    assert send(log, 7, epoch=3) == 1
     assert send(log, 8, epoch=2) == ErrorCode.INVALID_PRODUCER_EPOCH
     assert send(log, 8, epoch=4) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
-    assert send(log, 0, epoch=4) == 1
+    assert send(log, 0, epoch=4) == 2
     assert send(log, 8, epoch=3) == ErrorCode.INVALID_PRODUCER_EPOCH
-    assert send(log, 0, epoch=4) == -2
-    assert send(log, 1, epoch=4) == 2
+    assert send(log, 0, epoch=4) == -3
+    assert send(log, 1, epoch=4) == 3
 
 
 def test_a_marker_of_a_newer_epoch_empties_the_window() -> None:
