@@ -4,10 +4,11 @@ Rules (KIP-98, KIP-360; kafka-protocol.md 20-23): an exact repeat of one of the 
 offset back; the next batch must follow the last one; a new epoch starts at sequence 0; a producer
 that is unknown, or has expired, may start anywhere, and so may one of whom the log has nothing but
 markers: what it wrote before them is deleted, and a replica that began behind that never saw it
-(Kafka refuses that producer for good). Nobody may where nothing can be missing: in a log that never
-held anything, and at the start of a transaction whose epoch is its own (KIP-890); there the first
-batch has gone astray and will be sent again (KAFKA-15591, KAFKA-18202). Sequences wrap from 2^31-1
-to 0.
+(Kafka refuses that producer for good). Nobody may at the start of a transaction whose epoch is its
+own (KIP-890): nothing can be missing there, so the first batch has gone astray and will be sent
+again. In an empty log anybody may: a topic that was deleted and made anew is empty as well, and
+librdkafka ends a producer for good that is told of a gap in front of its oldest batch. Sequences
+wrap from 2^31-1 to 0.
 
 A transaction is open on a partition from its first batch to its marker. Both its records and those
 of a transaction whose marker is not below the high watermark yet are unstable: the last stable

@@ -93,7 +93,7 @@ class StagingLog(ReadableLog):
             return self._stage_internal(batches, leader_epoch, now_ms)
         header = check_whole_client_batch(batches, self.config, now_ms, self.wall_ahead_ms)
         if header.producer_id >= 0:
-            earlier = self._producers.check(header, is_first=is_first or not self._staged_end)
+            earlier = self._producers.check(header, is_first=is_first)
             if earlier is not None:
                 return StagedAppend(
                     earlier.base_offset,

@@ -82,23 +82,23 @@ def test_a_gap_is_out_of_order_and_changes_nothing(sequence: int) -> None:
 
 @pytest.mark.semantics("20e")
 def test_sequences_wrap_to_zero_between_batches_and_within_one() -> None:
-    log = log_of_others()
-    assert send(log, SEQUENCE_MAX - 1, count=2) == 1  # An unknown producer may start anywhere.
-    assert send(log, 1) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
-    assert send(log, 0) == 3
-    assert send(log, SEQUENCE_MAX - 1, count=2) == -2
-    other = log_of_others()
-    assert send(other, SEQUENCE_MAX, count=3) == 1  # Its last sequence is 1.
-    assert send(other, SEQUENCE_MAX, count=3) == -2
-    assert send(other, 2) == 4
-
-
-def test_nobody_may_start_later_in_a_log_that_never_held_anything() -> None:
-    """The first batch was refused a moment ago, by who did not lead yet, and comes again."""
     log = new_log(memory_files())
+    assert send(log, SEQUENCE_MAX - 1, count=2) == 0  # An unknown producer may start anywhere.
     assert send(log, 1) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
-    assert send(log, 0) == 0
-    assert send(log, 1) == 1
+    assert send(log, 0) == 2
+    assert send(log, SEQUENCE_MAX - 1, count=2) == -1
+    other = new_log(memory_files())
+    assert send(other, SEQUENCE_MAX, count=3) == 0  # Its last sequence is 1.
+    assert send(other, SEQUENCE_MAX, count=3) == -1
+    assert send(other, 2) == 3
+
+
+def test_a_producer_goes_on_in_a_topic_that_was_made_anew() -> None:
+    """It knows the topic by name, so its sequences go on; as in Kafka."""
+    log = new_log(memory_files())
+    assert send(log, 7) == 0
+    assert send(log, 8) == 1
+    assert send(log, 7) == -1
 
 
 def test_a_transaction_with_an_epoch_of_its_own_starts_at_zero() -> None:
@@ -128,14 +128,14 @@ def test_a_transaction_with_an_epoch_of_its_own_starts_at_zero() -> None:
 
 @pytest.mark.semantics("21a", "21b")
 def test_an_older_epoch_is_fenced_and_a_newer_one_starts_at_zero() -> None:
-    log = log_of_others()
-    assert send(log, 7, epoch=3) == 1
+    log = new_log(memory_files())
+    assert send(log, 7, epoch=3) == 0
     assert send(log, 8, epoch=2) == ErrorCode.INVALID_PRODUCER_EPOCH
     assert send(log, 8, epoch=4) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
-    assert send(log, 0, epoch=4) == 2
+    assert send(log, 0, epoch=4) == 1
     assert send(log, 8, epoch=3) == ErrorCode.INVALID_PRODUCER_EPOCH
-    assert send(log, 0, epoch=4) == -3
-    assert send(log, 1, epoch=4) == 3
+    assert send(log, 0, epoch=4) == -2
+    assert send(log, 1, epoch=4) == 2
 
 
 def test_a_marker_of_a_newer_epoch_empties_the_window() -> None:
