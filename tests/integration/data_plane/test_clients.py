@@ -1,7 +1,8 @@
 """Real clients, librdkafka and kafka-python, against a real broker process."""
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from kafka import KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as PythonTopicPartition
 
@@ -42,6 +43,24 @@ def test_acks_one_and_acks_zero_become_readable(broker: BrokerProcess) -> None:
     produce(broker.address, "acks", [b"zero"], acks="0")
     found = read_all(broker.address, "acks", 2)
     assert [message.value() for message in found] == [b"one", b"zero"]
+
+
+def test_an_idempotent_producer_goes_on_in_a_topic_that_is_made_anew(
+    broker: BrokerProcess,
+) -> None:
+    """It knows the topic by name, and its sequences go on where nothing is known of it."""
+    errors: list[object] = []
+    producer = Producer({"bootstrap.servers": broker.address, "enable.idempotence": True})
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    for _ in range(2):
+        create_topic(broker.address, "anew")
+        for value in (b"1", b"2", b"3"):
+            producer.produce("anew", value, on_delivery=lambda error, _: errors.append(error))
+            assert producer.flush(20) == 0
+        assert errors == [None] * 3
+        assert [each.value() for each in read_all(broker.address, "anew", 3)] == [b"1", b"2", b"3"]
+        errors.clear()
+        admin.delete_topics(["anew"])["anew"].result(10)
 
 
 def test_a_waiting_consumer_is_woken_by_a_produce(broker: BrokerProcess) -> None:
