@@ -87,14 +87,16 @@ def pauses(options: Options) -> Iterator[Figure]:
 
 
 def power(options: Options) -> Iterator[Figure]:
-    """All brokers at once where commits wait for syncs; one of three where they wait for others."""
+    """All brokers at once, where commits wait for syncs."""
     verdict = live(options, "power", ["power-loss"], options.faults, nodes=1)
     yield from safety("D4", "power loss of the whole site, synced mode", verdict)
     yield from gaps(verdict)
-    if options.brokers < 3:
-        yield not_run("D4", "power loss of one, spread mode", NEEDS_THREE)
-        return
-    verdict = live(options, "power-spread", ["power-loss"], options.faults, nodes=3)
+
+
+def power_of_one(options: Options) -> Iterator[Figure]:
+    """One broker of three, where commits wait for the others."""
+    require_three(options)
+    verdict = live(options, "power-of-one", ["power-loss"], options.faults, nodes=3)
     yield from safety("D4", "power loss of one, spread mode", verdict)
     yield from gaps(verdict)
 
@@ -286,6 +288,7 @@ PARTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "rolling": rolling,
     "pauses": pauses,
     "power": power,
+    "power-of-one": power_of_one,
     "clocks": clocks,
     "cuts": cuts,
     "connections": connections,
