@@ -26,8 +26,10 @@ from data_plane.replication.follower import PLAIN_SESSION, SYNCED_SESSION, Follo
 from data_plane.replication.peers import Peers
 
 WAIT_MS: Final = 500  # replica.fetch.wait.max.ms
-RESPONSE_BYTES_MAX: Final = 4 * 1024 * 1024  # taken in one go, so it bounds a turn
-PARTITION_BYTES_MAX: Final = 1024 * 1024  # replica.fetch.max.bytes
+# One answer is taken in one go, and a record just written to another partition waits for it: with
+# 4 MB of what is far behind at once, who is in sync waited 40 ms for the backlog, now 8.
+RESPONSE_BYTES_MAX: Final = 512 * 1024
+PARTITION_BYTES_MAX: Final = 256 * 1024  # a batch that is larger comes whole, and alone
 ANSWER_MS_MAX: Final = 10_000
 BACKOFF_MS_MIN: Final = 50
 BACKOFF_MS_MAX: Final = 1_000

@@ -261,8 +261,8 @@ def recovery(options: Options) -> Iterator[Figure]:
     from tests.bench.settings import Settings
 
     for one in bench.run(replace(Settings(), recovery_mb=options.recovery_mb, rounds=1)):
-        row = one.row()
-        yield Figure("A7", row[0], 1, row[1], "", one.verdict)
+        target = "" if one.target is None else f"{one.target:g} {one.unit}"
+        yield Figure("A7", one.name, 1, f"{one.best:.1f} {one.unit}", target, one.verdict)
 
 
 def controllers(options: Options) -> Iterator[Figure]:
