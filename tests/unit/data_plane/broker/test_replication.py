@@ -2,6 +2,7 @@
 
 import errno
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import PurePath
 from uuid import UUID
 
@@ -81,6 +82,34 @@ def test_a_follower_that_was_away_catches_up() -> None:
     world.settle()
     assert set(world.rows[0].isr) == {0, 1, 2}
     assert world.log_bytes(2) == world.log_bytes(0)
+
+
+def test_a_backlog_comes_in_small_rounds() -> None:
+    """What is written meanwhile to other partitions of the session waits for one of them."""
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    world.kill(2)
+    world.produce(0, batch_of(b"one"))
+    world.settle()
+    world.settle(ms=31_000)
+    world.settle()
+    assert world.rows[0].isr == (0, 1)
+    for _ in range(20):
+        world.produce(0, batch_of(bytes(100_000)))
+        world.settle()
+    world.rejoin(2)
+    log = world.nodes[2].up.followers[TOPIC, 0].log
+    ends = []
+    for _ in range(100):
+        world.now_ms += 1
+        world.deliver()
+        for node in world.nodes:
+            node.executor.run()
+            node.turn()
+        ends.append(log.log_end_offset)
+    assert ends[-1] == 21
+    assert max(late - early for early, late in pairwise(ends)) <= 5  # of 100 KB each
 
 
 @pytest.mark.parametrize("mode", [CommitMode.SPREAD, CommitMode.SYNCED])
