@@ -25,7 +25,12 @@ def need(program: str) -> str:
     return found
 
 
-def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
+def run(
+    argv: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    seconds_max: float = INSTALL_SECONDS_MAX,
+) -> None:
     """Raises NotRun with the last lines of what the program said, if it fails."""
     try:
         done = subprocess.run(
@@ -34,10 +39,10 @@ def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None
             env={**os.environ, **(environment or {})},
             capture_output=True,
             text=True,
-            timeout=INSTALL_SECONDS_MAX,
+            timeout=seconds_max,
         )
     except subprocess.TimeoutExpired:
-        raise NotRun(f"{argv[0]} took more than {INSTALL_SECONDS_MAX} s") from None
+        raise NotRun(f"{argv[0]} took more than {seconds_max:.0f} s") from None
     if done.returncode:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise NotRun(f"{Path(argv[0]).name} {argv[1]} failed: {' | '.join(said[-3:])}"[:400])

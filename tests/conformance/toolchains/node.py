@@ -6,6 +6,7 @@ source from its package and the -dev packages of tests/toolchains/debian.txt.
 """
 
 import functools
+import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ MANIFEST: Final = MANIFESTS / "node"
 SOURCES: Final = PROGRAMS / "node"
 FILES: Final = ("package.json", "package-lock.json", ".npmrc")
 NATIVE_PACKAGE: Final = "@confluentinc/kafka-javascript"
+NATIVE_SECONDS_MAX: Final = 3600  # of a loaded machine; minutes without load
 
 
 def program(name: str, *, is_native: bool = False) -> list[str]:
@@ -57,10 +59,26 @@ def _install() -> None:
 
 
 def _build_native() -> None:
+    package = MODULES / "node_modules" / NATIVE_PACKAGE
+    bound_compilers(package / "deps" / "librdkafka.gyp")
     # `dynamic`: the system's zlib, OpenSSL and codecs instead of sources from their web sites.
-    run([*_npm(), "rebuild", NATIVE_PACKAGE], MODULES, {"CKJS_LINKING": "dynamic"})
-    if not any((MODULES / "node_modules" / NATIVE_PACKAGE / "build").rglob("*.node")):
+    run(
+        [*_npm(), "rebuild", NATIVE_PACKAGE],
+        MODULES,
+        {"CKJS_LINKING": "dynamic"},
+        NATIVE_SECONDS_MAX,
+    )
+    if not any((package / "build").rglob("*.node")):
         raise NotRun(f"npm did not build {NATIVE_PACKAGE}")
+
+
+def bound_compilers(gyp: Path) -> None:
+    """One compiler per core: it asks for one per file, and a bare -j overrides MAKEFLAGS.
+
+    JOBS, which node-gyp knows, is of no use: its targets do not say that they wait for librdkafka.
+    """
+    text = gyp.read_text()
+    gyp.write_text(text.replace('"make", "-j",', f'"make", "-j{os.cpu_count()}",'))
 
 
 @functools.cache
