@@ -27,10 +27,13 @@ class QuorumInvariants:
         self._sent_terms: dict[VoterKey, int] = {}
         self._votes: dict[tuple[VoterKey, int], VoterKey] = {}  # by voter and term
         self.voters = voters  # as committed last
+        self._voters_from = [(0, voters)]  # by the offset of the entry
+        self._looked: dict[VoterKey, tuple[int, VoterSet]] = {}
 
     def looked_at(self, nodes: Sequence[RaftNode]) -> None:
-        """Election safety, leader completeness."""
+        """Election safety, leader completeness, one set of voters."""
         for node in nodes:
+            self._knows_voters(node)
             if node.leads is None:
                 continue
             known = self.leaders.get(node.term)
@@ -48,6 +51,18 @@ class QuorumInvariants:
             raise Violation(
                 f"leader completeness: {node.me.id} leads term {node.term} without {offset}"
             )
+
+    def _knows_voters(self, node: RaftNode) -> None:
+        """Who knows so much to be committed knows who votes from there on."""
+        offset = node.committed_offset
+        found = node._voters.at(offset)
+        is_ahead = not 0 < offset <= self.committed_end.offset
+        if is_ahead or self._looked.get(node.me) == (offset, found):
+            return
+        self._looked[node.me] = (offset, found)
+        expected = next(each for at, each in reversed(self._voters_from) if at <= offset)
+        if found.keys != expected.keys:
+            raise Violation(f"voters: {node.me.id} knows {found.keys} at {offset}")
 
     def leases(self, leaders: Sequence[tuple[RaftNode, int]]) -> None:
         """Who has a lease, by its own clock, is the newest leader of all."""
@@ -104,6 +119,7 @@ class QuorumInvariants:
             if len(changed) > 1:
                 raise Violation(f"membership: {len(changed)} voters changed at once")
             self.voters = voters
+            self._voters_from.append((batch.last_offset, voters))
 
     def sent(self, message: Message) -> None:
         """A voter never speaks of an earlier term than before, over crashes too."""

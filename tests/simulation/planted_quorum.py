@@ -287,15 +287,22 @@ def reads_without_lease(plant: Plant) -> None:
 
 
 def decides_before_opening_entry(plant: Plant) -> None:
-    """A new leader answers before an entry of its own term tells it what is committed."""
+    """A new controller decides at once, by the image that it has.
+
+    Until an entry of its own term is committed it does not know all that is. That is asked for
+    twice, of who leads and of how far the image goes; either is enough, so that both have to go.
+    """
 
     def at_once(self: NodeState) -> bool:
-        leads = self._leads
-        if leads is not None and self.committed_offset < leads.opening_offset:
+        return self._leads is not None
+
+    def whatever_it_knows(self: Controller) -> bool:
+        if self.node.may_propose and self.image.offset + 1 != self.node.end_offset:
             plant.bites()
-        return leads is not None
+        return self.node.may_propose
 
     plant.replace(NodeState, "is_leader", property(at_once))
+    plant.replace(Controller, "is_active", property(whatever_it_knows))
 
 
 def prevote_ignored(plant: Plant) -> None:
@@ -319,13 +326,13 @@ BANK = (
         "leader counts itself before sync", leader_counts_itself_before_sync, "blow to leader"
     ),
     _in_quorum("snapshot off by one", snapshot_off_by_one),
-    _in_quorum("earlier term committed by count", earlier_term_committed_by_count),
+    _in_quorum("earlier term committed by count", earlier_term_committed_by_count, "figure eight"),
     _in_quorum("log matching not checked", log_matching_not_checked, "clocks and cut"),
     _in_quorum("commit beyond what agrees", commit_beyond_what_agrees, "clocks and cut"),
     _in_quorum("reply of an earlier term counted", reply_of_earlier_term_counted),
     _in_quorum("observers counted", observers_counted, "leader among observers"),
     _in_quorum("voters changed when committed", voters_changed_when_committed),
-    _in_quorum("two changes at once", two_changes_at_once),
+    _in_quorum("two changes at once", two_changes_at_once, "leader among observers"),
     _in_quorum("voters of a snapshot not taken", voters_of_snapshot_not_taken),
     _in_quorum("directory not compared", directory_not_compared, "lost directory votes"),
     _in_quorum("votes for shorter logs", votes_for_shorter_logs, "shorter log stands"),
@@ -333,5 +340,7 @@ BANK = (
     _in_quorum("lease by wall clock", lease_by_wall_clock, "clocks and cut"),
     _in_quorum("lease without margin", lease_without_margin, "clocks and cut"),
     _in_quorum("reads without lease", reads_without_lease, "clocks and cut"),
-    _in_quorum("decides before its opening entry", decides_before_opening_entry),
+    _in_quorum(
+        "decides before its opening entry", decides_before_opening_entry, "leader lost, slow disks"
+    ),
 )

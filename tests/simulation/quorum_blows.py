@@ -4,11 +4,15 @@ Each aims at one promise: what a vote, a sync, a lease or a directory stands for
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import Final
 from uuid import UUID
 
+from data_plane.protocol.errors import NotController
+from data_plane.raft.node import NotLeader
+from data_plane.raft.voters import ChangeRefused, Voter
 from tests.simulation.clock import Schedule
 from tests.simulation.network import SimulatedNetwork, Weather
 from tests.simulation.quorum_node import QuorumNode
@@ -27,7 +31,11 @@ AIMS: Final[Mapping[str, str]] = {
     "acknowledgement lost": "acknowledgement_lost",
     "leader among observers": "leader_among_observers",
     "shorter log stands": "shorter_log_stands",
+    "figure eight": "figure_eight",
+    "leader lost, slow disks": "leader_lost_slow_disks",
 }
+# By the aim: the rare paths that it needs.
+RARE: Final[Mapping[str, tuple[str, ...]]] = {"figure eight": ("small appends of the quorum",)}
 
 
 def drawn_aim(seed: int) -> str:
@@ -70,7 +78,13 @@ class Blows:
     @property
     def contesting(self) -> list[Act]:
         """Those that tell somebody to stand whatever lease there is."""
-        return [self.contest, self.blow_over_slow_disks, self.vote_lost, self.shorter_log_stands]
+        return [
+            self.contest,
+            self.blow_over_slow_disks,
+            self.vote_lost,
+            self.shorter_log_stands,
+            self.figure_eight,
+        ]
 
     def contest(self) -> None:
         """Two stand in the same term; one of the others loses power with its vote just given."""
@@ -168,7 +182,7 @@ class Blows:
         self._schedule.after(6_000, self._network.cut.clear)
 
     def leader_among_observers(self) -> None:
-        """A leader reaches nobody but those that do not vote."""
+        """A leader reaches nobody but those that do not vote, and would have them vote."""
         leader, others = self._leader(), self._other_voters()
         if leader is None or len(others) != 2:
             return
@@ -176,7 +190,19 @@ class Blows:
         numbers = {one.number for one in others}
         rest = {one.number for one in self._nodes} - numbers
         self._network.cut_both_ways(numbers, rest)
+        if self._rng.random() < 0.5:
+            self._add(leader, [n for n in self._nodes if n.number in rest - {leader.number}])
         self._schedule.after(self._rng.choice([2_000, 4_000]), self._network.cut.clear)
+
+    def _add(self, leader: QuorumNode, others: list[QuorumNode]) -> None:
+        """All that it is let, at once: the second has to wait for the first."""
+        host = leader.host
+        if host is None:
+            return
+        for one in others:
+            with suppress(NotLeader, ChangeRefused, NotController):
+                host.controller.add_voter(Voter(one.key, f"host:{one.number}"))
+        host.pump()
 
     def shorter_log_stands(self) -> None:
         """A follower that lags stands for election; who would elect it has more."""
@@ -195,6 +221,82 @@ class Blows:
 
         self._schedule.after(self._rng.choice([200, 600]), stand)
         self._schedule.after(2_500, self._network.cut.clear)
+
+    def figure_eight(self) -> None:
+        """An entry of an earlier term is on a majority, and is replaced (Raft paper, figure 8).
+
+        The first leader has it alone; the second, of a later term, another one in its place, also
+        alone; the first leads again, and brings the entry to the third, and no more than that.
+        """
+        first, others = self._leader(), self._other_voters()
+        if first is None or len(others) != 2 or self._schedule.now_ms < self._slow_until_ms:
+            return
+        self._count("figure eight")
+        self._slow_until_ms = self._schedule.now_ms + 6_000
+        second, third = others
+        base = first.end
+        rest = {one.number for one in self._nodes}
+        self._isolate(first)
+
+        def replace() -> None:
+            if first.end <= base:
+                self._network.cut.clear()
+                return
+            first.die(is_power_lost=False)
+            self._network.cut.clear()
+            self._network.weather = Weather(delay_ms_mean=10)
+            second.campaign()
+            self._until(lambda: second.leads, lead_again, 400)
+
+        def lead_again() -> None:
+            self._isolate(second)
+            self._start_again(first)
+            first.campaign()
+            self._until(lambda: third.end > base and first.leads, overwrite, 600)
+
+        def overwrite() -> None:
+            self._network.cut_one_way({first.number}, rest - {first.number})
+            self._schedule.after(100, stand)
+
+        def stand() -> None:
+            self._network.weather = Weather()
+            self._network.cut.clear()
+            self._isolate(first)
+            second.campaign()
+
+        self._schedule.after(self._rng.choice([200, 400]), replace)
+        self._schedule.after(3_000, self._calm_down)
+
+    def _calm_down(self) -> None:
+        self._network.weather = Weather()
+        self._network.cut.clear()
+        for node in self._nodes:
+            self._start_again(node)
+
+    def leader_lost_slow_disks(self) -> None:
+        """A leader is lost that knows more to be committed than others; they are slow to go on."""
+        leader, others = self._leader(), self._other_voters()
+        if leader is None or len(others) != 2 or self._schedule.now_ms < self._slow_until_ms:
+            return
+        self._count("leader lost, slow disks")
+        self._slow_until_ms = self._schedule.now_ms + 5_000
+
+        def lose() -> None:
+            for one in others:
+                one.disk.sync_ms_mean = 100.0
+            self._isolate(leader)  # What it was telling of that is lost as well.
+            leader.die(is_power_lost=False)
+            self._schedule.after(100, self._network.cut.clear)
+            self._start_later(leader, 2_500)
+            self._schedule.after(4_000, hurry)
+
+        def hurry() -> None:
+            for one in others:
+                one.disk.sync_ms_mean = 1.0
+
+        self._until(
+            lambda: leader.committed > max(one.committed for one in others) >= 0, lose, 1_000
+        )
 
     def blow_over_slow_disks(self) -> None:
         """A follower still syncs what the next leader has replaced; then it loses power.
@@ -282,6 +384,17 @@ class Blows:
         self._schedule.after(4_000, self._network.cut.clear)
 
     # --- what they are made of -----------------------------------------------------------------
+
+    def _until(self, is_so: Callable[[], bool], act: Act, ms_max: int) -> None:
+        """Act as soon as something is so; not at all if it never is."""
+
+        def look(left: int) -> None:
+            if is_so():
+                act()
+            elif left:
+                self._schedule.after(1, partial(look, left - 1))
+
+        look(ms_max)
 
     def _leader(self) -> QuorumNode | None:
         return next((n for n in self._nodes if n.node is not None and n.node.is_leader), None)

@@ -87,6 +87,20 @@ class QuorumNode:
         """-1: no process runs."""
         return -1 if self.node is None else self.node.term
 
+    @property
+    def leads(self) -> bool:
+        return self.node is not None and self.node.leads is not None
+
+    @property
+    def end(self) -> int:
+        """The last offset of its log; -1: no process runs."""
+        return -1 if self.node is None else self.node.log.last.offset
+
+    @property
+    def committed(self) -> int:
+        """How much it knows to be committed; -1: no process runs."""
+        return -1 if self.node is None else self.node.committed_offset
+
     def has_voted(self, term: int) -> bool:
         """It has given its vote in a term, and may have said so."""
         stored = None if self.node is None else self.node._stored_hard_state

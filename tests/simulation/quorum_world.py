@@ -15,7 +15,7 @@ from data_plane.raft.voters import ChangeRefused, Voter, VoterKey, VoterSet
 from tests.simulation.clock import Schedule
 from tests.simulation.invariants import QuorumInvariants, Violation
 from tests.simulation.network import SimulatedNetwork, Weather
-from tests.simulation.quorum_blows import Blows, drawn_aim
+from tests.simulation.quorum_blows import RARE, Blows, drawn_aim
 from tests.simulation.quorum_node import QuorumNode
 from tests.simulation.rare_paths import QUORUMS, drawn, forced
 
@@ -39,7 +39,8 @@ class QuorumWorld:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.rare = () if drawn_aim(seed) else drawn(seed, QUORUMS)
+        aim = drawn_aim(seed)
+        self.rare = RARE.get(aim, ()) if aim else drawn(seed, QUORUMS)
         self.schedule = Schedule()
         self.tally = Tally()
         self._trace = hashlib.blake2b(digest_size=8)
