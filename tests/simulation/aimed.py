@@ -17,6 +17,8 @@ from tests.simulation.machine import Machine
 if TYPE_CHECKING:
     from tests.simulation.nemesis import Nemesis, Troubled
 
+NOWHERE = 1 << 62
+
 Act = Callable[[], None]
 Is = Callable[[], bool]
 
@@ -56,6 +58,15 @@ class Led:
         log = None if broker is None else log_of(broker, self.first)
         return -1 if log is None else log.synced_offset
 
+    def ended_at(self, number: int) -> int:
+        """Where a transaction begins whose marker may be lost yet; NOWHERE: there is none."""
+        broker = self._world.machines[number].broker
+        log = None if broker is None else log_of(broker, self.first)
+        first = None if log is None else log.producers.first_unstable_offset
+        if log is None or first is None or first in log.producers.open_transactions.values():
+            return NOWHERE
+        return first
+
 
 class Aimed:
     """One blow at a time."""
@@ -69,13 +80,18 @@ class Aimed:
 
     # --- whom ----------------------------------------------------------------------------------
 
-    def _led(self, topics: str, isr_min: int = 1) -> Led | None:
-        """A partition of a topic whose name begins so, led by somebody who is up."""
+    def _led(self, topics: str, isr_min: int = 1, *, is_used: bool = False) -> Led | None:
+        """A partition of a topic whose name begins so, led by somebody who is up.
+
+        is_used: something is committed there.
+        """
+        invariants = self._world.invariants
         found = [
             (topic, row)
-            for topic, row in self._world.invariants.rows()
+            for topic, row in invariants.rows()
             if topic.startswith(topics) and row.leader >= 0 and len(row.isr) >= isr_min
             if self._world.machines[row.leader].broker is not None
+            if not is_used or invariants.oracle(topic, row.partition_index).end
         ]
         return Led(self._world, *self._rng.choice(found)) if found else None
 

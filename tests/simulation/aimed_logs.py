@@ -18,6 +18,8 @@ class AimedLogs(Aimed):
             "new epoch lost": self._new_epoch_lost,
             "leader left alone": self._leader_left_alone,
             "power lost ahead": self._power_lost_ahead,
+            "all crash ahead": self._all_crash_ahead,
+            "marker at the tail": self._marker_at_the_tail,
             "mode changed, one slow": self._mode_changed_one_slow,
             "empty directory in E": self._empty_directory_in_e,
             "topic made, power lost": self._topic_made_power_lost,
@@ -137,6 +139,46 @@ class AimedLogs(Aimed):
             ms_max=2_000,
             otherwise=lambda: self._start(away),
         )
+
+    def _all_crash_ahead(self) -> None:
+        """All processes die when all hold what nobody was told of; its producers try it again."""
+        led = self._led(MAIN, isr_min=3)
+        if led is None:
+            return
+        self._world.count("all crash ahead")
+        self._until(
+            lambda: min(map(led.end, led.first.replicas)) > led.committed,
+            self._crash_all,
+            ms_max=2_500,
+        )
+
+    def _marker_at_the_tail(self) -> None:
+        """All processes die when a transaction's end is in a log, and not committed.
+
+        One follower has its records, and not that.
+        """
+        led = self._led(MAIN, isr_min=3)
+        if led is None:
+            return
+        self._world.count("marker at the tail")
+        behind = self._rng.choice(led.followers)
+        ways = {(led.leader, behind), (behind, led.leader)}
+        self._after(200, lambda: self._cut(ways))
+
+        def lose() -> None:
+            self._mend(ways)
+            self._crash_all()
+
+        self._until(
+            lambda: led.ended_at(led.leader) < led.committed < led.end(led.leader),
+            lose,
+            ms_max=2_500,
+            otherwise=lambda: self._mend(ways),
+        )
+
+    def _crash_all(self) -> None:
+        for machine in self._world.machines:
+            self._crash(machine.number, back_ms=20)
 
     def _mode_changed_one_slow(self) -> None:
         """Everybody is to have synced what is committed before that is the rule; one takes long."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from data_plane.metadata.leadership import NO_LEADER
+from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.messages.alter_partition_reassignments import (
     AlterPartitionReassignmentsRequest,
     AlterPartitionReassignmentsRequestPartition,
@@ -27,6 +29,7 @@ class AimedWays(Aimed):
         return {
             "coordinator lost": self._coordinator_lost,
             "markers held up": self._markers_held_up,
+            "decision held up": self._decision_held_up,
             "client held up": self._client_held_up,
             "fetch of a life before": self._fetch_of_a_life_before,
             "fetch of an epoch before": self._fetch_of_an_epoch_before,
@@ -59,20 +62,56 @@ class AimedWays(Aimed):
 
         Or the one that they are for is.
         """
-        led, data = self._led(TRANSACTIONS, isr_min=2), self._led(MAIN)
-        if led is None or data is None or data.leader == led.leader:
+        led = self._led(TRANSACTIONS, isr_min=2, is_used=True)
+        if led is None:
             return
         self._world.count("markers held up")
+        self._with_slow_network(5_000)
         held_ms = self._rng.choice([1_500, 3_000, 5_000])
-        self._world.streams.stick(led.leader, data.leader, held_ms)
-        if self._rng.random() < 0.5:
-            ways = {(one, led.leader) for one in led.followers if one != data.leader}
-            self._cut(ways)
-            self._after(600, lambda: self._mend(ways))
-        lost = self._rng.choice([led.leader, led.leader, data.leader])
         back_ms = self._rng.choice([20, 3_000])
-        wait_ms = self._rng.choice([300, 700, 1_300])
-        self._after(wait_ms, lambda: self._crash(lost, back_ms=back_ms))
+
+        def hold() -> None:
+            owed = self._rng.choice(sorted(self._owed(led.leader)))
+            self._world.streams.stick(led.leader, owed, held_ms)
+            lost = self._rng.choice([led.leader, owed])
+            wait_ms = self._rng.choice([100, 200, 400])
+            self._after(wait_ms, lambda: self._crash(lost, back_ms=back_ms))
+
+        self._until(lambda: bool(self._owed(led.leader)), hold, ms_max=3_500)
+
+    def _decision_held_up(self) -> None:
+        """A coordinator decides what one follower does not hear of, and is lost."""
+        led = self._led(TRANSACTIONS, isr_min=3, is_used=True)
+        if led is None:
+            return
+        self._world.count("decision held up")
+        behind = self._rng.choice(led.followers)
+        ways = {(led.leader, behind), (behind, led.leader)}
+        self._cut(ways)
+
+        def lose() -> None:
+            self._mend(ways)
+            self._crash(led.leader, back_ms=self._rng.choice([20, 3_000]))
+
+        self._until(
+            lambda: bool(self._owed(led.leader)),
+            lambda: self._after(self._rng.choice([20, 200]), lose),
+            ms_max=2_500,
+            otherwise=lambda: self._mend(ways),
+        )
+
+    def _owed(self, coordinator: int) -> set[int]:
+        """Others that lead partitions of transactions whose end is decided, and not carried out."""
+        broker, image = self._machine(coordinator).broker, self._world.invariants.image
+        if broker is None:
+            return set()
+        try:
+            shards = broker.coordinators.transactions.shards(image, coordinator)
+        except KafkaError:
+            return set()  # One of them is loading.
+        ended = [at for shard in shards for one in shard.unfinished() for at in one.partitions]
+        rows = [image.partition(*at) for at in ended]
+        return {row.leader for row in rows if row is not None} - {coordinator, NO_LEADER}
 
     def _client_held_up(self) -> None:
         """What a client has sent to one or all brokers comes when it has long gone on."""

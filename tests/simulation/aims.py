@@ -45,6 +45,15 @@ AIMS: Final[Mapping[str, Mapping[str, Any]]] = {
         "transactional": 1,
         "troubles": ("process crash", "crash of all"),
     },
+    "all crash ahead": {**SPREAD, **BUSY, **QUIET, "flush_ms": "1000", "careless": 0},
+    "marker at the tail": {
+        **SPREAD,
+        **QUIET,
+        "partitions": 1,
+        "careless": 0,
+        "transactional": 2,
+        "rare": ("watermarks written all the time",),
+    },
     "empty directory in E": {**SPREAD, **BUSY, "rare": ("impatient leaders",)},
     "mode changed, one slow": {
         **SPREAD,
@@ -63,7 +72,8 @@ AIMS: Final[Mapping[str, Mapping[str, Any]]] = {
         "troubles": ("slow disk", "process crash"),
     },
     "coordinator lost": {**GROUPS, "partitions": 2},
-    "markers held up": {**GROUPS, "partitions": 4, "members": ()},
+    "markers held up": {**GROUPS, "partitions": 2, "members": (), "transactional": 4},
+    "decision held up": {**GROUPS, **SPREAD, "partitions": 2, "members": (), "transactional": 4},
     "client held up": {**GROUPS, "partitions": 2},
     "topic made, power lost": {
         "is_synced": True,

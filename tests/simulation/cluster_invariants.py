@@ -16,6 +16,7 @@ from data_plane.metadata.leadership import eligible
 from data_plane.metadata.records import CommitMode, PartitionRecord
 from data_plane.protocol.records.batch import iter_batches
 from data_plane.replication.partition import Partition
+from tests.simulation.decisions import Decisions
 from tests.simulation.invariants import Violation
 from tests.simulation.machine import Machine
 from tests.simulation.oracle import Oracle, batches_of, read_batches
@@ -73,6 +74,7 @@ class ClusterInvariants:
         self.values: dict[Place, list[bytes]] = {}  # acknowledged
         self.terms: dict[int, int] = {}  # of the quorum: who led in it
         self.moved = 0  # how often anything was committed
+        self._decisions = Decisions()
         self._processes: dict[int, Process] = {}
         self._seen_image: dict[int, int] = {}  # broker: offset of its newest image
         # Where each log begins on each machine, for as long as that has not lost any pages.
@@ -233,12 +235,16 @@ class ClusterInvariants:
         if partition.last_stable_offset > reached:
             raise Violation(f"{who}: the last stable offset is above the high watermark")
         end = oracle.end
+        known = len(oracle.batches)
         oracle.compare(read_batches(partition.log, start, reached), who)
-        stable_end = max(
-            oracle.stable_end, partition.log.log_start_offset
-        )  # DeleteRecords takes any
-        if reached == oracle.end and partition.last_stable_offset > stable_end:
-            raise Violation(f"{who}: open below the last stable offset: {oracle.open}")
+        self._decisions.take(place, oracle.batches[known:])
+        # DeleteRecords takes any.
+        stable_end = max(oracle.stable_end, partition.log.log_start_offset)
+        if partition.last_stable_offset > stable_end:
+            raise Violation(
+                f"{who}: {stable_end} is not decided, and below the last stable offset "
+                f"{partition.last_stable_offset}"
+            )
         self.moved += 1
         return oracle.end > end
 
@@ -285,7 +291,7 @@ class ClusterInvariants:
             log, oracle = kept.log, kept.oracle
             if log.log_start_offset != kept.start_offset:
                 self._check_start(machine, kept)
-            if log.synced_offset != kept.synced_offset:
+            if log.synced_offset != kept.synced_offset or log.synced_offset > log.log_end_offset:
                 check_durable(machine, kept)
             if oracle is not None:
                 end = oracle.ends[-1]

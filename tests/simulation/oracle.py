@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from data_plane.log.partition_log import PartitionLog
 from data_plane.protocol.records.batch import BATCH_HEADER_BYTES, BatchHeader, iter_batches
-from data_plane.protocol.records.control import MarkerType, decode_marker
+from data_plane.protocol.records.control import Marker, MarkerType, decode_marker
 from data_plane.protocol.records.record import decode_records
 from tests.simulation.invariants import Violation
 
@@ -30,8 +30,12 @@ class Batch(NamedTuple):
     @property
     def marker(self) -> MarkerType | None:
         """Which end of a transaction a control batch is."""
-        found = decode_marker(decode_records(*self._split())[0])
-        return None if found is None else found.type
+        return None if self.control is None else self.control.type
+
+    @property
+    def control(self) -> Marker | None:
+        """What a control batch holds, if it ends a transaction."""
+        return decode_marker(decode_records(*self._split())[0])
 
     def _split(self) -> tuple[BatchHeader, memoryview]:
         ((_, header),) = iter_batches(self.content)

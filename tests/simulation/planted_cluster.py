@@ -419,14 +419,14 @@ BANK = (
         aim="fetch of a life before",
     ),
     Planted("fetch of any leader epoch", fetch_of_any_epoch, aim="fetch of an epoch before"),
-    Planted("divergence not told", divergence_not_told, aim="next leader lost too"),
-    Planted("own log taken for committed", own_log_taken_for_committed),
+    Planted("divergence not told", divergence_not_told, aim="leader lost ahead"),
+    Planted("own log taken for committed", own_log_taken_for_committed, aim="leader lost ahead"),
     Planted(
         "lost leadership acknowledges", lost_leadership_acknowledges, aim="fetch of an epoch before"
     ),
     Planted("read above the high watermark", read_above_watermark),
     Planted("fetched before own sync", fetched_before_own_sync),
-    Planted("eligible replicas never cleared", eligible_never_cleared),
+    Planted("eligible replicas never cleared", eligible_never_cleared, aim="crash with a tail"),
     Planted("power loss taken for a crash", power_loss_taken_for_crash, aim="power lost ahead"),
     Planted("ISR changed by any epoch", isr_changed_by_any_epoch, aim="wish of an epoch before"),
     Planted("preferred leader out of sync", preferred_leader_out_of_sync),

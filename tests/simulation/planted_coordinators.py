@@ -5,6 +5,7 @@ from typing import Any
 
 from data_plane.broker import producer_id_blocks
 from data_plane.broker.handlers import allocate_producer_ids
+from data_plane.broker.handlers.produce import PendingProduce
 from data_plane.broker.shard_host import ShardHost
 from data_plane.broker.transaction_coordinators import (
     SETTLED,
@@ -15,13 +16,11 @@ from data_plane.coordinator import classic_sync, transaction
 from data_plane.coordinator.offsets import Offsets
 from data_plane.coordinator.transaction import NO_EPOCH, ProducerIdAndEpoch, Transaction
 from data_plane.log.log_slice import LogSlice
-from data_plane.log.staging_log import StagedAppend, StagingLog
 from data_plane.metadata import producer_ids
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.messages.allocate_producer_ids import AllocateProducerIdsResponse
-from data_plane.protocol.records.batch import BATCH_HEADER, header_from_fields
 from data_plane.replication.partition import Partition
 from data_plane.replication.waiting import Parked
 from data_plane.server.clock import Clock
@@ -138,23 +137,20 @@ def epoch_not_raised(plant: Plant) -> None:
 
 
 def writes_not_verified(plant: Plant) -> None:
-    """A transactional batch opens a transaction that no coordinator knows of (KIP-890)."""
-    stage = StagingLog.stage
+    """A transactional batch opens a transaction that no coordinator knows of (KIP-890).
+
+    A log asks for that as well, where it stands already: either is enough.
+    """
 
     def trusting(
-        self: StagingLog, batches: memoryview, *, is_verified: bool = False, **more: Any
-    ) -> StagedAppend:
-        header = header_from_fields(BATCH_HEADER.unpack_from(batches))
-        producers = self._producers
-        if (
-            header.is_transactional
-            and not is_verified
-            and not producers.is_in_transaction(header.producer_id, header.producer_epoch)
-        ):
+        self: PendingProduce, topic: str, partition: Partition, result: Any, batch: memoryview
+    ) -> None:
+        who, _ = self._producer(batch)
+        if not partition.log.producers.is_in_transaction(*who):
             plant.bites()
-        return stage(self, batches, is_verified=True, **more)
+        self._stage(topic, partition, result, batch, is_verified=True)
 
-    plant.replace(StagingLog, "stage", trusting)
+    plant.replace(PendingProduce, "_append_in_transaction", trusting)
 
 
 def last_stable_offset_ignored(plant: Plant) -> None:
@@ -228,10 +224,10 @@ def producer_ids_given_twice(plant: Plant) -> None:
 
 BANK = (
     Planted(
-        "coordinator answers before committed", answered_before_committed, aim="coordinator lost"
+        "coordinator answers before committed", answered_before_committed, aim="decision held up"
     ),
     Planted(
-        "coordinator loads to the watermark only", loaded_to_watermark_only, aim="coordinator lost"
+        "coordinator loads to the watermark only", loaded_to_watermark_only, aim="decision held up"
     ),
     Planted("wall clock followed", wall_clock_followed, aim="wall clock jump"),
     Planted("transaction marker lost", marker_lost, aim="markers held up"),
@@ -243,18 +239,18 @@ BANK = (
     Planted(
         "markers before the decision is committed",
         ended_before_decision_is_committed,
-        aim="markers held up",
+        aim="decision held up",
     ),
     Planted("unfinished transaction not resumed", unfinished_not_resumed, aim="markers held up"),
     Planted("producer epoch not raised", epoch_not_raised, aim="client held up"),
-    Planted("transactional writes not verified", writes_not_verified, aim="client held up"),
+    Planted("transactional writes not verified", writes_not_verified, needs=("transactions",)),
     Planted("last stable offset ignored", last_stable_offset_ignored, needs=("transactions",)),
     Planted("aborted transactions not told", aborted_not_told, needs=("transactions",)),
     Planted("any generation commits", any_generation_commits, aim="client held up"),
     Planted(
         "pending offsets applied on abort",
         pending_offsets_applied_on_abort,
-        needs=("transactions",),
+        aim="decision held up",
     ),
     Planted("producer ids given twice", producer_ids_given_twice),
 )

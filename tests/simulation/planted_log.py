@@ -233,10 +233,10 @@ def swap_left_by_role_change(plant: Plant) -> None:
 
 BANK = (
     Planted("torn tail kept", torn_tail_kept, aim="power lost ahead"),
-    Planted("markers decided by a start", markers_decided_by_a_start, aim="markers held up"),
+    Planted("markers decided by a start", markers_decided_by_a_start, aim="marker at the tail"),
     Planted("recovered tail not synced", recovered_tail_not_synced, aim="crash with a tail"),
     Planted(
-        "duplicate check off after restart", producers_forgotten_at_restart, needs=("crash of all",)
+        "duplicate check off after restart", producers_forgotten_at_restart, aim="all crash ahead"
     ),
     Planted(
         "producer snapshot of a cut history kept",
@@ -253,12 +253,14 @@ BANK = (
     Planted(
         "synced offset kept over truncation",
         synced_offset_kept_over_truncation,
-        aim="new epoch lost",
+        aim="leader lost ahead",
     ),
     Planted("failed sync tried again", failed_sync_tried_again, aim="failed sync"),
     Planted("manifest not synced", manifest_not_synced, aim="topic made, power lost"),
     Planted(
-        "start of deleted records forgotten", deleted_start_not_noted, needs=("deleted records",)
+        "start of deleted records forgotten",
+        deleted_start_not_noted,
+        needs=("deleted records", "process crash"),
     ),
     Planted("zombie producer not fenced", zombie_producer_not_fenced, aim="client held up"),
     Planted("late marker taken", late_marker_taken, aim="markers held up"),
