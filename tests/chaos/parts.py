@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.chaos import bit_flips, catching_up, controller_kills, full_disk, min_isr, torn_tail
+from tests.chaos.clients.base import ClientError
 from tests.chaos.crew import CrewFailed
 from tests.chaos.disks import DiskDamaged
 from tests.chaos.figures import Figure, not_run
@@ -313,6 +314,6 @@ def run_part(name: str, options: Options) -> tuple[list[Figure], float]:
         found = list(PARTS[name](options))
     except NotRun as reason:
         found = [not_run("", name, str(reason))]
-    except (AssertionError, CrewFailed, DiskDamaged) as error:
+    except (AssertionError, ClientError, CrewFailed, DiskDamaged) as error:
         found = [Figure("", f"{name} ended early", 0, str(error)[:200], "", "MISSED")]
     return found, time.monotonic() - began_s

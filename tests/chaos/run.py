@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.clients import LIBRARIES, Consumer
-from tests.chaos.clients.base import NEXT, REQUEST_MS, TRANSACTION_MS, Place
+from tests.chaos.clients.base import NEXT, REQUEST_MS, TRANSACTION_MS, ClientError, Place
 from tests.chaos.crew import Crew, CrewFailed
 from tests.chaos.disks import DiskDamaged, note_replica, replicas_that_differ
 from tests.chaos.nemesis import Nemesis
@@ -64,7 +64,7 @@ class Plan:
 
 
 def run(rig: Rig, plan: Plan) -> Verdict:
-    """Carry a plan out on a started rig. Raises CrewFailed, DiskDamaged, AssertionError."""
+    """Carry a plan out on a started rig. Raises what run_part tells of."""
     record = Recorder(rig.history / "nemesis.jsonl", "nemesis")
     record.note("run", "info", meta=meta_of(plan))
     crew = Crew(rig.history, record)
@@ -90,7 +90,7 @@ def run(rig: Rig, plan: Plan) -> Verdict:
         nemesis.rest(plan.warm_up_seconds)
         await_load(rig, nemesis, plan.ok_sends_min)
         finish(rig, crew, record, plan)
-    except (AssertionError, CrewFailed, DiskDamaged):
+    except (AssertionError, ClientError, CrewFailed, DiskDamaged):
         keep_all(rig, plan)
         raise
     finally:
