@@ -53,8 +53,8 @@ class QuorumInvariants:
             )
 
     def _knows_voters(self, node: RaftNode) -> None:
-        """Who knows so much to be committed knows who votes from there on."""
-        offset = node.committed_offset
+        """Who knows so much to be committed, and has it, knows who votes from there on."""
+        offset = min(node.committed_offset, node.log.last.offset)
         found = node._voters.at(offset)
         is_ahead = not 0 < offset <= self.committed_end.offset
         if is_ahead or self._looked.get(node.me) == (offset, found):
