@@ -14,8 +14,11 @@ import psutil
 
 from control_plane.local.processes import is_alive, last_lines
 from control_plane.local.state_file import ServiceState, read_state
+from data_plane.agent.config import PortRange
 from tests.conftest import wait_for
+from tests.integration.agent.conftest import free_ports
 
+PORTS = 100  # eight brokers, and those of a second cluster
 OTTLA = [sys.executable, "-m", "control_plane.cli.main"]
 
 
@@ -24,6 +27,9 @@ class ServiceUnderTest:
     """`ottla up` on `folder`/data; `ottla(...)` runs the command line as one user."""
 
     folder: Path
+    # Of its own: a broker keeps its port while its service is down, and another service that runs
+    # beside this one must not take it meanwhile.
+    ports: PortRange = field(default_factory=lambda: free_ports(PORTS))
     process: subprocess.Popen[bytes] | None = None
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -45,6 +51,7 @@ class ServiceUnderTest:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env={"OTTLA_AGENT_PORTS": f"{self.ports.first}-{self.ports.last}", **os.environ},
             )
         self.process = process
         self.started.append(process)
