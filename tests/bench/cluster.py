@@ -70,14 +70,14 @@ CASES = (
     CostCase("one record, 50 in flight", ONE, 10_000, 50, 10),
 )
 WHY = (
-    "For one record alone three requests reach the leader instead of one, the record's and "
-    "one fetch of each follower: of twelve parts of CPU the leader takes six, each follower "
-    "three. No request is asked twice and nobody is woken in vain (strace: per record three "
-    "reads and three writes of sockets on the leader, one of each on a follower). A quarter "
-    "of the leader's is the kernel's writes, a fifth reading the record back for the two; of "
-    "a follower's an eighth each is the codec's for its question and for the answer; the rest "
-    "is spread thin. Records that share a fetch share all of that, so it is cheaper the more "
-    "is in flight."
+    "Every request is sent, validated and written twice more. For one record alone three "
+    "requests reach the leader instead of one, the record's and one fetch of each follower: "
+    "of twelve parts of CPU the leader takes six, each follower three. No request is asked "
+    "twice and nobody is woken in vain (strace: per record three reads and three writes of "
+    "sockets on the leader, one of each on a follower). A quarter of the leader's is the "
+    "kernel's writes, a fifth reading the record back for the two; of a follower's an eighth "
+    "each is the codec's for its question and for the answer; the rest is spread thin. "
+    "Records that share a fetch share all of that, so it is cheaper the more is in flight."
 )
 
 
