@@ -1,11 +1,12 @@
 """kafka-python 3, which shares no code with librdkafka."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import kafka
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
 from tests.chaos.clients.base import (
@@ -26,6 +27,7 @@ from tests.chaos.clients.base import (
     Revoked,
 )
 
+LOOKUP_MS = 2_000
 # Its classes' names where they are not Kafka's in camel case.
 NAMES = {
     "CommitFailedError": "ILLEGAL_GENERATION",
@@ -200,10 +202,8 @@ class KafkaPythonConsumer:
 
     def ends(self, places: Sequence[Place]) -> dict[Place, tuple[int, int]]:
         listed = [TopicPartition(p.topic, p.partition) for p in places]
-        try:
-            starts, ends = self.inner.beginning_offsets(listed), self.inner.end_offsets(listed)
-        except KafkaError as error:
-            raise failed(error) from error
+        starts = self._asked_of_leaders(self.inner.beginning_offsets, listed)
+        ends = self._asked_of_leaders(self.inner.end_offsets, listed)
         return {Place(tp.topic, tp.partition): (starts[tp], ends[tp]) for tp in listed}
 
     def is_at(self, place: Place, end: int) -> bool:
@@ -212,11 +212,24 @@ class KafkaPythonConsumer:
 
     def offset_for_time(self, place: Place, timestamp_ms: int) -> int | None:
         one = TopicPartition(place.topic, place.partition)
-        try:
-            found = self.inner.offsets_for_times({one: timestamp_ms})[one]
-        except KafkaError as error:
-            raise failed(error) from error
+        found = self._asked_of_leaders(self.inner.offsets_for_times, {one: timestamp_ms})[one]
         return None if found is None else found.offset
+
+    def _asked_of_leaders(self, lookup: Any, asked: Any) -> Any:
+        """The library asks a former leader until its time is over, never for the present one.
+
+        So it is told the leaders before each short try. See docs/CLIENTS.md.
+        """
+        deadline = time.monotonic() + 2 * REQUEST_MS / 1000
+        while True:
+            try:
+                self.inner.topics()
+                return lookup(asked, timeout_ms=LOOKUP_MS)
+            except KafkaTimeoutError as error:
+                if time.monotonic() > deadline:
+                    raise failed(error) from error
+            except KafkaError as error:
+                raise failed(error) from error
 
     def membership(self) -> Membership:
         metadata = self.inner.group_metadata()
