@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -38,8 +39,7 @@ def test_a_cluster_outgrows_its_machine_while_it_serves(
         agent.send_signal(signal.SIGKILL)
         wait_for(lambda: nodes.broker_count() == 3, "the new brokers", 200)
         with load.fault("kill"):
-            (first,) = service.brokers()
-            first.send_signal(signal.SIGKILL)  # which has all there is, or all of it copied
+            wait_for(lambda: first_is_killed(service), "the first broker, to be killed", 60)
             wait_for(
                 lambda: service.ottla("addons:info")["changing_to"] is None, "the new plan", 400
             )
@@ -61,6 +61,18 @@ def test_a_cluster_outgrows_its_machine_while_it_serves(
     assert refused.returncode != 0
     assert "brokers are not taken away" in refused.stderr
     check_loss_of_a_node(service, nodes, config)
+
+
+def first_is_killed(service: ServiceUnderTest) -> bool:
+    """Kill the broker that has all there is, or all of it copied.
+
+    It is between two processes for a moment when it begins to listen to the others.
+    """
+    for first in service.brokers():
+        with suppress(psutil.NoSuchProcess):
+            first.send_signal(signal.SIGKILL)
+            return True
+    return False
 
 
 def check_loss_of_a_node(
