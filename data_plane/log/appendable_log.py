@@ -57,7 +57,7 @@ class AppendableLog(StagingLog):
         self.size_bytes += size_bytes
         self._bytes_since_checkpoint += size_bytes
         self.log_end_offset = batches[-1].last_offset + 1
-        self._sync.mark_file(active.log_path)
+        self._sync.mark_file(active.log_path, size_bytes)
         if self._has_marker:
             self._index_aborted(batches[0].base_offset)
 

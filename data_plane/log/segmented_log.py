@@ -53,6 +53,11 @@ class SegmentedLog:
         return self._sync.is_dirty
 
     @property
+    def unsynced_bytes(self) -> int:
+        """Of records that were written and not yet synced; never less."""
+        return self._sync.unsynced_bytes
+
+    @property
     def segment_base_offsets(self) -> tuple[int, ...]:
         return tuple(self._bases)
 

@@ -28,6 +28,7 @@ class SyncTicket:
     change: int  # the log's last change that this ticket covers
     dirty: tuple[tuple[PurePath, File], ...]
     is_directory_dirty: bool
+    unsynced_bytes: int  # of records, that it makes durable
 
     def run(self) -> None:
         """Block until everything is durable. Raises LogFailure; never run it again then."""
@@ -75,13 +76,15 @@ class SyncState:
         self._change = 0
         self._dirty: dict[PurePath, int] = {}  # path -> its last change
         self._directory_change = 0  # 0: its names are durable
+        self.unsynced_bytes = 0  # of records; to be read only
 
     @property
     def is_dirty(self) -> bool:
         return bool(self._dirty) or self._directory_change > 0
 
-    def mark_file(self, path: PurePath) -> None:
+    def mark_file(self, path: PurePath, appended_bytes: int = 0) -> None:
         """Note that a file's bytes or size changed."""
+        self.unsynced_bytes += appended_bytes
         self._change += 1
         self._dirty[path] = self._change
 
@@ -110,12 +113,14 @@ class SyncState:
                 (path, self._files.open(path)) for path in (self._dirty if holds_files else ())
             ),
             is_directory_dirty=self._directory_change > 0,
+            unsynced_bytes=self.unsynced_bytes,
         )
 
     def complete(self, ticket: SyncTicket) -> bool:
         """Take what a ticket covered as durable; False if the ticket is stale."""
         if ticket.generation != self._generation:
             return False
+        self.unsynced_bytes -= ticket.unsynced_bytes
         self._dirty = {p: change for p, change in self._dirty.items() if change > ticket.change}
         if self._directory_change <= ticket.change:
             self._directory_change = 0
