@@ -359,7 +359,7 @@ class ReplicaTable:
         if row.leader < 0:
             self._fetchers.unfollow(follower)
         else:
-            self._fetchers.follow(follower, is_synced=follower.commit_mode == CommitMode.SYNCED)
+            self._fetchers.follow(follower, is_in_isr=self._broker_id in row.isr)
 
     def _note_leader(self, key: Key, row: PartitionRecord) -> None:
         is_leaderless = row.leader < 0 and self._broker_id in row.replicas

@@ -1,13 +1,16 @@
-"""Copies from one leader: one fetch session, one request under way, bounded bytes.
+"""Copies from one leader: a fetch session of each kind, one request under way, bounded bytes.
 
     idle -> asked -> (answer) taken -> [synced] -> asked ...
 
 A `synced` fetcher asks again only after its own group commit has made everything durable that the
 last answer brought, so that the offsets of its requests are synced offsets (durability.md 1, end).
 A partition that is refused leaves the session for a while, one that must stop leaves it for good.
+One that is far behind is copied in a session of its own kind: in one session, and on one
+connection, each record of who is in sync would wait for another half megabyte of the backlog.
 Source: KIP-227 (sessions), KIP-903 (replica epoch).
 """
 
+from collections.abc import Callable
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -22,7 +25,13 @@ from data_plane.protocol.messages.fetch import (
     FetchResponse,
     FetchResponsePartition,
 )
-from data_plane.replication.follower import PLAIN_SESSION, SYNCED_SESSION, Follower, Stopped
+from data_plane.replication.follower import (
+    BEHIND_SESSION,
+    PLAIN_SESSION,
+    SYNCED_SESSION,
+    Follower,
+    Stopped,
+)
 from data_plane.replication.peers import Peers
 
 WAIT_MS: Final = 500  # replica.fetch.wait.max.ms
@@ -30,6 +39,7 @@ WAIT_MS: Final = 500  # replica.fetch.wait.max.ms
 # 4 MB of what is far behind at once, who is in sync waited 40 ms for the backlog, now 8.
 RESPONSE_BYTES_MAX: Final = 512 * 1024
 PARTITION_BYTES_MAX: Final = 256 * 1024  # a batch that is larger comes whole, and alone
+FAR_BEHIND_BYTES: Final = 128 * 1024  # in one answer, and there is more
 ANSWER_MS_MAX: Final = 10_000
 BACKOFF_MS_MIN: Final = 50
 BACKOFF_MS_MAX: Final = 1_000
@@ -37,6 +47,7 @@ REFUSED_MS: Final = 200  # a partition whose leader has not heard of its role, o
 SESSION_EPOCH_MAX: Final = (1 << 31) - 1
 
 Key = tuple[UUID, int]
+Move = Callable[[Follower, str], None]
 
 
 class Copying(Protocol):
@@ -64,18 +75,24 @@ class Copying(Protocol):
 
 
 class Fetcher:
-    """The partitions that are copied from one leader in one kind of session."""
+    """The partitions that are copied from one leader in one kind of session.
+
+    move: called with one that is to be copied in a session of another kind.
+    """
 
     def __init__(
         self,
         leader_id: int,
+        session: str,
         *,
-        is_synced: bool,
         peers: Peers,
         copying: Copying,
+        move: Move,
     ) -> None:
-        self._leader_id = leader_id
-        self._is_synced = is_synced
+        self.leader_id = leader_id
+        self.session = session
+        self._is_synced = session == SYNCED_SESSION
+        self._move = move
         self._peers = peers
         self._copying = copying
         self._followers: dict[Key, Follower] = {}
@@ -162,11 +179,11 @@ class Fetcher:
                 FetchRequestForgottenTopic(topic_id=one, partitions=own)
                 for one, own in forgotten.items()
             ],
-            rack_id=SYNCED_SESSION if self._is_synced else PLAIN_SESSION,
+            rack_id=self.session,
         )
         self._is_asking = True
         self._due_ms = 0
-        self._peers.request(self._leader_id, request, self._answered, timeout_ms=ANSWER_MS_MAX)
+        self._peers.request(self.leader_id, request, self._answered, timeout_ms=ANSWER_MS_MAX)
 
     def _answered(self, response: object) -> None:
         self._is_asking = False
@@ -218,8 +235,23 @@ class Fetcher:
             self._refused[key] = self._copying.now_ms + REFUSED_MS
             self._changed.pop(key, None)
             self._drop_from_session(key)
-        elif follower.log.log_end_offset != asked.fetch_offset:
+            return
+        if follower.log.log_end_offset != asked.fetch_offset:
             self._changed[key] = None
+        if not (self._is_synced or follower.is_in_isr):
+            self._place(follower, row)
+
+    def _place(self, follower: Follower, row: FetchResponsePartition) -> None:
+        """Who is in the ISR stays where it is: its writers would wait for the other session's poll.
+
+        row: an answer that was taken.
+        """
+        is_at_end = follower.log.log_end_offset >= row.high_watermark
+        is_large = len(row.records or b"") >= FAR_BEHIND_BYTES
+        if self.session == BEHIND_SESSION and is_at_end:
+            self._move(follower, PLAIN_SESSION)
+        elif self.session == PLAIN_SESSION and is_large and not is_at_end:
+            self._move(follower, BEHIND_SESSION)
 
     def _drop_from_session(self, key: Key) -> None:
         if self._asked.pop(key, None) is not None:
@@ -229,22 +261,33 @@ class Fetcher:
 class Fetchers:
     """Every fetcher of a broker.
 
-    by_leader: by leader and kind; to be read only. While it is empty `step` need not be called.
+    by_leader: by leader and session; to be read only. While it is empty `step` need not be called.
     """
 
     def __init__(self, peers: Peers, copying: Copying) -> None:
         self._peers = peers
         self._copying = copying
-        self.by_leader: dict[tuple[int, bool], Fetcher] = {}
+        self.by_leader: dict[tuple[int, str], Fetcher] = {}
         self._fetcher_of: dict[Follower, Fetcher] = {}
 
-    def follow(self, follower: Follower, *, is_synced: bool) -> None:
+    def follow(self, follower: Follower, *, is_in_isr: bool) -> None:
         """Copy a partition from the leader it names, or from another one than before."""
-        at = (follower.leader_id, is_synced)
+        follower.is_in_isr = is_in_isr
+        before = self._fetcher_of.get(follower)
+        if follower.syncs_at_once:
+            session = SYNCED_SESSION
+        elif before is not None and before.leader_id == follower.leader_id:
+            session = PLAIN_SESSION if before.session == SYNCED_SESSION else before.session
+        else:
+            session = PLAIN_SESSION
+        self._copy_in(follower, session)
+
+    def _copy_in(self, follower: Follower, session: str) -> None:
+        at = (follower.leader_id, session)
         fetcher = self.by_leader.get(at)
         if fetcher is None:
             fetcher = self.by_leader[at] = Fetcher(
-                follower.leader_id, is_synced=is_synced, peers=self._peers, copying=self._copying
+                *at, peers=self._peers, copying=self._copying, move=self._copy_in
             )
         before = self._fetcher_of.get(follower)
         if before is not None and before is not fetcher:

@@ -20,6 +20,7 @@ from data_plane.protocol.records.batch import iter_batches
 
 SYNCED_SESSION: Final = "synced"  # rack id of the fetches whose offsets are synced
 PLAIN_SESSION: Final = ""
+BEHIND_SESSION: Final = "behind"  # plain too, apart from what is nearly in sync
 UNKNOWN: Final = -1
 
 Lower = Callable[[int], None]
@@ -45,6 +46,7 @@ class Follower:
         "high_watermark",
         "index",
         "is_gone",
+        "is_in_isr",
         "is_recovering",
         "leader_epoch",
         "leader_id",
@@ -73,6 +75,7 @@ class Follower:
         self._lower = lower
         log.forget_decided(self.high_watermark)
         self.is_gone = False
+        self.is_in_isr = False  # as far as this broker has heard; writers wait for it then
         self.apply(row, row.commit_mode)
 
     def apply(self, row: PartitionRecord, mode: int) -> None:

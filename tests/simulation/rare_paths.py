@@ -59,6 +59,7 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
     "small fetches of followers": (
         Limit(fetcher, "RESPONSE_BYTES_MAX", 300),
         Limit(fetcher, "PARTITION_BYTES_MAX", 120),
+        Limit(fetcher, "FAR_BEHIND_BYTES", 60),
     ),
     "shards loaded in small slices": (
         Limit(shard_host, "LOAD_READ_BYTES", 150),

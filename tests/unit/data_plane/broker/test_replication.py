@@ -112,6 +112,21 @@ def test_a_backlog_comes_in_small_rounds() -> None:
     assert max(late - early for early, late in pairwise(ends)) <= 5  # of 100 KB each
 
 
+def test_much_that_is_not_synced_is_not_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever shares the disk would wait for a second's worth of it at once."""
+    monkeypatch.setattr("data_plane.broker.broker.UNSYNCED_BYTES_MAX", 100_000)
+    world = ClusterWorld()
+    world.create_topic(min_insync_replicas="2")
+    world.settle()
+    logs = [world.nodes[0].up.partition(TOPIC, 0).log, world.nodes[1].up.followers[TOPIC, 0].log]
+    world.produce(0, batch_of(b"small"))
+    world.settle()
+    assert all(log.is_dirty for log in logs), "flush.ms is not over"
+    world.produce(0, batch_of(bytes(100_000)))
+    world.settle()
+    assert not any(log.is_dirty for log in logs)
+
+
 @pytest.mark.parametrize("mode", [CommitMode.SPREAD, CommitMode.SYNCED])
 def test_nobody_waits_for_a_leader_that_lost_its_power_and_is_back(mode: CommitMode) -> None:
     """Nothing closed the connections, so the fetches of before would be waited for, for 10 s."""

@@ -159,6 +159,25 @@ def test_synced_follows_the_ticket_and_not_the_log_end() -> None:
     assert (log.synced_offset, log.is_dirty) == (2, False)
 
 
+def test_what_is_not_synced_is_counted() -> None:
+    log = new_log(memory_files())
+    append(log, idempotent(0))
+    one = log.unsynced_bytes
+    assert one == log.size_bytes > 0
+    ticket = log.sync_ticket()
+    append(log, idempotent(1))
+    assert log.unsynced_bytes == log.size_bytes > one
+    ticket.run()
+    log.complete_sync(ticket)
+    assert log.unsynced_bytes == log.size_bytes - one
+    stale = log.sync_ticket()
+    log.truncate_to(1)
+    assert not log.complete_sync(stale)
+    assert log.unsynced_bytes == log.size_bytes, "never less than what is there"
+    sync(log)
+    assert log.unsynced_bytes == 0
+
+
 def test_a_ticket_from_before_a_truncation_is_dropped() -> None:
     """It covers bytes that are gone; the offsets were given out again to other records."""
     files = memory_files()
