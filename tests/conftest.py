@@ -75,10 +75,14 @@ def running(program: Program, seconds_max: float = 30) -> Iterator[None]:
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds_max: float = 30) -> None:
-    deadline = time.monotonic() + seconds_max
+    """Look until it is so, resting as long as a look takes: some of them start a program."""
+    began = time.monotonic()
+    deadline = began + seconds_max
     while not condition():
-        assert time.monotonic() < deadline, f"{what} was not there after {seconds_max} s"
-        time.sleep(0.02)
+        now = time.monotonic()
+        assert now < deadline, f"{what} was not there after {seconds_max} s"
+        time.sleep(max(0.02, now - began))
+        began = time.monotonic()
 
 
 @pytest.fixture(scope="session")
