@@ -58,6 +58,12 @@ class Led:
         log = None if broker is None else log_of(broker, self.first)
         return -1 if log is None else log.synced_offset
 
+    def epoch(self, number: int) -> int:
+        """The leader epoch of a replica's last record; -1: nobody knows."""
+        broker = self._world.machines[number].broker
+        log = None if broker is None else log_of(broker, self.first)
+        return -1 if log is None else log.leader_epoch
+
     def ended_at(self, number: int) -> int:
         """Where a transaction begins whose marker may be lost yet; NOWHERE: there is none."""
         broker = self._world.machines[number].broker

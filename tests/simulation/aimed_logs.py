@@ -57,34 +57,40 @@ class AimedLogs(Aimed):
         )
 
     def _new_epoch_lost(self) -> None:
-        """Of a leader's whole epoch one follower knows nothing, and leads next."""
+        """Of a leader's whole epoch one follower knows nothing, and leads next.
+
+        The epoch is new because the other follower's process died, which it does again if it would
+        lead. Whoever is the controller hears of everybody.
+        """
         led = self._led(MAIN, isr_min=3)
         if led is None:
             return
         self._world.count("new epoch lost")
-        behind, ahead = self._rng.sample(led.followers, 2)
+        behind, ahead = sorted(led.followers, key=lambda one: one == self._controller())
         ways = {(led.leader, behind), (behind, led.leader)}
-        self._cut(ways)
-        self._crash(led.leader, back_ms=20)
+        blocked = self._world.streams.blocked
+        blocked |= ways
         epoch = led.first.leader_epoch
 
-        def has_new_epoch() -> bool:
-            row = led.row
-            return row.leader == led.leader and row.leader_epoch > epoch
+        def mend() -> None:
+            blocked.difference_update(ways)
+
+        def is_known_to_one() -> bool:
+            return led.epoch(behind) <= epoch < led.epoch(ahead)
 
         def lose() -> None:
-            self._mend(ways)
-            self._crash(led.leader, back_ms=self._rng.choice([20, 3_000]))
+            mend()
+            self._crash(led.leader, back_ms=3_000)
+            if ahead in led.row.isr and led.followers.index(ahead) < led.followers.index(behind):
+                self._crash(ahead, back_ms=300)
 
-        def later() -> None:
-            self._until(
-                lambda: led.end(ahead) > led.end(behind) > -1,
-                lambda: self._after(self._rng.choice([20, 400]), lose),
-                ms_max=2_000,
-                otherwise=lambda: self._mend(ways),
-            )
-
-        self._until(has_new_epoch, later, ms_max=2_000, otherwise=lambda: self._mend(ways))
+        self._crash(ahead, back_ms=20)
+        self._until(
+            is_known_to_one,
+            lambda: self._after(self._rng.choice([20, 400]), lose),
+            ms_max=2_500,
+            otherwise=mend,
+        )
 
     def _leader_left_alone(self) -> None:
         """Slow disks put its followers out of sync; it commits alone, and is lost."""

@@ -246,7 +246,7 @@ BANK = (
     Planted("transactional writes not verified", writes_not_verified, needs=("transactions",)),
     Planted("last stable offset ignored", last_stable_offset_ignored, needs=("transactions",)),
     Planted("aborted transactions not told", aborted_not_told, needs=("transactions",)),
-    Planted("any generation commits", any_generation_commits, aim="client held up"),
+    Planted("any generation commits", any_generation_commits, needs=("classic group",)),
     Planted(
         "pending offsets applied on abort",
         pending_offsets_applied_on_abort,
