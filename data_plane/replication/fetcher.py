@@ -48,6 +48,7 @@ SESSION_EPOCH_MAX: Final = (1 << 31) - 1
 
 Key = tuple[UUID, int]
 Move = Callable[[Follower, str], None]
+Enter = Callable[[Follower, "Fetcher"], None]
 
 
 class Copying(Protocol):
@@ -78,6 +79,9 @@ class Fetcher:
     """The partitions that are copied from one leader in one kind of session.
 
     move: called with one that is to be copied in a session of another kind.
+    enter: called with one that was invited, when this fetcher is about to ask. Until then the other
+    one goes on with it: a poll may be under way here for half a second, in which its writers would
+    wait, or the leader would get so far ahead that it never came into the ISR.
     """
 
     def __init__(
@@ -88,11 +92,13 @@ class Fetcher:
         peers: Peers,
         copying: Copying,
         move: Move,
+        enter: Enter,
     ) -> None:
         self.leader_id = leader_id
         self.session = session
         self._is_synced = session == SYNCED_SESSION
-        self._move = move
+        self._move, self._enter = move, enter
+        self._invited: dict[Follower, None] = {}
         self._peers = peers
         self._copying = copying
         self._followers: dict[Key, Follower] = {}
@@ -103,7 +109,7 @@ class Fetcher:
         self._unsynced: list[Follower] = []
         self._session_id = 0
         self._session_epoch = 0
-        self._is_asking = False
+        self.is_asking = False  # a request is under way; to be read only
         self._due_ms = 0
         self._backoff_ms = BACKOFF_MS_MIN
 
@@ -118,6 +124,10 @@ class Fetcher:
         if self._is_synced and not follower.is_synced:
             self._unsynced.append(follower)  # As a leader it need not have synced all it holds.
 
+    def invite(self, follower: Follower) -> None:
+        """Copy a partition from the next request on, if its leader has not changed by then."""
+        self._invited[follower] = None
+
     def remove(self, follower: Follower) -> None:
         key = follower.key
         if self._followers.get(key) is follower:
@@ -129,7 +139,7 @@ class Fetcher:
     @property
     def next_due_ms(self) -> int | None:
         """When `step` has something to do by the clock alone, Unix ms."""
-        if self._is_asking or not self._followers:
+        if self.is_asking or not (self._followers or self._invited):
             return None
         if len(self._refused) == len(self._followers):
             return max(self._due_ms, min(self._refused.values()))
@@ -137,7 +147,7 @@ class Fetcher:
 
     def step(self, now_ms: int) -> None:
         """Ask if it is time to."""
-        if self._is_asking or now_ms < self._due_ms or not self._followers:
+        if self.is_asking or now_ms < self._due_ms or not (self._followers or self._invited):
             return
         if self._unsynced:
             self._unsynced = [one for one in self._unsynced if not (one.is_gone or one.is_synced)]
@@ -146,6 +156,8 @@ class Fetcher:
         if not self._copying.may_copy:
             self._due_ms = now_ms + BACKOFF_MS_MAX
             return
+        while self._invited:
+            self._enter(self._invited.popitem()[0], self)
         for key in [key for key, due_ms in self._refused.items() if due_ms <= now_ms]:
             del self._refused[key]
             self._changed[key] = None
@@ -181,12 +193,12 @@ class Fetcher:
             ],
             rack_id=self.session,
         )
-        self._is_asking = True
+        self.is_asking = True
         self._due_ms = 0
         self._peers.request(self.leader_id, request, self._answered, timeout_ms=ANSWER_MS_MAX)
 
     def _answered(self, response: object) -> None:
-        self._is_asking = False
+        self.is_asking = False
         if not isinstance(response, FetchResponse) or response.error_code:
             self._begin_anew()
             return
@@ -238,14 +250,11 @@ class Fetcher:
             return
         if follower.log.log_end_offset != asked.fetch_offset:
             self._changed[key] = None
-        if not (self._is_synced or follower.is_in_isr):
+        if self.session == BEHIND_SESSION or not follower.is_in_isr:
             self._place(follower, row)
 
     def _place(self, follower: Follower, row: FetchResponsePartition) -> None:
-        """Who is in the ISR stays where it is: its writers would wait for the other session's poll.
-
-        row: an answer that was taken.
-        """
+        """Say in which session it belongs. row: an answer that was taken."""
         is_at_end = follower.log.log_end_offset >= row.high_watermark
         is_large = len(row.records or b"") >= FAR_BEHIND_BYTES
         if self.session == BEHIND_SESSION and is_at_end:
@@ -280,15 +289,31 @@ class Fetchers:
             session = PLAIN_SESSION if before.session == SYNCED_SESSION else before.session
         else:
             session = PLAIN_SESSION
-        self._copy_in(follower, session)
+        self._change(follower, self._fetcher(follower.leader_id, session))
 
-    def _copy_in(self, follower: Follower, session: str) -> None:
-        at = (follower.leader_id, session)
+    def _fetcher(self, *at: *tuple[int, str]) -> Fetcher:
+        """at: leader and session."""
         fetcher = self.by_leader.get(at)
         if fetcher is None:
             fetcher = self.by_leader[at] = Fetcher(
-                *at, peers=self._peers, copying=self._copying, move=self._copy_in
+                *at, peers=self._peers, copying=self._copying, move=self._move, enter=self._enter
             )
+        return fetcher
+
+    def _move(self, follower: Follower, session: str) -> None:
+        fetcher = self._fetcher(follower.leader_id, session)
+        if fetcher.is_asking:
+            fetcher.invite(follower)
+        else:
+            self._change(follower, fetcher)
+
+    def _enter(self, follower: Follower, fetcher: Fetcher) -> None:
+        before = self._fetcher_of.get(follower)
+        if before is None or before.leader_id != fetcher.leader_id or follower.syncs_at_once:
+            return  # It is copied from elsewhere now, in another way, or not at all.
+        self._change(follower, fetcher)
+
+    def _change(self, follower: Follower, fetcher: Fetcher) -> None:
         before = self._fetcher_of.get(follower)
         if before is not None and before is not fetcher:
             before.remove(follower)

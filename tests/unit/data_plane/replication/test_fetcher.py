@@ -3,8 +3,6 @@
 from pathlib import PurePath
 from uuid import UUID
 
-import pytest
-
 from data_plane.log.log_config import LogConfig
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.log.partition_log import PartitionLog
@@ -128,9 +126,12 @@ def test_who_is_far_behind_has_a_session_of_its_own_until_it_has_caught_up() -> 
         "an answer that was cut short proves nothing"
     )
     copier.answer(BEHIND_SESSION, 0, LARGE, is_all=True)
-    assert copier.peers.asked.keys() == {(0, PLAIN_SESSION)}, "nobody is left to ask for"
+    assert copier.asks(BEHIND_SESSION) == ({0: 3}, []), "until it can be asked for in the other one"
     copier.answer(PLAIN_SESSION, 1, SMALL, is_all=True)
     assert copier.asks(PLAIN_SESSION) == ({0: 3, 1: 1}, [])
+    copier.answer(BEHIND_SESSION, 0, SMALL, is_all=True)
+    assert copier.followers[0].log.log_end_offset == 3, "what comes of it there is left alone"
+    assert copier.peers.asked.keys() == {(0, PLAIN_SESSION)}, "nobody is left to ask for there"
 
 
 def test_what_is_large_and_the_last_is_not_far_behind() -> None:
@@ -140,18 +141,37 @@ def test_what_is_large_and_the_last_is_not_far_behind() -> None:
     assert copier.peers.asked.keys() == {(0, PLAIN_SESSION)}
 
 
-@pytest.mark.parametrize("is_in_isr", [True, False])
-def test_who_is_in_the_isr_stays_where_it_is(is_in_isr: bool) -> None:
-    """Its writers would wait for the poll that is under way in the other session."""
+def test_who_is_in_the_isr_is_not_put_among_those_far_behind() -> None:
+    """Its writers would wait behind the backlog of others."""
+    copier = Copier()
+    copier.follow(is_in_isr=True)
+    copier.answer(PLAIN_SESSION, 0, LARGE, is_all=False)
+    assert copier.asks(PLAIN_SESSION) == ({0: 1}, [])
+    assert copier.peers.asked.keys() == {(0, PLAIN_SESSION)}
+
+
+def test_one_that_came_into_the_isr_comes_back_without_a_pause() -> None:
     copier = Copier()
     copier.follow(is_in_isr=False)
     copier.answer(PLAIN_SESSION, 0, LARGE, is_all=False)
-    copier.follow(is_in_isr=is_in_isr)
+    copier.follow(is_in_isr=True)
     copier.answer(BEHIND_SESSION, 0, SMALL, is_all=True)
-    copier.answer(PLAIN_SESSION, 1, LARGE, is_all=False)
-    behind = copier.peers.asked.get((0, BEHIND_SESSION))
-    assert behind is not None
-    assert copier.asks(BEHIND_SESSION)[0] == ({0: 2} if is_in_isr else {1: 1})
+    assert copier.asks(BEHIND_SESSION) == ({0: 2}, [])
+    copier.answer(PLAIN_SESSION, 1, SMALL, is_all=True)
+    assert copier.asks(PLAIN_SESSION)[0] == {0: 2, 1: 1}
+
+
+def test_one_that_is_led_elsewhere_meanwhile_does_not_come_back() -> None:
+    copier = Copier()
+    copier.follow(is_in_isr=False)
+    copier.answer(PLAIN_SESSION, 0, LARGE, is_all=False)
+    copier.answer(BEHIND_SESSION, 0, SMALL, is_all=True)
+    follower = copier.followers[0]
+    follower.apply(copier.row(0, leader=1), copier.mode)
+    copier.fetchers.follow(follower, is_in_isr=False)
+    copier.answer(PLAIN_SESSION, 1, SMALL, is_all=True)
+    assert copier.asks(PLAIN_SESSION) == ({1: 1}, [])
+    assert copier.asks(PLAIN_SESSION, at=1) == ({0: 2}, [])
 
 
 def test_a_synced_session_keeps_all_of_its_own() -> None:
