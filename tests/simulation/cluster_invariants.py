@@ -11,6 +11,7 @@ from data_plane.log.manifest import PartitionKey
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.log.partition_log import PartitionLog
 from data_plane.log.segment import Segment
+from data_plane.log.side_files import snapshot_offsets
 from data_plane.metadata.image import MetadataImage, TopicImage
 from data_plane.metadata.leadership import eligible
 from data_plane.metadata.records import CommitMode, PartitionRecord
@@ -24,13 +25,23 @@ from tests.simulation.oracle import Oracle, batches_of, read_batches
 __all__ = ["ClusterInvariants", "Violation"]
 
 Place = tuple[str, int]  # topic, partition index
+NOWHERE = 1 << 62
 NODES_MIN = 2  # W(I) of durability.md 1; here each broker is on a node of its own
 
 
 class Kept:
     """A replica's log in one process, and what is asked of it as long as its row stands."""
 
-    __slots__ = ("log", "must_be_synced", "oracle", "place", "row", "start_offset", "synced_offset")
+    __slots__ = (
+        "end_offset",
+        "log",
+        "must_be_synced",
+        "oracle",
+        "place",
+        "row",
+        "start_offset",
+        "synced_offset",
+    )
 
     def __init__(self, log: PartitionLog, place: Place, row: PartitionRecord) -> None:
         self.log = log
@@ -40,6 +51,7 @@ class Kept:
         self.must_be_synced = False
         self.synced_offset = -1  # as far as its disk was looked at
         self.start_offset = -1  # as of the last look
+        self.end_offset = NOWHERE  # as of the last look
 
 
 class Led:
@@ -281,6 +293,7 @@ class ClusterInvariants:
             if id(log) in known:
                 kept.synced_offset = known[id(log)].synced_offset
                 kept.start_offset = known[id(log)].start_offset
+                kept.end_offset = known[id(log)].end_offset
             if is_current and not row.is_recovering and machine.number in eligible(row):
                 kept.oracle = self.oracle(name, row.partition_index)
                 kept.must_be_synced = row.commit_mode == CommitMode.SYNCED
@@ -291,6 +304,9 @@ class ClusterInvariants:
             log, oracle = kept.log, kept.oracle
             if log.log_start_offset != kept.start_offset:
                 self._check_start(machine, kept)
+            if log.log_end_offset < kept.end_offset:
+                check_beside(machine, kept)
+            kept.end_offset = log.log_end_offset
             if log.synced_offset != kept.synced_offset or log.synced_offset > log.log_end_offset:
                 check_durable(machine, kept)
             if oracle is not None:
@@ -421,6 +437,21 @@ def check_durable(machine: Machine, kept: Kept) -> None:
             )
         if segment.base_offset <= before:
             return
+
+
+def check_beside(machine: Machine, kept: Kept) -> None:
+    """What is beside a log that was opened or cut tells of records that it has, and of no others.
+
+    Durability.md 3: of leader epochs, and of what producers had done. Either would be believed
+    once other records are in the place of those that went.
+    """
+    log, end = kept.log, kept.log.log_end_offset
+    who = f"broker {machine.number}: {kept.place} ends at {end}"
+    if log.log_start_offset < end and log.leader_epoch != log.epoch_at(end - 1):
+        raise Violation(f"{who} in epoch {log.epoch_at(end - 1)}, and tells of {log.leader_epoch}")
+    snapshots = snapshot_offsets(machine.disk.files, log.directory)
+    if snapshots and snapshots[-1] > end:
+        raise Violation(f"{who}, and has a snapshot of its producers at {snapshots[-1]}")
 
 
 def bytes_below(files: MemoryFiles, segment: Segment, offset: int) -> int:
