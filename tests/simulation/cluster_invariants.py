@@ -17,6 +17,7 @@ from data_plane.metadata.leadership import eligible
 from data_plane.metadata.records import CommitMode, PartitionRecord
 from data_plane.protocol.records.batch import iter_batches
 from data_plane.replication.partition import Partition
+from tests.simulation.commits import Commits
 from tests.simulation.decisions import Decisions
 from tests.simulation.invariants import Violation
 from tests.simulation.machine import Machine
@@ -86,6 +87,7 @@ class ClusterInvariants:
         self.values: dict[Place, list[bytes]] = {}  # acknowledged
         self.terms: dict[int, int] = {}  # of the quorum: who led in it
         self.moved = 0  # how often anything was committed
+        self.commits = Commits()
         self._decisions = Decisions()
         self._processes: dict[int, Process] = {}
         self._seen_image: dict[int, int] = {}  # broker: offset of its newest image
@@ -250,6 +252,7 @@ class ClusterInvariants:
         known = len(oracle.batches)
         oracle.compare(read_batches(partition.log, start, reached), who)
         self._decisions.take(place, oracle.batches[known:])
+        self.commits.take(place[0], oracle.batches[known:])
         # DeleteRecords takes any.
         stable_end = max(oracle.stable_end, partition.log.log_start_offset)
         if partition.last_stable_offset > stable_end:

@@ -134,6 +134,7 @@ class Member(Worker):
     def _commit(self, version: int) -> Script[ErrorCode | None]:
         index = self.rng.choice(self._owned)
         offset = self.book.next_offset(index)
+        self.invariants.commits.tries(self.book.group_id, index, offset, self._generation)
         row = OffsetCommitRequestPartition(index, committed_offset=offset)
         topic = OffsetCommitRequestTopic(MAIN, partitions=[row])
         request = OffsetCommitRequest(
