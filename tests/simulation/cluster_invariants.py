@@ -88,7 +88,7 @@ class ClusterInvariants:
         self.terms: dict[int, int] = {}  # of the quorum: who led in it
         self.moved = 0  # how often anything was committed
         self.commits = Commits()
-        self._decisions = Decisions()
+        self.decisions = Decisions()
         self._processes: dict[int, Process] = {}
         self._seen_image: dict[int, int] = {}  # broker: offset of its newest image
         # Where each log begins on each machine, for as long as that has not lost any pages.
@@ -251,7 +251,7 @@ class ClusterInvariants:
         end = oracle.end
         known = len(oracle.batches)
         oracle.compare(read_batches(partition.log, start, reached), who)
-        self._decisions.take(place, oracle.batches[known:])
+        self.decisions.take(place, oracle.batches[known:])
         self.commits.take(place[0], oracle.batches[known:])
         # DeleteRecords takes any.
         stable_end = max(oracle.stable_end, partition.log.log_start_offset)

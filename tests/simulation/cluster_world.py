@@ -48,6 +48,7 @@ from tests.simulation.transactions import (
 UP_MS_MAX = 10_000  # in which the cluster comes up
 FAULTS_MS = 16_000
 HEALING_MS = 60_000
+FINISHING_MS = 20_000  # of transactions that were decided before the heal
 REPLICAS_MAX = 3
 READ_PARTITIONS_MAX = 2  # by readers; every replica of all is compared in the end
 INTERNAL_PARTITIONS = 2
@@ -281,11 +282,19 @@ class ClusterWorld:
             self.start(machine)
 
     def _come_together(self) -> None:
-        """Within a minute everybody is in sync again, and every client is told of more."""
+        """Within a minute everybody is in sync again, and every client is told of more.
+
+        Whoever coordinates a transaction carries out what was decided, whoever had decided it.
+        """
         before = [one.done for one in self.workers]
         until_ms = self.schedule.now_ms + HEALING_MS
+        finished_ms = self.schedule.now_ms + FINISHING_MS
+        decided = set(self.invariants.decisions.unfinished.items())
 
         def has_moved() -> bool:
+            left = decided.intersection(self.invariants.decisions.unfinished.items())
+            if left and self.schedule.now_ms > finished_ms:
+                raise Violation(f"decided before the heal, and not carried out: {sorted(left)}")
             pairs = zip(self.workers, before, strict=True)
             return all(one.done > was for one, was in pairs) and self._is_whole()
 

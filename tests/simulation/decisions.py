@@ -23,6 +23,8 @@ class Decisions:
     """Told of every batch that is committed, in order within its partition."""
 
     def __init__(self) -> None:
+        # Transactional ids whose last decision is not carried out yet: the offset of that.
+        self.unfinished: dict[str, int] = {}
         self._ends: set[tuple[Producer, MarkerType]] = set()
         self._missing: dict[Producer, set[Place]] = {}  # without a marker, of the last PrepareX
         self._added: set[tuple[Producer, str, int]] = set()
@@ -47,13 +49,15 @@ class Decisions:
             self._epochs[at] = max(known, batch.producer_epoch)
 
     def _take_states(self, batch: Batch) -> None:
-        for key, value in batch.records().values():
+        for offset, (key, value) in batch.records().items():
             record = None if key is None else decode_record(key, value)
             if not isinstance(record, Transaction):
                 continue
+            self.unfinished.pop(record.transactional_id, None)
             producer = (record.producer_id, record.producer_epoch)
             self._added |= {(producer, at[0], at[1]) for at in record.partitions}
             if record.state in PREPARED:
+                self.unfinished[record.transactional_id] = offset
                 self._ends.add((producer, end_of(is_commit=record.is_commit)))
                 self._missing[producer] = {(topic, index) for topic, index in record.partitions}
             elif record.state in COMPLETED.values():
