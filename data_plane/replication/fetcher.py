@@ -141,7 +141,7 @@ class Fetcher:
         """When `step` has something to do by the clock alone, Unix ms."""
         if self.is_asking or not (self._followers or self._invited):
             return None
-        if len(self._refused) == len(self._followers):
+        if self._followers and len(self._refused) == len(self._followers):
             return max(self._due_ms, min(self._refused.values()))
         return self._due_ms if self._due_ms and not self._unsynced else None
 

@@ -22,7 +22,7 @@ from data_plane.replication.follower import (
     SYNCED_SESSION,
     Follower,
 )
-from data_plane.replication.peers import OnReply
+from data_plane.replication.peers import OnReply, PeerLost
 from tests.unit.data_plane.broker.world import NOW_MS, batch_of
 
 TOPIC_ID = UUID(int=1)
@@ -172,6 +172,22 @@ def test_one_that_is_led_elsewhere_meanwhile_does_not_come_back() -> None:
     copier.answer(PLAIN_SESSION, 1, SMALL, is_all=True)
     assert copier.asks(PLAIN_SESSION) == ({1: 1}, [])
     assert copier.asks(PLAIN_SESSION, at=1) == ({0: 2}, [])
+
+
+def test_who_was_invited_waits_for_a_leader_that_is_lost() -> None:
+    """Nobody else is left in the session then: when it is due must be told all the same."""
+    copier = Copier()
+    copier.follow(is_in_isr=False)
+    copier.answer(PLAIN_SESSION, 0, LARGE, is_all=False)
+    copier.answer(BEHIND_SESSION, 0, SMALL, is_all=True)
+    copier.fetchers.unfollow(copier.followers[1])
+    _, on_reply = copier.peers.asked.pop((0, PLAIN_SESSION))
+    on_reply(PeerLost("the leader is away"))
+    due_ms = copier.fetchers.next_due_ms
+    assert due_ms is not None
+    assert due_ms > copier.now_ms
+    copier.fetchers.step(due_ms)
+    assert copier.asks(PLAIN_SESSION) == ({0: 2}, [])
 
 
 def test_a_synced_session_keeps_all_of_its_own() -> None:
