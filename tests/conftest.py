@@ -25,6 +25,7 @@ from control_plane.local.ports import pick_free
 from control_plane.local.postgres import EmbeddedPostgres
 from control_plane.local.processes import Program, last_lines, start, stop
 from control_plane.local.valkey import EmbeddedValkey
+from tests.dropped_sockets import close_what_kafka_python_drops
 from tests.factories.rewind import Rewinder, Saved
 from tests.schedule import FileSeconds, LongFirst
 
@@ -32,8 +33,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """A shell's background job ignores SIGINT, and would hand that down to every program tested."""
+    # A shell's background job ignores SIGINT, and would hand that down to every program tested.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    close_what_kafka_python_drops()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -53,7 +53,15 @@ class AdminAccess:
         context = ssl.create_default_context(cafile=str(self.ca_file))
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(str(self.certificate_file), str(self.key_file))
+        context.sslsocket_class = _ClosedWhenDropped
         return context
+
+
+class _ClosedWhenDropped(ssl.SSLSocket):
+    """kafka-python 3.0.12 drops a socket whose handshake is cut off without closing it."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class KafkaAdmin:

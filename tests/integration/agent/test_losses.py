@@ -17,14 +17,7 @@ from tests.integration.agent.test_real_cluster import ThreeBrokers, bootstrap
 from tests.integration.agent.test_several_nodes import ORDERS
 from tests.integration.agent.writer import Writer
 
-pytestmark = [
-    pytest.mark.timeout(600),
-    # As in test_several_nodes.py: brokers are gone now and then.
-    pytest.mark.filterwarnings(
-        r"ignore:Exception ignored in. <(ssl\.SSLSocket|socket\.socket) fd:"
-        "pytest.PytestUnraisableExceptionWarning"
-    ),
-]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

@@ -353,12 +353,6 @@ def answers(connection: ssl.SSLSocket) -> bool:
     return connection.recv(8)[4:] == bytes.fromhex("00000001")
 
 
-# kafka-python 3.0.12 leaves a socket that failed to connect, or to shake hands, to the garbage
-# collector (kafka/net/inet.py, sock_connect); here a broker dies under the agent's own connection.
-@pytest.mark.filterwarnings(
-    r"ignore:Exception ignored in. <(ssl\.SSLSocket|socket\.socket) fd:"
-    "pytest.PytestUnraisableExceptionWarning"
-)
 def test_records_survive_a_killed_broker(real: RealCluster) -> None:
     app = real.authority.client("app", real.cluster_id)
     topics = [TopicSpec(name="t", partition_count=1, replication_factor=1)]

@@ -148,12 +148,6 @@ def test_a_changed_setting_restarts_one_broker_at_a_time(three: ThreeBrokers) ->
     three.run(scenario)
 
 
-# kafka-python 3.0.12 leaves a socket that failed to connect, or to shake hands, to the garbage
-# collector (kafka/net/inet.py, sock_connect); here a broker dies under the agent's own connection.
-@pytest.mark.filterwarnings(
-    r"ignore:Exception ignored in. <(ssl\.SSLSocket|socket\.socket) fd:"
-    "pytest.PytestUnraisableExceptionWarning"
-)
 def test_a_broker_that_hangs_is_restarted_and_follows_again(three: ThreeBrokers) -> None:
     """SIGSTOP, which no SIGTERM gets through; what was acknowledged meanwhile is all there."""
     three.limits = replace(three.limits, hung_probes_max=3, hung_s_max=3.0, hung_stop_s_max=0.5)

@@ -14,15 +14,7 @@ from tests.integration.agent.fleet import SECONDS_MAX, Fleet
 from tests.integration.agent.test_real_broker import consume, produce
 from tests.integration.agent.writer import Writer
 
-pytestmark = [
-    pytest.mark.timeout(300),
-    # As in test_real_broker.py: kafka-python leaves a socket that failed to connect to the garbage
-    # collector; here brokers of other nodes are down now and then.
-    pytest.mark.filterwarnings(
-        r"ignore:Exception ignored in. <(ssl\.SSLSocket|socket\.socket) fd:"
-        "pytest.PytestUnraisableExceptionWarning"
-    ),
-]
+pytestmark = pytest.mark.timeout(300)
 ORDERS = TopicSpec(
     name="orders",
     partition_count=3,

@@ -36,13 +36,6 @@ from tests.integration.agent.test_real_cluster import (
     bootstrap,
 )
 
-# kafka-python 3.0.12 leaves a socket that failed to connect, or to shake hands, to the garbage
-# collector (kafka/net/inet.py, sock_connect); here brokers go under the agent's own connection.
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore:Exception ignored in. <(ssl\.SSLSocket|socket\.socket) fd:"
-    "pytest.PytestUnraisableExceptionWarning"
-)
-
 OLDER = "0.0.1"
 OLDER_LEVEL, LEVEL = 1, 2  # of ottla.version
 

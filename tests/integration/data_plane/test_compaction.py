@@ -172,9 +172,9 @@ def test_d11_kill_9_in_the_middle_of_a_compaction(seed: int, tmp_path: Path) -> 
             writer = Writer(broker.address, "t", rng)
             writer.last, writer.count = last, count
             child = write_until_compacted(broker, writer)
-            last, count = writer.last, writer.count
             if rng.random() < 0.5:
-                wait_until(partial(has_drafts, tmp_path), "a draft")
+                write_until_drafted(tmp_path, writer)
+            last, count = writer.last, writer.count
             broker.kill()
             wait_until(lambda: not psutil.pid_exists(child.pid), "the child's end")  # noqa: B023 - called within the round
     with running(path) as broker:
@@ -194,6 +194,16 @@ def write_until_compacted(broker: BrokerProcess, writer: Writer) -> psutil.Proce
         if child is not None:
             return child
     raise AssertionError("no compaction began")
+
+
+def write_until_drafted(directory: Path, writer: Writer) -> None:
+    """Write until there is a draft: a run found before may have ended, and none follows idly."""
+
+    def is_drafted() -> bool:
+        writer.write(40)
+        return has_drafts(directory)
+
+    wait_until(is_drafted, "a draft")
 
 
 def has_low_priority(child: psutil.Process) -> bool:
