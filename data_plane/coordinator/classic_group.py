@@ -81,7 +81,7 @@ class ClassicGroup:
         self.generation = 0
         self.protocol_type: str | None = None  # None: only offsets of simple consumers so far
         self.protocol_name: str | None = None
-        self.leader_id: str | None = None
+        self.leader_id: str | None = None  # None with members: they have not gathered yet
         self.members: dict[str, Member] = {}  # in order of joining
         self.static_ids: dict[str, str] = {}  # group instance id -> member id
         self.pending_ids: dict[str, int] = {}  # handed out (KIP-394), not used yet -> limit, ms

@@ -72,9 +72,14 @@ def restore(group: "ClassicGroup", record: GroupChanged, *, is_live: bool) -> No
 
 
 def finish_load(group: "ClassicGroup", now_ms: int) -> None:
-    """Give everybody a whole session to be heard of again."""
+    """Give everybody a whole session to be heard of again.
+
+    A generation that nobody has led is a KIP-848 group's rest that has not gathered (migration.py).
+    """
     for member in group.members.values():
         member.touch(now_ms)
+    if group.members and group.leader_id is None:
+        group.gather_due_ms = now_ms
 
 
 def member_from_record(entry: GroupMember, protocol_name: str | None) -> Member:

@@ -3,7 +3,9 @@
 Up, when the first member that speaks ConsumerGroupHeartbeat comes to a classic group of consumers:
 whoever is in it becomes a member of a KIP-848 group that speaks classically, owns what the last
 assignment gave it, and has the generation for its epoch. Down, when the last such member is gone:
-those that are left become a classic group of the same generation, and gather at once.
+those that are left become a classic group of the same generation, and gather at once. That record
+names no leader, since nobody has led this generation: by that a coordinator that loads it before
+they have gathered knows that they own only a part of the partitions.
 
 `group.consumer.migration.policy` says which of the two may be. All of it is in the records.
 Source: KIP-848 (Supporting Online Consumer Group Upgrade).
@@ -158,6 +160,7 @@ def downgraded(
         classic.add(member, CONSUMER, now_ms)
         member.is_new = False
         member.touch(now_ms)
+    classic.leader_id = None
     classic.generation = group.epoch  # Which those know who had nothing to catch up with.
     classic.protocol_name = name = classic.select_protocol()
     classic.gather_due_ms = now_ms

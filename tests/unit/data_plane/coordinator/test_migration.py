@@ -99,6 +99,28 @@ def test_a_group_turns_back_where_it_may(policy: MigrationPolicy, is_classic: bo
     assert (GROUP in driver.shard.consumer_groups) is not is_classic
 
 
+@pytest.mark.semantics("64i")
+@pytest.mark.parametrize("gathers_before", [False, True], ids=["at once", "gathering"])
+def test_who_is_left_gathers_though_the_coordinator_dies_meanwhile(gathers_before: bool) -> None:
+    """Else the rest of the group would keep its part of the partitions, and nobody the others."""
+    driver = driver_of()
+    member_id = classic_group(driver, assignment=with_user_data(b""))
+    upgrade(driver)
+    beat(driver, ["m"], {"epoch": "-1"})
+    if gathers_before:
+        driver.advance(driver.now_ms)
+    driver.restart()
+    driver.advance(driver.now_ms)
+    group = driver.shard.groups[GROUP]
+    assert driver.heartbeat(member_id, group.generation) is ErrorCode.REBALANCE_IN_PROGRESS
+    driver.join("again", member_id, version=3, protocols=[("range", SUBSCRIPTION)])
+    assert driver.answers["again"].leader == member_id
+    driver.sync("again", member_id, group.generation, {member_id: with_user_data(b"")})
+    driver.restart()
+    driver.advance(driver.now_ms)
+    assert driver.heartbeat(member_id, group.generation) is ErrorCode.NONE, "once is enough"
+
+
 def test_a_member_whose_session_ends_takes_the_group_back_with_it() -> None:
     driver = driver_of(consumer_session_timeout_ms=1_000)
     member_id = classic_group(driver)

@@ -268,6 +268,26 @@ def test_members_of_both_protocols_share_everything(seed: int) -> None:
         crowd.step()
         crowd.check()
     crowd.settle()
+    expect_all_shared(crowd)
+
+
+@pytest.mark.semantics("64i")
+@pytest.mark.parametrize("seed", range(40))
+def test_who_is_left_shares_everything_though_the_coordinator_dies(seed: int) -> None:
+    """Every member of KIP-848 leaves, and nobody has gathered when the shard is lost."""
+    crowd = MixedCrowd(seed)
+    for _ in range(150):
+        crowd.step()
+    crowd.settle()  # Who died is out of it: nothing but the leaving has them gather.
+    for client in list(crowd.clients.values()):
+        crowd.leave(client)
+    crowd.driver.restart()
+    crowd.deliver()
+    crowd.settle()
+    expect_all_shared(crowd)
+
+
+def expect_all_shared(crowd: MixedCrowd) -> None:
     classic, consumers = crowd.shard.groups.get(GROUP), crowd.shard.consumer_groups.get(GROUP)
     if crowd.clients:
         assert classic is None
