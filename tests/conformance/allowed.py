@@ -56,6 +56,27 @@ ALLOWED: Final[Sequence[Allowed]] = (
     ),
     Allowed(
         "kafkajs",
+        ADMIN,
+        r"ClientFailed: \w+: KafkaJSProtocolError: "
+        r"(The coordinator is loading|This is not the correct coordinator)",
+        "its admin client asks a coordinator once, though it calls these errors retriable",
+    ),
+    Allowed(
+        "kafka-javascript",
+        "groups",
+        r"ClientFailed: describe_group: the program ended by SIGSEGV",
+        "it ends the program where the answer about a group is an error: it reads the name of "
+        "the assignor then, which is null (src/common.cc, FromConsumerGroupDescription)",
+    ),
+    Allowed(
+        "confluent-kafka|kafka-javascript",
+        "groups",
+        r"ClientFailed: committed: the (process ended|program ended by SIGSEGV)",
+        "librdkafka's admin client reads a null pointer where it asks for a group's offsets who is "
+        "no longer its coordinator (confluentinc/librdkafka, issue 5040)",
+    ),
+    Allowed(
+        "kafkajs",
         "transactions|exactly once",
         r"ClientFailed: \w+: KafkaJSGroupCoordinatorNotFound: ",
         "it asks each broker for a coordinator, nine seconds long, and then gives up",
@@ -76,8 +97,10 @@ ALLOWED: Final[Sequence[Allowed]] = (
     Allowed(
         "sarama",
         "",
-        r"ClientFailed: leave: (dial tcp|EOF|read tcp|write tcp)",
-        "closing a member, it tells one coordinator once, and says so if that is gone",
+        r"ClientFailed: leave: (kafka: error while consuming \S+: )?"
+        r"(dial tcp|EOF|read tcp|write tcp|kafka server: (Request was for a consumer group that "
+        r"is not coordinated by this broker|The coordinator is (still loading|not available)))",
+        "closing a member, it tells one coordinator once, and says so if that is one no longer",
     ),
 )
 

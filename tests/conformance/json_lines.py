@@ -6,6 +6,7 @@ the program prints on stderr goes to a file, and its end into the error when the
 
 import json
 import queue
+import signal
 import subprocess
 import tempfile
 import threading
@@ -86,11 +87,20 @@ class JsonLinesClient(Client):
         except queue.Empty:
             raise ClientFailed(f"{command}: no answer within {ANSWER_SECONDS_MAX} s") from None
         if not line:
-            raise ClientFailed(f"{command}: the program ended: {self._last_words()}")
+            raise ClientFailed(f"{command}: {self._end()}: {self._last_words()}")
         answer = json.loads(line)
         if "error" in answer:
             raise ClientFailed(f"{command}: {answer['error']}")
         return answer["ok"]
+
+    def _end(self) -> str:
+        """How the program ended: by itself, or by which signal."""
+        try:
+            code = self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            return "the program closed its output"
+        by = f"by {signal.Signals(-code).name}" if code < 0 else f"with {code}"
+        return f"the program ended {by}"
 
     def _last_words(self) -> str:
         self._errors.seek(0)

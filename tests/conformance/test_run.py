@@ -21,7 +21,7 @@ from tests.conformance.table import APACHE, KILLS, ONE, Run, markdown, plain, re
 from tests.conformance.world import World
 
 PROGRAM = """
-import json, sys
+import json, os, signal, sys
 for line in sys.stdin:
     command = json.loads(line)["do"]
     if command == "version":
@@ -29,6 +29,8 @@ for line in sys.stdin:
         print(json.dumps({"ok": "9.9"}), flush=True)
     elif command == "topics":
         print(json.dumps({"error": "Refused: no"}), flush=True)
+    elif command == "acls":
+        os.kill(os.getpid(), signal.SIGKILL)
     else:
         sys.exit("these are my last words")
 """
@@ -67,8 +69,14 @@ def test_a_program_answers_fails_and_dies(scripted: Scripted) -> None:
     assert scripted.version() == "9.9"
     with pytest.raises(ClientFailed, match="topics: Refused: no"):
         scripted.topics()
-    with pytest.raises(ClientFailed, match="these are my last words"):
+    with pytest.raises(ClientFailed, match="groups: the program ended with 1: these are my last"):
         scripted.groups()
+    scripted.close()
+
+
+def test_a_program_that_is_killed_says_by_what(scripted: Scripted) -> None:
+    with pytest.raises(ClientFailed, match="acls: the program ended by SIGKILL"):
+        scripted.acls("t")
     scripted.close()
 
 

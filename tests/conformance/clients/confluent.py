@@ -1,8 +1,10 @@
 """confluent-kafka (librdkafka by wheel), which is also the reference for all others."""
 
+import multiprocessing
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, ClassVar
 
 import confluent_kafka
@@ -10,6 +12,7 @@ from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
     KafkaError,
+    KafkaException,
     Producer,
     TopicPartition,
 )
@@ -164,12 +167,17 @@ class ConfluentClient(PythonClient):
         return GroupSeen(state=told.state.name.lower(), members=len(told.members))
 
     def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
-        asked = [TopicPartition(topic, index) for index in range(partitions)]
-        request = ConsumerGroupTopicPartitions(group, asked)
-        told = _only(self.admin.list_consumer_group_offsets([request]))
-        return {
-            found.partition: found.offset for found in told.topic_partitions if found.offset >= 0
-        }
+        """In a process of its own, which it may end (confluentinc/librdkafka, issue 5040)."""
+        apart = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        with apart:
+            told = apart.submit(_offsets_of, self._common, group, topic, partitions)
+            try:
+                offsets = told.result(SECONDS_MAX)
+            except BrokenProcessPool:
+                raise ClientFailed("committed: the process ended") from None
+        if isinstance(offsets, str):
+            raise ClientFailed(f"committed: {offsets}")
+        return offsets
 
     def delete_group(self, group: str) -> None:
         _only(self.admin.delete_consumer_groups([group]))
@@ -284,6 +292,21 @@ def _write(producer: Producer, topic: str, records: Sequence[Record]) -> None:
         raise ClientFailed(f"{left} records were not delivered within {SECONDS_MAX} s")
     if errors:
         raise ClientFailed(str(errors[0]))
+
+
+def _offsets_of(
+    settings: Mapping[str, Any], group: str, topic: str, partitions: int
+) -> dict[int, int] | str:
+    """By partition, or what the client says: its errors do not go from process to process."""
+    asked = [TopicPartition(topic, index) for index in range(partitions)]
+    admin = AdminClient({**settings, "log_level": 2})
+    try:
+        told = _only(
+            admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, asked)])
+        )
+    except KafkaException as error:
+        return str(error)
+    return {one.partition: one.offset for one in told.topic_partitions if one.offset >= 0}
 
 
 def _only(futures: Mapping[Any, "Future[Any]"]) -> Any:

@@ -14,7 +14,7 @@ const {
   logLevel,
 } = require("kafkajs");
 const { readFileSync } = require("fs");
-const { messageOf, tell, take, serve } = require("./lines");
+const { messageOf, tell, take, serve, sleep } = require("./lines");
 
 CompressionCodecs[CompressionTypes.Snappy] = require("kafkajs-snappy");
 const lz4 = require("lz4-napi");
@@ -45,6 +45,7 @@ const CODECS = {
 
 // Brokers may die meanwhile, and a consumer that failed waits up to half a minute before it starts again.
 const COMMIT_MS_MAX = 180_000;
+const AGAIN_MS_MAX = 60_000;
 
 /** How every client proves who it is: the file that is the second argument. */
 function security() {
@@ -61,14 +62,41 @@ function security() {
 const kafka = new Kafka({ brokers: process.argv[2].split(","), logLevel: logLevel.NOTHING, ...security() });
 const admin = kafka.admin();
 const members = {};
-const ready = admin.connect();
+
+/**
+ * Connecting and what the admin client only asks for go to a broker once; kafkajs says of an error whether it
+ * passes by itself. What changes something is not asked again here: its answer may be what was lost.
+ */
+async function again(work) {
+  const until = Date.now() + AGAIN_MS_MAX;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (error.retriable !== true || Date.now() > until) throw error;
+      await sleep(250);
+    }
+  }
+}
+
+const ready = again(() => admin.connect());
 
 const producerOf = (settings) =>
   kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, ...settings });
 
+/** Connecting asks for a producer id, of the controller or the coordinator, and of no other. */
+async function connected(client) {
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.disconnect().catch(() => {});
+    throw error;
+  }
+}
+
 async function withProducer(settings, work) {
-  const producer = producerOf(settings);
-  await producer.connect();
+  const producer = await again(() => connected(producerOf(settings)));
   try {
     return await work(producer);
   } finally {
@@ -92,14 +120,27 @@ function* batches(messages) {
   yield batch;
 }
 
+async function subscribed(group, topic, settings) {
+  const consumer = await connected(
+    kafka.consumer({
+      groupId: group,
+      sessionTimeout: 10000,
+      heartbeatInterval: 500,
+      maxWaitTimeInMs: 500,
+      ...settings,
+    }),
+  );
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true });
+    return consumer;
+  } catch (error) {
+    await consumer.disconnect().catch(() => {});
+    throw error;
+  }
+}
+
 async function open(group, topic, settings) {
-  const consumer = kafka.consumer({
-    groupId: group,
-    sessionTimeout: 10000,
-    heartbeatInterval: 500,
-    maxWaitTimeInMs: 500,
-    ...settings,
-  });
+  const consumer = await again(() => subscribed(group, topic, settings));
   const member = { consumer, topic, found: [], owned: [], next: {}, committed: {}, failure: null };
   consumer.on(consumer.events.GROUP_JOIN, (event) => {
     member.owned = event.payload.memberAssignment[topic] || [];
@@ -112,8 +153,6 @@ async function open(group, topic, settings) {
   consumer.on(consumer.events.CRASH, (event) => {
     if (!event.payload.restart) member.failure = event.payload.error;
   });
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({
     autoCommit: false,
     eachMessage: async ({ partition, message }) => {
@@ -175,7 +214,7 @@ async function close(member) {
 }
 
 async function transform(asked) {
-  const [{ high }] = await admin.fetchTopicOffsets(asked.source);
+  const [{ high }] = await again(() => admin.fetchTopicOffsets(asked.source));
   const member = await open(asked.group, asked.source, {});
   const records = await take(member.found, Number(high), 30);
   await withProducer({ transactionalId: asked.id, idempotent: true, maxInFlightRequests: 1 }, async (producer) => {
@@ -207,8 +246,9 @@ const anyAclOn = (topic) => ({
 });
 
 async function offsetAt({ topic, partition, at_ms }) {
-  const told =
-    at_ms >= 0 ? await admin.fetchTopicOffsetsByTimestamp(topic, at_ms) : await admin.fetchTopicOffsets(topic);
+  const told = await again(() =>
+    at_ms >= 0 ? admin.fetchTopicOffsetsByTimestamp(topic, at_ms) : admin.fetchTopicOffsets(topic),
+  );
   const found = told.find((one) => one.partition === partition);
   return Number({ "-1": found.high, "-2": found.low }[at_ms] ?? found.offset);
 }
@@ -257,7 +297,7 @@ serve({
   add_partitions: (asked) =>
     admin.createPartitions({ topicPartitions: [{ topic: asked.topic, count: asked.partitions }] }).then(() => true),
   topics: async () => {
-    const { topics } = await admin.fetchTopicMetadata();
+    const { topics } = await again(() => admin.fetchTopicMetadata());
     return Object.fromEntries(topics.map((topic) => [topic.name, topic.partitions.length]));
   },
   alter_topic: async (asked) => {
@@ -265,16 +305,16 @@ serve({
     await admin.alterConfigs({ resources: [{ ...resourceOf(asked.topic), configEntries }] });
   },
   topic_configs: async (asked) => {
-    const { resources } = await admin.describeConfigs({ resources: [resourceOf(asked.topic)] });
+    const { resources } = await again(() => admin.describeConfigs({ resources: [resourceOf(asked.topic)] }));
     return Object.fromEntries(resources[0].configEntries.map((entry) => [entry.configName, entry.configValue]));
   },
-  groups: async () => (await admin.listGroups()).groups.map((group) => group.groupId),
+  groups: async () => (await again(() => admin.listGroups())).groups.map((group) => group.groupId),
   describe_group: async (asked) => {
-    const { groups } = await admin.describeGroups([asked.group]);
+    const { groups } = await again(() => admin.describeGroups([asked.group]));
     return { state: groups[0].state, members: groups[0].members.length };
   },
   committed: async (asked) => {
-    const [told] = await admin.fetchOffsets({ groupId: asked.group, topics: [asked.topic] });
+    const [told] = await again(() => admin.fetchOffsets({ groupId: asked.group, topics: [asked.topic] }));
     return Object.fromEntries(told.partitions.map((one) => [one.partition, Number(one.offset)]));
   },
   delete_group: (asked) => admin.deleteGroups([asked.group]).then(() => true),
@@ -291,14 +331,14 @@ serve({
       ],
     }),
   acls: async (asked) => {
-    const { resources } = await admin.describeAcls(anyAclOn(asked.topic));
+    const { resources } = await again(() => admin.describeAcls(anyAclOn(asked.topic)));
     return resources.flatMap((resource) => resource.acls.map((acl) => acl.principal));
   },
   delete_acls: (asked) => admin.deleteAcls({ filters: [anyAclOn(asked.topic)] }).then(() => true),
   offset_at: offsetAt,
   delete_before: async (asked) => {
     // It looks for leaders among the topics that it has seen before it looks at the topic.
-    await admin.fetchTopicOffsets(asked.topic);
+    await again(() => admin.fetchTopicOffsets(asked.topic));
     await admin.deleteTopicRecords({
       topic: asked.topic,
       partitions: [{ partition: asked.partition, offset: String(asked.offset) }],

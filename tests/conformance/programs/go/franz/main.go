@@ -74,9 +74,10 @@ func version(module string) string {
 	return "unknown"
 }
 
-// common is what every client of this program is given.
+// common is what every client of this program is given. A connection that ends with its first answer is not
+// asked again by default: that may be a broker that wants TLS or SASL. Here it is one that has died.
 func common() []kgo.Opt {
-	options := []kgo.Opt{kgo.SeedBrokers(lines.Addresses()...)}
+	options := []kgo.Opt{kgo.SeedBrokers(lines.Addresses()...), kgo.AlwaysRetryEOF()}
 	security := lines.SecurityOf(os.Args)
 	if security == nil {
 		return options
@@ -214,15 +215,14 @@ func (p *program) transform(ctx context.Context, asked *lines.Asked) (int, error
 		return 0, err
 	}
 	end, _ := ends.Lookup(asked.Source, 0)
-	session, err := kgo.NewGroupTransactSession(
-		kgo.SeedBrokers(lines.Addresses()...),
+	session, err := kgo.NewGroupTransactSession(append(common(),
 		kgo.TransactionalID(asked.ID),
 		kgo.ConsumerGroup(asked.Group),
 		kgo.ConsumeTopics(asked.Source),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.RequireStableFetchOffsets(),
-	)
+	)...)
 	if err != nil {
 		return 0, err
 	}

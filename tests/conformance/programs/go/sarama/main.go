@@ -196,11 +196,13 @@ func (p *program) read(asked *lines.Asked) ([]lines.Record, error) {
 	}
 	defer consumer.Close()
 	merged := make(chan *sarama.ConsumerMessage)
-	failed := make(chan error, asked.Partitions)
+	failed := make(chan error)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(asked.Seconds*float64(time.Second)))
 	defer cancel()
 	for index := int32(0); index < asked.Partitions; index++ {
-		partition, err := consumer.ConsumePartition(asked.Topic, index, sarama.OffsetOldest)
+		partition, err := again(ctx, func() (sarama.PartitionConsumer, error) {
+			return consumer.ConsumePartition(asked.Topic, index, sarama.OffsetOldest)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -208,19 +210,24 @@ func (p *program) read(asked *lines.Asked) ([]lines.Record, error) {
 		go forward(ctx, partition, merged, failed)
 	}
 	found := []lines.Record{}
+	var last error // told, and the client has gone on by itself
 	for len(found) < asked.Count {
 		select {
 		case message := <-merged:
 			found = append(found, tell(message))
-		case err := <-failed:
-			return nil, err
+		case last = <-failed:
+			if !isTransient(last) {
+				return nil, last
+			}
 		case <-ctx.Done():
-			return found, nil
+			return found, last
 		}
 	}
 	return found, nil
 }
 
+// forward goes on after an error, as the library does: by its documentation a partition's consumer stops by
+// itself for one reason alone, an offset out of range, and then its channels end.
 func forward(ctx context.Context, from sarama.PartitionConsumer, to chan *sarama.ConsumerMessage, failed chan error) {
 	for {
 		select {
@@ -234,10 +241,14 @@ func forward(ctx context.Context, from sarama.PartitionConsumer, to chan *sarama
 				return
 			}
 		case err := <-from.Errors():
-			if err != nil {
-				failed <- err
+			if err == nil {
+				return
 			}
-			return
+			select {
+			case failed <- err:
+			case <-ctx.Done():
+				return
+			}
 		case <-ctx.Done():
 			return
 		}
@@ -313,7 +324,9 @@ func (p *program) offset(topic string, partition int32, at int64) (int64, error)
 		return 0, err
 	}
 	defer client.Close()
-	found, err := client.GetOffset(topic, partition, at)
+	ctx, cancel := context.WithTimeout(context.Background(), commitMax)
+	defer cancel()
+	found, err := again(ctx, func() (int64, error) { return client.GetOffset(topic, partition, at) })
 	if err != nil {
 		return 0, fmt.Errorf("offset at %d: %w", at, err)
 	}
