@@ -123,10 +123,12 @@ class ShardHost(Generic[S]):
     def is_refused(self, decision: Decision[R]) -> bool:
         """Too few replicas are in sync for what somebody waits for.
 
-        Joins and syncs have answers for others as well, or none yet: those wait for their time.
+        Joins and syncs have answers for others as well, or none yet, and a member that leaves or
+        takes its group to the other protocol has changed the shard: those wait for their time.
         """
         is_simple = not decision.replies and not isinstance(decision.response, Parked | None)
-        return bool(decision.records and is_simple and not self.partition.has_enough_replicas)
+        may_refuse = is_simple and not decision.is_begun
+        return bool(decision.records and may_refuse and not self.partition.has_enough_replicas)
 
     def _entry(self, record: object) -> Entry:
         match record:

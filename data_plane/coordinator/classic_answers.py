@@ -1,15 +1,18 @@
 """What members of a classic group are answered, now or when what they wait for has come."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from data_plane.coordinator.classic_member import Member
+from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.join_group import JoinGroupResponse, JoinGroupResponseMember
 from data_plane.protocol.messages.sync_group import SyncGroupResponse
 
 if TYPE_CHECKING:
     from data_plane.coordinator.classic_group import ClassicGroup
+
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -18,6 +21,10 @@ class Outcome:
 
     records: list[object] = field(default_factory=list)
     replies: list[tuple[object, object]] = field(default_factory=list)
+    is_begun: bool = False  # the group has changed already: `records` may not be refused
+
+    def deciding(self, response: R) -> Decision[R]:
+        return Decision(response, self.records, self.replies, self.is_begun)
 
 
 def join_response(group: "ClassicGroup", member: Member) -> JoinGroupResponse:

@@ -246,6 +246,7 @@ class ClassicGroup:
     def remove(self, member: Member, out: Outcome, code: ErrorCode | None = None) -> None:
         """Take a member out; what it has parked is answered with `code` (UNKNOWN_MEMBER_ID)."""
         code = ErrorCode.UNKNOWN_MEMBER_ID if code is None else code
+        out.is_begun = True
         del self.members[member.member_id]
         if member.instance_id is not None:
             del self.static_ids[member.instance_id]

@@ -98,7 +98,7 @@ class GroupMembers:
         former = self.consumer_groups.get(request.group_id)
         if former is not None and former.members:
             self._join_consumers(former, attempt, now_ms, out)
-            return Decision(None, out.records, out.replies)
+            return out.deciding(None)
         if former is not None:
             out.records += former.removal()  # Empty: it becomes a classic group.
         group = self._table.open(request.group_id)
@@ -210,7 +210,7 @@ class GroupMembers:
                 codes.append(error.code)
         if gone:
             self._take_out(self._consumer_group(group_id), gone, now_ms, out)
-        return Decision(tuple(codes), out.records, out.replies)
+        return out.deciding(tuple(codes))
 
     # --- members that speak ConsumerGroupHeartbeat -------------------------------------------
 
@@ -226,7 +226,7 @@ class GroupMembers:
             return Decision(
                 ConsumerGroupHeartbeatResponse(error_code=error.code, error_message=error.message)
             )
-        return Decision(response, out.records, out.replies)
+        return out.deciding(response)
 
     def _consumer_heartbeat(
         self, heartbeat: Heartbeat, out: Outcome
@@ -260,6 +260,7 @@ class GroupMembers:
         group, journal = self._made_group(group_id, heartbeat)
         decision = consumer_membership.decide_heartbeat(group, heartbeat)
         self._table.take_over(group, out)  # From here on nothing refuses it.
+        out.is_begun = True
         out.records += [*journal, *decision.records]
         return decision.response
 
@@ -302,6 +303,7 @@ class GroupMembers:
             return
         out.records += down.records
         self._table.turn_back(down.group)
+        out.is_begun = True
 
     def _consumer_group(self, group_id: str) -> ConsumerGroup:
         """As a classic member finds it. Raises UNKNOWN_MEMBER_ID or INVALID_GROUP_ID."""
@@ -319,4 +321,4 @@ class GroupMembers:
 
     def _decided(self, group: ClassicGroup, response: R, out: Outcome) -> Decision[R]:
         self._table.settle(group)
-        return Decision(response, out.records, out.replies)
+        return out.deciding(response)

@@ -99,7 +99,7 @@ class GroupsShard(GroupMembers):
             is_all = group_offsets.expire(self._table, date_ms, out)
             interval_ms = self.config.offsets_check_interval_ms
             self._offsets_check_ms = now_ms + interval_ms if is_all else now_ms
-        return Decision(None, out.records, out.replies)
+        return out.deciding(None)
 
     # --- the journal -------------------------------------------------------------------------
 

@@ -17,12 +17,15 @@ class Decision(Generic[Response_co]):
     means nothing changes, yet the answer still waits until what it was derived from is committed.
     replies: (token, response) of requests parked earlier that this change answers; the token is
     whatever the shard was given when it parked them, most often a `Parked`.
+    is_begun: the shard has changed already, in what is not in the log, as if `records` were there;
+    so they must be appended, also where a decision that is refused would leave no trace.
     """
 
     response: Response_co
     records: Sequence[object] = ()
     replies: Sequence[tuple[object, object]] = ()
+    is_begun: bool = False
 
     def answering(self, response: Answer) -> "Decision[Answer]":
         """Return the same change under another answer, the API's own."""
-        return Decision(response, self.records, self.replies)
+        return Decision(response, self.records, self.replies, self.is_begun)

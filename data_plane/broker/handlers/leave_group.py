@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from data_plane.broker.context import RequestContext
 from data_plane.broker.group_access import GroupBroker, allows_group
 from data_plane.coordinator.classic_sync import Leaving
-from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.leave_group import (
     LeaveGroupRequest,
@@ -33,7 +32,7 @@ def handle(
     shard = broker.group_shard(request.group_id)
     decision = shard.decide_leave_group(request.group_id, leaving, now_ms=ctx.now_ms)
     response = _response(ctx.api_version, leaving, decision.response)
-    return broker.commit(shard, Decision(response, decision.records, decision.replies))
+    return broker.commit(shard, decision.answering(response))
 
 
 def _response(

@@ -9,21 +9,33 @@ from uuid import UUID
 import pytest
 
 from data_plane.broker.shard_host import ShardHost
+from data_plane.coordinator.classic_member import GroupState
+from data_plane.coordinator.classic_sync import Leaving
+from data_plane.coordinator.consumer_heartbeat import Heartbeat
+from data_plane.coordinator.consumer_protocol import INT16, Subscription
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_records import OffsetCommitted
-from data_plane.coordinator.groups_shard import GroupsShard
+from data_plane.coordinator.groups_shard import NO_TOPICS, GroupsShard
 from data_plane.coordinator.offsets import OffsetsCommit
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.log.partition_log import PartitionLog
 from data_plane.metadata.decision import Decision
 from data_plane.protocol.errors import CoordinatorNotAvailable, KafkaError, NotCoordinator
-from data_plane.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
+from data_plane.protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
+from data_plane.protocol.messages.join_group import (
+    JoinGroupRequest,
+    JoinGroupRequestProtocol,
+    JoinGroupResponse,
+)
+from data_plane.protocol.messages.sync_group import SyncGroupRequest
 from data_plane.protocol.records.batch import iter_batches
+from data_plane.protocol.schema import encode
 from data_plane.replication.partition import Partition
 from data_plane.replication.waiting import Parked
 from tests.factories.record_batches import NOW_MS, memory_files, new_log, reopen
 
 Host = ShardHost[GroupsShard]
+SUBSCRIPTION = INT16.pack(1) + encode(Subscription(["t"]), 1)
 
 
 class World:
@@ -74,7 +86,7 @@ class World:
             group_id="h",
             session_timeout_ms=10_000,
             protocol_type="consumer",
-            protocols=[JoinGroupRequestProtocol("range", b"x")],
+            protocols=[JoinGroupRequestProtocol("range", SUBSCRIPTION)],
         )
         parked = Parked()
         decision = self.host.shard.decide_join_group(
@@ -82,6 +94,39 @@ class World:
         )
         self.host.commit(decision)
         return parked
+
+    def settle_classic(self) -> str:
+        """A classic group of one consumer, its generation in the log; the member's id."""
+        joined = self.join().response
+        assert isinstance(joined, JoinGroupResponse)
+        request = SyncGroupRequest("h", joined.generation_id, joined.member_id)
+        sync = self.host.shard.decide_sync_group(request, now_ms=NOW_MS, token=Parked())
+        self.host.commit(sync)
+        self.end_turn()
+        self.sync()
+        return joined.member_id
+
+    def beat(self, epoch: int) -> object:
+        """A heartbeat of member m of KIP-848."""
+        request = ConsumerGroupHeartbeatRequest(
+            "h",
+            "m",
+            epoch,
+            rebalance_timeout_ms=60_000,
+            subscribed_topic_names=["t"],
+            topic_partitions=[],
+        )
+        heartbeat = Heartbeat(
+            request=request,
+            member_id="m",
+            client_id="c",
+            client_host="h",
+            image=NO_TOPICS,
+            may_describe=lambda _: True,
+            now_ms=NOW_MS,
+        )
+        decision = self.host.shard.decide_consumer_heartbeat(heartbeat)
+        return self.host.commit(decision, NOW_MS + 5_000)
 
     def committed(self) -> dict[int, int]:
         held = self.host.shard.committed("g")
@@ -136,6 +181,47 @@ def test_what_too_few_replicas_would_keep_is_refused_at_once_and_not_written() -
     world.end_turn()
     world.sync()
     assert world.committed() == {0: 5}
+
+
+def test_a_group_that_goes_over_with_too_few_replicas_is_what_its_log_says() -> None:
+    """It has changed when it decides: refused, it would be another group than the one on disk."""
+    world = World()
+    member_id = world.settle_classic()
+    world.partition.has_enough_replicas = False
+    joined = world.beat(epoch=0)
+    assert isinstance(joined, Parked)
+    assert not joined.is_done, "it waits for its records, and is not refused"
+    world.end_turn()
+    world.sync()
+    world.restart()
+    group = world.host.shard.consumer_groups.get("h")
+    assert group is not None
+    assert group.members.keys() == {member_id, "m"}
+    assert "h" not in world.host.shard.groups
+    world.partition.has_enough_replicas = False
+    left = world.beat(epoch=-1)
+    assert isinstance(left, Parked)
+    assert not left.is_done
+    world.end_turn()
+    world.sync()
+    world.restart()
+    assert world.host.shard.consumer_groups.get("h") is None
+    assert world.host.shard.groups["h"].members.keys() == {member_id}
+
+
+def test_a_member_that_leaves_with_too_few_replicas_has_left() -> None:
+    world = World()
+    leaving = [Leaving(world.settle_classic())]
+    world.partition.has_enough_replicas = False
+    decision = world.host.shard.decide_leave_group("h", leaving, now_ms=NOW_MS)
+    left = world.host.commit(decision, NOW_MS + 5_000)
+    assert isinstance(left, Parked)
+    assert not left.is_done
+    world.end_turn()
+    world.sync()
+    assert world.host.shard.groups["h"].is_in(GroupState.EMPTY)
+    world.restart()
+    assert world.host.shard.groups["h"].is_in(GroupState.EMPTY)
 
 
 def test_an_answer_that_rests_on_nothing_new_leaves_at_once() -> None:
