@@ -249,7 +249,7 @@ class ClusterWorker:
 
     async def stop_brokers(self) -> None:
         """Stop every process, once `run` has ended; nothing starts them again."""
-        await asyncio.gather(*(broker.stop() for broker in self._brokers.values()))
+        await asyncio.gather(*(broker.stop(with_all=True) for broker in self._brokers.values()))
 
     # -- samples --------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """One broker of this node: its files, ports and process, as seen and as changed."""
 
 import asyncio
+import signal
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
@@ -292,20 +293,22 @@ class ManagedBroker:
             return
         silent_s = self._liveness.silent_s
         by_itself = await self.process.stop(self._node.config.limits.hung_stop_s_max)
-        signal = "SIGTERM" if by_itself else "SIGKILL"
+        last = "SIGTERM" if by_itself else "SIGKILL"
         self._died(
             self.process,
-            f"broker {self.broker_id} did not answer for {silent_s:.0f} s and was ended ({signal})",
+            f"broker {self.broker_id} did not answer for {silent_s:.0f} s and was ended ({last})",
         )
         self.storage.process.unlink(missing_ok=True)
 
-    async def stop(self) -> None:
+    async def stop(self, *, with_all: bool = False) -> None:
+        """with_all: so do all others on this node."""
         if self.process is None:
             return
+        number = self._engine.stop_of_all(self.storage) if with_all else signal.SIGTERM
         self._liveness.reset()
         self.is_ready, self.has_served, self.is_draining = False, False, True
         try:
-            await self.process.stop(self._node.config.limits.stop_s_max)
+            await self.process.stop(self._node.config.limits.stop_s_max, number)
         finally:
             self.is_draining = False
         self.process = None

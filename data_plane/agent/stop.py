@@ -28,6 +28,6 @@ async def _stop(broker: BrokerStorage) -> bool:
     process = supervise.adopt(broker, engine.marker(broker), engine.reloaded, lambda: None)
     if process is None:
         return False
-    await process.stop(Limits().stop_s_max)
+    await process.stop(Limits().stop_s_max, engine.stop_of_all(broker))
     broker.process.unlink(missing_ok=True)
     return True

@@ -79,9 +79,9 @@ class BrokerProcess:
     def _note(self, storage: BrokerStorage) -> None:
         _note(storage, self.identity, self.has_read, has_served=self.has_served)
 
-    async def stop(self, seconds_max: float) -> bool:
-        """SIGTERM, wait, SIGKILL. Returns whether it ended by itself in time."""
-        send(self.identity, signal.SIGTERM)
+    async def stop(self, seconds_max: float, number: signal.Signals = signal.SIGTERM) -> bool:
+        """Signal, wait, SIGKILL. Returns whether it ended by itself in time."""
+        send(self.identity, number)
         if not await self._ended_within(seconds_max):
             send(self.identity, signal.SIGKILL)
             await self._ended_within(seconds_max)

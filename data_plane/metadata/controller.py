@@ -19,7 +19,8 @@ from data_plane.metadata.duties import Duties
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.heartbeats import Hearing
 from data_plane.metadata.image import ImageDelta, MetadataImage
-from data_plane.metadata.records import MetadataRecord, metadata_records
+from data_plane.metadata.leadership import ReplicaEnd
+from data_plane.metadata.records import MetadataRecord, PartitionRecord, metadata_records
 from data_plane.metadata.replica_ends import ReplicaEnds
 from data_plane.metadata.snapshots import image_of, snapshot_of
 from data_plane.protocol.errors import NotController
@@ -124,6 +125,10 @@ class Controller:
             heard = {} if former is None else {former[0].id: former[1]}
             self._sessions.begin(self.image, now_ms, heard)
         return Hearing(self.scope, self._sessions, self._ends, now_ms)
+
+    def ends_of(self, row: PartitionRecord) -> Mapping[int, ReplicaEnd]:
+        """How far the replicas of a partition reach that nobody leads, by broker id."""
+        return self._ends.of(self.image, row)
 
     def lose_broker(self, broker_id: int) -> None:
         """A broker's connection was reset and refused twice (durability.md 5)."""

@@ -1,12 +1,19 @@
 """ElectLeaders decided (KIP-460): the preferred leader, or any eligible one where there is none."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from data_plane.metadata.commit_rules import Judge, Judges
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import MetadataImage
-from data_plane.metadata.leadership import NO_LEADER, elected, led_by, led_uncleanly
+from data_plane.metadata.leadership import (
+    NO_ENDS,
+    NO_LEADER,
+    ReplicaEnd,
+    elected,
+    led_by,
+    led_uncleanly,
+)
 from data_plane.metadata.records import PartitionRecord
 from data_plane.protocol.errors import ErrorCode, KafkaError, UnknownTopicOrPartition
 from data_plane.protocol.messages.elect_leaders import (
@@ -17,6 +24,13 @@ from data_plane.protocol.messages.elect_leaders import (
 )
 
 BALANCED_AT_ONCE_MAX = 1_000
+
+EndsOf = Callable[[PartitionRecord], Mapping[int, ReplicaEnd]]
+
+
+def untold(_row: PartitionRecord) -> Mapping[int, ReplicaEnd]:
+    """No broker has told how far its replica reaches."""
+    return NO_ENDS
 
 
 def decide_balance(scope: ConfigScope) -> Decision[None]:
@@ -34,10 +48,15 @@ def decide_balance(scope: ConfigScope) -> Decision[None]:
 
 
 def decide_elect_leaders(
-    scope: ConfigScope, topics: Sequence[ElectLeadersRequestTopic] | None, election_type: int
+    scope: ConfigScope,
+    topics: Sequence[ElectLeadersRequestTopic] | None,
+    election_type: int,
+    ends_of: EndsOf = untold,
 ) -> Decision[list[ElectLeadersResponseTopic]]:
     """Say which partitions get a new leader; topics None: all, of which only those are listed
     that needed an election.
+
+    ends_of: how far the replicas of a partition reach that nobody leads, as brokers told.
     """
     image = scope.image
     judges = Judges(scope)
@@ -50,7 +69,7 @@ def decide_elect_leaders(
                 row = image.partition(name, index)
                 if row is None:
                     raise UnknownTopicOrPartition("No such partition.")
-                records.append(_elected(row, judges.of(name), election_type))
+                records.append(_elected(row, judges.of(name), election_type, ends_of))
             except KafkaError as error:
                 if topics is None and error.code == ErrorCode.ELECTION_NOT_NEEDED:
                     continue
@@ -73,7 +92,9 @@ def _asked(
     return [(name, tuple(indexes)) for name, indexes in merged.items()]
 
 
-def _elected(row: PartitionRecord, judge: Judge, election_type: int) -> PartitionRecord:
+def _elected(
+    row: PartitionRecord, judge: Judge, election_type: int, ends_of: EndsOf
+) -> PartitionRecord:
     """The partition under its new leader. Raises KafkaError where there is none to elect."""
     if election_type == PREFERRED:
         return led_by(row, _preferred(row, judge), judge)
@@ -83,7 +104,7 @@ def _elected(row: PartitionRecord, judge: Judge, election_type: int) -> Partitio
     if clean is not row and clean.leader != NO_LEADER:
         return clean
     # Whoever asks for this says that what the missing replicas had more may be lost.
-    unclean = led_uncleanly(row, judge)
+    unclean = led_uncleanly(row, judge, ends_of(row))
     if unclean is row:
         raise KafkaError("No replica is alive.", code=ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE)
     return unclean

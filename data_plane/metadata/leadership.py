@@ -16,6 +16,7 @@ Each function returns the record that it was given if nothing changes.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from data_plane.metadata.commit_rules import Judge
@@ -25,6 +26,8 @@ NO_LEADER = -1
 NOBODY: frozenset[int] = frozenset()
 
 ReplicaEnd = tuple[int, int]  # (last leader epoch, end offset) of a log
+NO_ENDS: Mapping[int, ReplicaEnd] = MappingProxyType({})
+UNKNOWN_END: ReplicaEnd = (-1, -1)
 
 
 def eligible(row: PartitionRecord) -> tuple[int, ...]:
@@ -102,10 +105,18 @@ def elected_by_ends(
     return _unclean(row, leader)
 
 
-def led_uncleanly(row: PartitionRecord, judge: Judge) -> PartitionRecord:
-    """An operator's choice: whoever is there leads, and what the others had more is lost."""
-    leader = _first(judge, row.replicas, row.replicas)
-    return row if leader == NO_LEADER else _unclean(row, leader)
+def led_uncleanly(
+    row: PartitionRecord, judge: Judge, ends: Mapping[int, ReplicaEnd] = NO_ENDS
+) -> PartitionRecord:
+    """An operator's choice: of those who are there the one whose log reaches furthest leads.
+
+    What the others had more is lost. ends: what the present incarnations said, by broker; where
+    nobody said anything the order of the replicas decides.
+    """
+    there = [each for each in row.replicas if each in judge.active]
+    if not there:
+        return row
+    return _unclean(row, max(there, key=lambda each: ends.get(each, UNKNOWN_END)))
 
 
 def led_by(row: PartitionRecord, leader: int, judge: Judge) -> PartitionRecord:

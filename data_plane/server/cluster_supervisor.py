@@ -4,7 +4,6 @@ import asyncio
 import ctypes
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from uuid import UUID
 from data_plane.log.files import DiskFiles
 from data_plane.security.principals import ANONYMOUS
 from data_plane.server.cluster_plan import ClusterPlan, Member
+from data_plane.server.stop_signals import STOP_TOGETHER
 
 RESTART_S_MIN, RESTART_S_MAX = 0.25, 4.0  # a killed broker is back within five seconds
 HEALTHY_S = 30.0  # who has lived so long is started again at once
@@ -121,7 +121,7 @@ class Supervisor:
         await asyncio.wait([ending, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not ending.done():
-            process.terminate()
+            process.send_signal(STOP_TOGETHER)
             await asyncio.wait([ending], timeout=STOP_S_MAX)
         if not ending.done():
             self._say(f"broker {broker_id} does not stop; killing it")
@@ -155,7 +155,7 @@ class Supervisor:
 def end_with_parent() -> None:
     """In the child: end when the supervisor does, however that ends (Linux)."""
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, STOP_TOGETHER, 0, 0, 0)
 
 
 def write_private(path: Path, text: str) -> None:

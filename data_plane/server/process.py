@@ -46,6 +46,7 @@ from data_plane.server.quorum_thread import QuorumThread
 from data_plane.server.sasl_secret import sasl_secret
 from data_plane.server.seams import Seams
 from data_plane.server.software import own_version
+from data_plane.server.stop_signals import RELOAD, STOP_TOGETHER
 from data_plane.server.ticker import Ticker
 from data_plane.server.tls import TlsRefused
 from data_plane.server.turns import Turns, nothing
@@ -58,6 +59,7 @@ EXIT_NO_PLACE = 77  # another has this one's place, or the cluster refuses it
 OPEN_FILES_WANTED = 65_536
 SWITCH_INTERVAL_S = 0.0005  # a sync that has ended must not wait 5 ms for a busy loop
 CLOSING_SECONDS_MAX = 5.0
+CLOSING_TOGETHER_SECONDS_MAX = 1.0  # What waits for others waits in vain: they stop as well.
 HAND_OVER_SECONDS_MAX = 30.0  # Without a controller that answers it is three (membership.py).
 SWEEP_SECONDS = 2.5
 SWEEPS_PER_SHRINK = 12
@@ -78,6 +80,7 @@ class BrokerProcess:
         self._clock = self._seams.clock
         self._stop = asyncio.Event()
         self._is_told_to_stop = False  # at once, where the loop is busy with the start
+        self._is_stop_of_all = False
         self._listeners: list[Listener] = []
         self._network: PeerNetwork | None = None  # None: a broker alone
         self._quorum: QuorumThread | None = None  # None: the quorum is this broker alone
@@ -85,7 +88,7 @@ class BrokerProcess:
         self._lags: dict[str, LoopLag] = {}  # by loop
 
     async def run(self, announce: Callable[[str, int], None]) -> None:
-        """Serve until SIGTERM or SIGINT, then stop cleanly.
+        """Serve until a signal of stop_signals.py, then stop cleanly.
 
         announce: called with host and port of the first listener once requests are answered.
         Raises ListenerRefused, DirectoryRefused, DamagedLog, LogFailure, TlsRefused.
@@ -206,13 +209,14 @@ class BrokerProcess:
         return boot_id(self._config.data_dir) if given is None else given
 
     def _heed_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """SIGTERM and SIGINT stop, SIGHUP reads certificates anew.
+        """SIGTERM and SIGINT stop, STOP_TOGETHER as well, RELOAD reads certificates anew.
 
         The handlers outlive the loop, so that a second signal does not break a clean stop.
         """
 
-        def stop(_number: int, _frame: FrameType | None) -> None:
+        def stop(number: int, _frame: FrameType | None) -> None:
             self._is_told_to_stop = True
+            self._is_stop_of_all |= number == STOP_TOGETHER
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._stop.set)
 
@@ -220,9 +224,9 @@ class BrokerProcess:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._reload)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, STOP_TOGETHER):
             signal.signal(number, stop)
-        signal.signal(signal.SIGHUP, reload)
+        signal.signal(RELOAD, reload)
 
     def _reload(self) -> None:
         """A listener whose new files cannot be used goes on with the old ones."""
@@ -284,7 +288,9 @@ class BrokerProcess:
         sweeping = loop.create_task(self._sweep(broker))
         await self._stop.wait()
         log.info("stopping")
-        if self._quorum is not None:
+        if self._quorum is not None and self._is_stop_of_all:
+            self._quorum.end_together()
+        elif self._quorum is not None:
             await self._hand_over(self._quorum)
         self._is_ready = False
         sweeping.cancel()
@@ -320,8 +326,10 @@ class BrokerProcess:
         ticker.stop()
         turns.after = lambda _now_ms: drained.set() if broker.is_idle else None
         turns.end()
+        together = self._is_stop_of_all
         with suppress(TimeoutError):
-            await asyncio.wait_for(drained.wait(), CLOSING_SECONDS_MAX)
+            seconds_max = CLOSING_TOGETHER_SECONDS_MAX if together else CLOSING_SECONDS_MAX
+            await asyncio.wait_for(drained.wait(), seconds_max)
         turns.after = nothing
         self._connections.close_all()
         if self._network is not None:

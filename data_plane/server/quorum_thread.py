@@ -138,6 +138,7 @@ class QuorumThread:
         self._is_up = threading.Event()
         self._told_controller_id: int | None = None
         self._is_pumping = False
+        self._ends_together = False  # all brokers of the cluster stop
 
     # --- from the broker's loop ----------------------------------------------------------------
 
@@ -166,6 +167,10 @@ class QuorumThread:
     def ask_out(self) -> None:
         """This broker is about to stop; `may_stop` follows."""
         self._to_thread(self._ask_out)
+
+    def end_together(self) -> None:
+        """All brokers stop: whoever is gone before this one stays what it was."""
+        self._to_thread(lambda: setattr(self, "_ends_together", True))
 
     def tell_ends(self, ends: Sequence[BrokerHeartbeatRequestTopic]) -> None:
         """How far replicas here reach of partitions that nobody may lead."""
@@ -280,7 +285,7 @@ class QuorumThread:
 
         Where all stop, a successor would be gone before it is elected.
         """
-        if self._membership.is_last:
+        if self._membership.is_last or self._ends_together:
             return
         until_ms = now_ms() + int(HAND_OVER_S_MAX * 1000)
         is_handing = self._host.hand_over(now_ms())
@@ -308,8 +313,9 @@ class QuorumThread:
 
     def _lose(self, broker_id: int) -> None:
         """A broker's connection was reset and then refused."""
-        self._host.lose(broker_id)
-        self._turn_ends()
+        if not self._ends_together:
+            self._host.lose(broker_id)
+            self._turn_ends()
 
     def _later(self) -> None:
         """The rest of what is committed is applied behind what has come meanwhile."""

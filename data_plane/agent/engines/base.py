@@ -1,5 +1,6 @@
 """What differs between our broker and Apache Kafka; the rest is done over the Kafka protocol."""
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -65,6 +66,12 @@ class Engine(Protocol):
         """Every file the process needs, by path under its config directory, in full.
 
         Same arguments, same bytes: a difference is what restarts a broker, or has it reload.
+        """
+
+    def stop_of_all(self, storage: BrokerStorage) -> signal.Signals:
+        """What stops its process when all brokers of this node stop.
+
+        Where those are the whole cluster nobody is left to hand over to.
         """
 
     def argv(self, place: BrokerPlace) -> Sequence[str]:

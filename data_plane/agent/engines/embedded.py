@@ -1,6 +1,7 @@
 """The embedded engine: our own broker, one process per broker id."""
 
 import json
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -84,6 +85,13 @@ class EmbeddedEngine:
                 "tls": tls,
             },
         ]
+
+    def stop_of_all(self, storage: BrokerStorage) -> signal.Signals:
+        """A cluster whose brokers talk by socket files is here as a whole."""
+        config = read_json(storage.config / CONFIG) or {}
+        listener = config.get("internal_listener")
+        address = str(listener.get("address", "")) if isinstance(listener, dict) else ""
+        return signal.SIGUSR1 if address.startswith("unix:") else signal.SIGTERM
 
     def argv(self, place: BrokerPlace) -> Sequence[str]:
         module = "data_plane.server.main"

@@ -30,7 +30,10 @@ def handle(
 
     def choose(controller: Controller) -> Decision[ElectLeadersResponse]:
         decision = decide_elect_leaders(
-            controller.scope, request.topic_partitions, request.election_type
+            controller.scope,
+            request.topic_partitions,
+            request.election_type,
+            controller.ends_of,
         )
         return decision.answering(ElectLeadersResponse(replica_election_results=decision.response))
 

@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.integration.data_plane.broker_process import wait_until
 from tests.integration.data_plane.cluster_process import (
@@ -13,6 +15,7 @@ from tests.integration.data_plane.cluster_process import (
     free_base_port,
     start,
 )
+from tests.integration.data_plane.kafka_clients import produce, read_all
 
 Starter = Callable[[int], ClusterProcess]
 
@@ -74,3 +77,30 @@ def test_one_broker_grows_to_three_voters_and_a_lost_directory_is_replaced(
         "a voter for the one that was lost",
     )
     assert {at: cluster.voters()[at] for at in (0, 1)} == {at: voters[at] for at in (0, 1)}
+
+
+@pytest.mark.timeout(300)
+def test_whoever_loses_its_directory_while_all_are_stopped_nothing_is_lost(
+    start_cluster: Starter,
+) -> None:
+    """Whoever stops last must not be left alone in an ISR, and so be the only one to lead."""
+    cluster = start_cluster(3)
+    cluster.wait_for("ready")
+    admin = AdminClient({"bootstrap.servers": cluster.addresses})
+    admin.create_topics([NewTopic("t", 3, 3)])["t"].result(30)
+    for partition in range(3):
+        produce(cluster.addresses, "t", [b"kept"], partition)
+    for lost in range(3):
+        wait_until(partial(are_in_sync, cluster), "all in sync")
+        assert cluster.stop() == 0
+        shutil.rmtree(cluster.data_dir / f"broker-{lost}")
+        cluster = start_cluster(3)
+        cluster.wait_for("ready")
+        values = [one.value() for one in read_all(cluster.addresses, "t", 3, 3, SECONDS_MAX)]
+        assert values == [b"kept"] * 3
+
+
+def are_in_sync(cluster: ClusterProcess) -> bool:
+    admin = AdminClient({"bootstrap.servers": cluster.addresses})
+    partitions = admin.list_topics("t", timeout=30).topics["t"].partitions
+    return [sorted(each.isrs) for each in partitions.values()] == [[0, 1, 2]] * 3

@@ -84,6 +84,31 @@ def test_a_leader_is_elected_in_a_new_epoch(
     assert record.partition_epoch == before.partition_epoch + 1
 
 
+@pytest.mark.parametrize(
+    ("ends", "leader"),
+    [
+        ({}, 1),
+        ({2: (0, 0)}, 2),
+        ({1: (3, 9), 2: (4, 5)}, 2),
+        ({1: (4, 6), 2: (4, 5)}, 1),
+        ({1: (4, 5), 2: (4, 5)}, 1),
+        ({1: (3, 9), 3: (9, 9)}, 1),
+    ],
+)
+def test_an_unclean_election_loses_as_little_as_is_known(
+    ends: dict[int, tuple[int, int]], leader: int
+) -> None:
+    """Whoever is alive and reaches furthest leads; a later leader epoch goes before more records.
+
+    The first of the replicas may be the one whose directory was lost, or put back.
+    """
+    image = image_with(leader=NO_LEADER, isr=())
+    decision = decide_elect_leaders(scope_of(image), ASKED, UNCLEAN, lambda _: ends)
+    (record,) = decision.records
+    assert isinstance(record, PartitionRecord)
+    assert (record.leader, record.is_recovering) == (leader, True)
+
+
 def test_all_partitions_list_only_those_that_needed_an_election() -> None:
     decision = decide_elect_leaders(scope_of(image_with()), None, PREFERRED)
     assert (decision.response, decision.records) == ([], [])

@@ -1,6 +1,7 @@
 """The embedded engine's files: in full, the same each time, the key in none but its own."""
 
 import json
+import signal
 import uuid
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -13,6 +14,7 @@ from data_plane.contract.spec import BrokerSpec, ClusterSpec, MemberSpec, Sealed
 from data_plane.log import identity
 from data_plane.log.files import DiskFiles
 from data_plane.server.config_file import read_config
+from data_plane.server.stop_signals import STOP_TOGETHER
 
 SEALED = SealedSecret(ephemeral_public_key="", nonce="", ciphertext="")
 BROKER = BrokerSpec(
@@ -140,3 +142,18 @@ def test_the_command_line_names_the_configuration_and_no_secret(tmp_path: Path) 
     assert argv[1:] == ["-m", "data_plane.server.main", "run", "--config", argv[-1]]
     assert argv[-1] == engine.marker(BrokerStorage(tmp_path, 3))
     assert str(tmp_path) in argv[-1]
+
+
+def test_a_cluster_that_is_here_as_a_whole_stops_as_one(tmp_path: Path) -> None:
+    """Between nodes, and alone, a broker is stopped as usual: others go on, or there are none."""
+    storage, engine = BrokerStorage(tmp_path, 3), EmbeddedEngine()
+    assert engine.stop_of_all(storage) == signal.SIGTERM, "no file yet"
+    storage.create()
+    for listener, expected in [
+        (None, signal.SIGTERM),
+        ({"address": "10.0.0.1:9093"}, signal.SIGTERM),
+        ({"address": "unix:/run/internal-3.sock"}, STOP_TOGETHER),
+    ]:
+        document = {} if listener is None else {"internal_listener": listener}
+        (storage.config / "broker.json").write_text(json.dumps(document))
+        assert engine.stop_of_all(storage) == expected
