@@ -74,7 +74,7 @@ class LogDir:
         self._is_recovered = self._was_clean
         # Storage failed in the last run: what is read may not be on the disk.
         self.is_distrusted = restart.has_failed(files, root)
-        self.manifest = Manifest(files, root)
+        self.manifest = Manifest(files, root, is_durable=self._was_clean)
         if self.manifest.damaged_lines:
             logger.warning("%s: %d damaged", root / MANIFEST_NAME, self.manifest.damaged_lines)
         self.watermarks = Watermarks(files, root)
@@ -416,6 +416,7 @@ class LogDir:
             for log in self._logs.values():
                 log.close(is_clean=is_clean)
             if is_clean and self._is_recovered:
+                self.manifest.file().sync()  # The next start trusts it: nothing is read again.
                 restart.mark_clean(self.files, self.root, self._run_number, broker_epoch)
         except OSError as error:
             raise LogFailure(self.root, "close", error) from error

@@ -42,13 +42,16 @@ def key_from_directory(name: str) -> PartitionKey | None:
 class Manifest:
     """The partitions of one data directory and their topics' names, which are for people."""
 
-    def __init__(self, files: Files, root: PurePath) -> None:
-        """Read the manifest and write it anew if lines may be dropped."""
+    def __init__(self, files: Files, root: PurePath, *, is_durable: bool) -> None:
+        """Read the manifest, and write it anew if lines may be dropped or are not known to be
+        durable: whoever wrote them may have ended before the sync, or that may have failed.
+        """
         self._files, self._path = files, root / NAME
         content = read_whole(files, self._path)
         lines = (content or b"").splitlines()
         self.topics, self.damaged_lines = _topics_of(lines)
-        if content is None or len(lines) != len(self.topics) or not content.endswith(b"\n"):
+        is_whole = is_durable and content is not None and content.endswith(b"\n")
+        if not is_whole or len(lines) != len(self.topics):
             whole = b"".join(_line("+", key, topic) for key, topic in self.topics.items())
             write_atomically(files, self._path, whole)
 

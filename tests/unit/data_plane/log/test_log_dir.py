@@ -377,6 +377,28 @@ def test_a_log_begun_anew_by_its_recovery_is_synced_as_it_is(has_syncfs: bool) -
         files.crash()
 
 
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_start_makes_the_manifest_durable_that_a_stop_had_left_unsynced(has_failed: bool) -> None:
+    """Recovery syncs what it keeps; so it does with what says that it was there."""
+    files = MemoryFiles()
+    log_dir = start(files)
+    creation = log_dir.begin_create([NewPartition(key, "topic") for key in KEYS])
+    assert creation is not None
+    creation.make()
+    log_dir.note_created(creation)
+    if has_failed:
+        files.fail("sync", errno.EIO, "manifest")
+        with pytest.raises(LogFailure) as failed:
+            creation.sync_manifest()
+        log_dir.mark_failure(failed.value)
+    files.kill()
+    recover(start(files))
+    files.crash()
+    for key in KEYS:
+        files.remove_tree(ROOT / key.directory_name)
+    assert start(files).partitions() == KEYS
+
+
 def test_a_missing_partition_is_lost_and_never_made_anew() -> None:
     files = MemoryFiles()
     filled(files).close(is_clean=True)
