@@ -189,6 +189,8 @@ class History:
         self.commits: dict[tuple[str, str], list[Commit]] = {}  # by group and partition
         self.fetched: dict[tuple[str, str], list[Fetched]] = {}
         self.ownerships: dict[str, list[Ownership]] = {}  # by group
+        # When a member gave a partition up, in order: by group, process, partition.
+        self.given_up: dict[tuple[str, str, str], list[int]] = {}
         self.faults: list[Fault] = []
         self.phases: dict[str, int] = {}
         self.offset_answers: list[OffsetAnswer] = []
@@ -401,9 +403,12 @@ def take_seek(history: History, client: Client, line: Line) -> None:
 
 def take_rebalance(history: History, client: Client, line: Line) -> None:
     positions: dict[str, int | None] = line["positions"]
-    if line["event"] != "assigned":
-        return
     group = line["group"]
+    if line["event"] != "assigned":
+        for partition in line.get("revoked", ()):
+            given_up = history.given_up.setdefault((group, client.name, partition), [])
+            given_up.append(line["t"])
+        return
     owned = Ownership(
         client.name,
         line.get("member", client.name),

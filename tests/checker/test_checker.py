@@ -11,6 +11,7 @@ from tests.checker.defects import DEFECTS, plant
 from tests.checker.gaps import recoveries
 from tests.checker.history import History
 from tests.checker.invariants import ALL, duplicate
+from tests.checker.invariants.groups import two_owners
 from tests.checker.lines import Line, read_lines, write_lines
 from tests.checker.outcomes import of_commit, of_send
 from tests.checker.proof import SMALL, false_alarms, find_planted
@@ -40,6 +41,36 @@ def test_valid_histories_raise_no_alarm() -> None:
 def judged(lines: list[Line], demands: Demands = SMALL) -> tuple[object, list[str]]:
     verdict = judge(History.of(lines), demands)
     return verdict.valid, verdict.unknown_because
+
+
+@pytest.mark.parametrize(
+    ("protocol", "given_up_at", "is_accused"),
+    [
+        ("consumer", 15, False),
+        ("consumer", 25, True),  # after the other had it
+        ("consumer", 5, True),  # of a time before
+        ("consumer", None, True),
+        ("classic", 15, True),
+    ],
+)
+def test_owners_in_turn_are_one_owner_under_the_consumer_protocol(
+    protocol: str, given_up_at: int | None, is_accused: bool
+) -> None:
+    def told(process: str, t: int, **more: object) -> Line:
+        common = {"op": "rebalance", "type": "ok", "group": "g", "positions": {}}
+        return {"p": process, "t": t, **common, **more}
+
+    given = {"event": "assigned", "generation": 3, "positions": {"a-0": 0}}
+    meta = {"groups": {"g": {"protocol": protocol}}}
+    lines: list[Line] = [
+        {"p": "nemesis", "t": 1, "op": "run", "type": "info", "meta": meta},
+        told("first", 10, member="m1", **given),
+        told("second", 20, member="m2", **given),
+    ]
+    if given_up_at is not None:
+        lines.append(told("first", given_up_at, event="revoked", revoked=["a-0"]))
+    found = list(two_owners(Views(History.of(sorted(lines, key=lambda line: line["t"])))))
+    assert [one.type for one in found] == ["group-two-owners"] * is_accused
 
 
 def test_no_load_is_no_pass() -> None:

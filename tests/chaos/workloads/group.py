@@ -20,8 +20,8 @@ def run(task: Task) -> None:
     def assigned(places: Sequence[Place]) -> Mapping[Place, int]:
         """Begin where the group stands, and say so."""
         t0 = time.monotonic_ns()
+        member = consumer.membership()  # before a look-up in which the group may move on
         positions = {place: offset or 0 for place, offset in committed(places).items()}
-        member = consumer.membership()
         task.record.note(
             "rebalance",
             "ok",
@@ -37,7 +37,15 @@ def run(task: Task) -> None:
         return positions
 
     def revoked(places: Sequence[Place]) -> None:
-        """What others own by now is not ours to commit."""
+        """What others will own is not ours to commit; they are told once this has returned."""
+        task.record.note(
+            "rebalance",
+            "ok",
+            event="revoked",
+            group=order.group,
+            positions={},
+            revoked=[place.name for place in places],
+        )
         for place in places:
             read_to.pop(place, None)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.checker.anomalies import Anomaly
-from tests.checker.history import NEVER, Commit, Fetched
+from tests.checker.history import NEVER, Commit, Fetched, Ownership
 from tests.checker.views import Views
 
 
@@ -17,21 +17,40 @@ def check(views: Views) -> Iterator[Anomaly]:
 
 
 def two_owners(views: Views) -> Iterator[Anomaly]:
-    """Yield partitions that two members were given in one generation."""
+    """Yield partitions that two members were given in one generation.
+
+    Under the consumer protocol a member's generation is what its library knows by now, maybe more
+    than the assignment it is just told of (KIP-848): who gave the partition up before the other
+    had it does not count there.
+    """
     for group, ownerships in views.history.ownerships.items():
-        owners: dict[tuple[int, str], str] = {}
+        is_told_apart = views.history.group(group).get("protocol") != "consumer"
+        owners: dict[tuple[int, str], list[Ownership]] = {}
         for one in ownerships:
             if one.generation < 0:
                 continue  # The library does not tell.
             for partition in one.partitions:
-                member = owners.setdefault((one.generation, partition), one.member)
-                if member != one.member:
-                    witness = {
-                        "group": group,
-                        "generation": one.generation,
-                        "members": sorted((member, one.member)),
-                    }
-                    yield Anomaly("group-two-owners", one.t0, partition, witness)
+                before = owners.setdefault((one.generation, partition), [])
+                for other in before:
+                    if other.member != one.member and (
+                        is_told_apart or not in_turn(views, group, partition, other, one)
+                    ):
+                        witness = {
+                            "group": group,
+                            "generation": one.generation,
+                            "members": sorted((other.member, one.member)),
+                        }
+                        yield Anomaly("group-two-owners", one.t0, partition, witness)
+                before.append(one)
+
+
+def in_turn(
+    views: Views, group: str, partition: str, *owners: *tuple[Ownership, Ownership]
+) -> bool:
+    """Whether the one of them that had it first gave it up before the other had it."""
+    first, second = sorted(owners, key=lambda one: one.t0)
+    given_up = views.history.given_up.get((group, first.process, partition), ())
+    return any(first.t0 <= t <= second.t0 for t in given_up)
 
 
 def stale_commits(views: Views) -> Iterator[Anomaly]:
