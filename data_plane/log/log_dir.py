@@ -74,7 +74,9 @@ class LogDir:
         self._is_recovered = self._was_clean
         # Storage failed in the last run: what is read may not be on the disk.
         self.is_distrusted = restart.has_failed(files, root)
-        self.manifest = Manifest(files, root, is_durable=self._was_clean)
+        self.manifest = Manifest(
+            files, root, was_clean=self._was_clean, is_distrusted=self.is_distrusted
+        )
         if self.manifest.damaged_lines:
             logger.warning("%s: %d damaged", root / MANIFEST_NAME, self.manifest.damaged_lines)
         self.watermarks = Watermarks(files, root)

@@ -42,18 +42,24 @@ def key_from_directory(name: str) -> PartitionKey | None:
 class Manifest:
     """The partitions of one data directory and their topics' names, which are for people."""
 
-    def __init__(self, files: Files, root: PurePath, *, is_durable: bool) -> None:
-        """Read the manifest, and write it anew if lines may be dropped or are not known to be
-        durable: whoever wrote them may have ended before the sync, or that may have failed.
+    def __init__(
+        self, files: Files, root: PurePath, *, was_clean: bool, is_distrusted: bool = False
+    ) -> None:
+        """Read the manifest; write it anew if lines may be dropped, or if a sync has failed.
+
+        was_clean: all of it is known to be durable; else whoever wrote it may have ended before
+        the sync, which needs no room.
         """
         self._files, self._path = files, root / NAME
         content = read_whole(files, self._path)
         lines = (content or b"").splitlines()
         self.topics, self.damaged_lines = _topics_of(lines)
-        is_whole = is_durable and content is not None and content.endswith(b"\n")
+        is_whole = content is not None and content.endswith(b"\n") and not is_distrusted
         if not is_whole or len(lines) != len(self.topics):
             whole = b"".join(_line("+", key, topic) for key, topic in self.topics.items())
             write_atomically(files, self._path, whole)
+        elif not was_clean:
+            self.file().sync()
 
     def add(self, created: Iterable[tuple[PartitionKey, str]]) -> None:
         """Note created partitions, durably. Raises OSError."""

@@ -399,6 +399,20 @@ def test_a_start_makes_the_manifest_durable_that_a_stop_had_left_unsynced(has_fa
     assert start(files).partitions() == KEYS
 
 
+def test_a_start_without_room_for_the_manifest_makes_it_durable_too() -> None:
+    files = MemoryFiles()
+    log_dir = start(files)
+    creation = log_dir.begin_create([NewPartition(key, "topic") for key in KEYS])
+    assert creation is not None
+    creation.make()
+    log_dir.note_created(creation)
+    files.kill()
+    files.fail("append", errno.ENOSPC, "manifest", times=100)
+    recover(start(files))
+    files.crash()
+    assert start(files).partitions() == KEYS
+
+
 def test_a_missing_partition_is_lost_and_never_made_anew() -> None:
     files = MemoryFiles()
     filled(files).close(is_clean=True)
