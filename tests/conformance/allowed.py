@@ -55,6 +55,16 @@ ALLOWED: Final[Sequence[Allowed]] = (
         "its admin client and its transactions do not ask again when a connection breaks",
     ),
     Allowed(
+        "Java|franz-go",
+        "topics|add partitions|groups",
+        r"ClientFailed: (create_topic: (TopicExistsException|TOPIC_ALREADY_EXISTS)"
+        r"|delete_topic: (UnknownTopicOrPartitionException|UNKNOWN_TOPIC_OR_PARTITION)"
+        r"|add_partitions: (InvalidPartitionsException|INVALID_PARTITIONS)"
+        r"|delete_group: (GroupIdNotFoundException|GROUP_ID_NOT_FOUND))",
+        "its admin client asks again where the answer was lost with the broker, and is refused "
+        "what it has done",
+    ),
+    Allowed(
         "kafkajs",
         ADMIN,
         r"ClientFailed: \w+: KafkaJSProtocolError: "

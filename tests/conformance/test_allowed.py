@@ -14,6 +14,7 @@ LOADING = "The coordinator is loading and hence can't process requests for this 
     [
         ("sarama", "beyond a session", LEAVE + NOT_COORDINATOR),
         ("sarama", "rebalance", "ClientFailed: leave: EOF"),
+        ("Java", "topics", "ClientFailed: create_topic: TopicExistsException: Topic 'a' already"),
         ("kafkajs", "groups", f"ClientFailed: delete_group: KafkaJSProtocolError: {LOADING}"),
         (
             "kafka-javascript",
@@ -35,6 +36,8 @@ def test_what_a_client_says_of_a_dead_broker_is_allowed(
         ("sarama", "rebalance", "AssertionError: sarama read 39 of 40 records"),
         ("sarama", "rebalance", LEAVE + "The requested offset is outside the range of offsets"),
         ("sarama", "none", "ClientFailed: read: EOF"),
+        ("Java", "configs", "ClientFailed: alter_topic: UnknownTopicOrPartitionException: "),
+        ("Java", "topics", "AssertionError: made-Java-1 is not listed: missing"),
         ("kafkajs", "none", "ClientFailed: produce: KafkaJSConnectionClosedError: Closed"),
         ("kafkajs", "rebalance", f"ClientFailed: commit: KafkaJSProtocolError: {LOADING}"),
         ("kafka-javascript", "groups", "ClientFailed: describe_group: the program ended with 1: "),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 
@@ -25,7 +26,7 @@ func (p *program) administer(asked *lines.Asked) (any, error) {
 	case "topic_configs":
 		return p.configs(asked.Topic)
 	case "groups":
-		told, err := p.admin.ListConsumerGroups()
+		told, err := asking(p.admin.ListConsumerGroups)
 		found := []string{}
 		for name := range told {
 			found = append(found, name)
@@ -66,7 +67,7 @@ func configs(asked *lines.Asked) map[string]*string {
 }
 
 func (p *program) topics() (map[string]int, error) {
-	told, err := p.admin.ListTopics()
+	told, err := asking(p.admin.ListTopics)
 	found := map[string]int{}
 	for name, topic := range told {
 		found[name] = int(topic.NumPartitions)
@@ -85,7 +86,9 @@ func (p *program) alter(asked *lines.Asked) error {
 }
 
 func (p *program) configs(topic string) (map[string]string, error) {
-	told, err := p.admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic})
+	told, err := asking(func() ([]sarama.ConfigEntry, error) {
+		return p.admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic})
+	})
 	found := map[string]string{}
 	for _, entry := range told {
 		found[entry.Name] = entry.Value
@@ -94,16 +97,41 @@ func (p *program) configs(topic string) (map[string]string, error) {
 }
 
 func (p *program) describe(group string) (any, error) {
-	told, err := p.admin.DescribeConsumerGroups([]string{group})
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"state": told[0].State, "members": len(told[0].Members)}, nil
+	return ofGroup(p, group, func() (any, error) {
+		told, err := p.admin.DescribeConsumerGroups([]string{group})
+		if err != nil {
+			return nil, err
+		}
+		if told[0].Err != sarama.ErrNoError { // the state means nothing then
+			return nil, told[0].Err
+		}
+		return map[string]any{"state": told[0].State, "members": len(told[0].Members)}, nil
+	})
+}
+
+// ofGroup asks again where another broker may be the group's coordinator by now: the admin client keeps the one it
+// knows.
+func ofGroup[T any](p *program, group string, ask func() (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commitMax)
+	defer cancel()
+	return again(ctx, func() (T, error) {
+		found, err := ask()
+		if err != nil && isTransient(err) {
+			_ = p.client.RefreshCoordinator(group) // it fails like the next question
+		}
+		return found, err
+	})
 }
 
 func (p *program) committed(asked *lines.Asked) (map[string]int64, error) {
 	found := map[string]int64{}
-	told, err := p.admin.ListConsumerGroupOffsets(asked.Group, nil)
+	told, err := ofGroup(p, asked.Group, func() (*sarama.OffsetFetchResponse, error) {
+		told, err := p.admin.ListConsumerGroupOffsets(asked.Group, nil)
+		if err == nil && told.Err != sarama.ErrNoError {
+			err = told.Err
+		}
+		return told, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +157,7 @@ func on(asked *lines.Asked) sarama.AclFilter {
 }
 
 func (p *program) acls(asked *lines.Asked) ([]string, error) {
-	told, err := p.admin.ListAcls(on(asked))
+	told, err := asking(func() ([]sarama.ResourceAcls, error) { return p.admin.ListAcls(on(asked)) })
 	principals := []string{}
 	for _, resource := range told {
 		for _, acl := range resource.Acls {

@@ -16,16 +16,21 @@ import (
 
 type program struct {
 	addresses []string
+	client    sarama.Client // the admin client's
 	admin     sarama.ClusterAdmin
 	members   map[string]*member
 }
 
 func main() {
-	admin, err := sarama.NewClusterAdmin(lines.Addresses(), settings())
+	client, err := sarama.NewClient(lines.Addresses(), settings())
 	if err != nil {
 		panic(err)
 	}
-	p := &program{addresses: lines.Addresses(), admin: admin, members: map[string]*member{}}
+	admin, err := sarama.NewClusterAdminFromClient(client)
+	if err != nil {
+		panic(err)
+	}
+	p := &program{addresses: lines.Addresses(), client: client, admin: admin, members: map[string]*member{}}
 	lines.Serve(p.run)
 	for _, one := range p.members {
 		_ = one.leave()
@@ -324,9 +329,7 @@ func (p *program) offset(topic string, partition int32, at int64) (int64, error)
 		return 0, err
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), commitMax)
-	defer cancel()
-	found, err := again(ctx, func() (int64, error) { return client.GetOffset(topic, partition, at) })
+	found, err := asking(func() (int64, error) { return client.GetOffset(topic, partition, at) })
 	if err != nil {
 		return 0, fmt.Errorf("offset at %d: %w", at, err)
 	}

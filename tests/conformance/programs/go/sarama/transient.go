@@ -56,3 +56,10 @@ func again[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 		}
 	}
 }
+
+// asking repeats a question of the admin client for as long as a failover may take.
+func asking[T any](ask func() (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commitMax)
+	defer cancel()
+	return again(ctx, ask)
+}
