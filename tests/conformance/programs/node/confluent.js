@@ -146,7 +146,8 @@ serve({
   },
   delete_topic: (asked) => admin.deleteTopics({ topics: [asked.topic] }),
   topics,
-  groups: async () => (await admin.listGroups()).groups.map((group) => group.groupId),
+  // It asks every broker, those that are away too, and by default gives them five seconds together.
+  groups: async () => (await admin.listGroups({ timeout: 60_000 })).groups.map((group) => group.groupId),
   describe_group: async (asked) => {
     const { groups } = await admin.describeGroups([asked.group]);
     return { state: stateName(groups[0].state), members: groups[0].members.length };
