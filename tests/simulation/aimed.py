@@ -7,17 +7,28 @@ quorum), each at the moment at which it hurts most. Blows keep the promise as ot
 from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from data_plane.metadata.leadership import eligible
+from data_plane.coordinator.transactions_shard import TransactionsShard
+from data_plane.metadata.leadership import NO_LEADER, eligible
 from data_plane.metadata.records import PartitionRecord
+from data_plane.protocol.errors import KafkaError
+from data_plane.protocol.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsRequestPartition,
+    AlterPartitionReassignmentsRequestTopic,
+)
+from data_plane.protocol.messages.elect_leaders import ElectLeadersRequest, ElectLeadersRequestTopic
 from tests.simulation.cluster_invariants import log_of
 from tests.simulation.machine import Machine
+from tests.simulation.network import Weather
 
 if TYPE_CHECKING:
     from tests.simulation.nemesis import Nemesis, Troubled
 
 NOWHERE = 1 << 62
+TRANSACTIONS = "__transaction_state"
+SLOW_MS = 20  # so that what was sent can still be held up
 
 Act = Callable[[], None]
 Is = Callable[[], bool]
@@ -107,6 +118,24 @@ class Aimed:
                 return one.number
         return None
 
+    def _shards(self, coordinator: int) -> list[TransactionsShard]:
+        """Those of transactions that a broker coordinates; none while one of them is loading."""
+        broker = self._machine(coordinator).broker
+        if broker is None:
+            return []
+        try:
+            shards = broker.coordinators.transactions.shards
+            return list(shards(self._world.invariants.image, coordinator))
+        except KafkaError:
+            return []
+
+    def _owed(self, coordinator: int) -> set[int]:
+        """Others that lead partitions of transactions whose end is decided, and not carried out."""
+        image, shards = self._world.invariants.image, self._shards(coordinator)
+        ended = [at for shard in shards for one in shard.unfinished() for at in one.partitions]
+        rows = [image.partition(*at) for at in ended]
+        return {row.leader for row in rows if row is not None} - {coordinator, NO_LEADER}
+
     def _machine(self, number: int) -> Machine:
         return self._world.machines[number]
 
@@ -184,5 +213,28 @@ class Aimed:
             disk.bulk_ms_mean = ms_mean
             self._schedule.after(ms, partial(setattr, disk, "bulk_ms_mean", 0.0))
 
+    def _with_slow_network(self, ms: int) -> None:
+        self._network.weather = Weather(delay_ms_mean=SLOW_MS)
+        self._after(ms, lambda: setattr(self._network, "weather", Weather()))
+
     def _brokers_but(self, number: int) -> list[int]:
         return [one.number for one in self._world.machines if one.number != number]
+
+    def _order(self, led: Led, replicas: list[int], then: Act) -> None:
+        """Operators want other leaders first, and that they lead."""
+        index = led.first.partition_index
+
+        def elect(_: Any) -> None:
+            topics = [ElectLeadersRequestTopic(led.topic, [index])]
+            request = ElectLeadersRequest(topic_partitions=topics, timeout_ms=3_000)
+            self._ask(request, lambda _: None, 2)
+            then()
+
+        rows = [AlterPartitionReassignmentsRequestPartition(index, replicas)]
+        topics = [AlterPartitionReassignmentsRequestTopic(led.topic, rows)]
+        self._ask(AlterPartitionReassignmentsRequest(3_000, topics=topics), elect, 0)
+
+    def _ask(self, request: object, then: Callable[[Any], None], version: int) -> None:
+        controller = self._controller()
+        if controller is not None:
+            self._world.admin.ask(controller, request, then, version)

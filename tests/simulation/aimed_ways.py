@@ -1,24 +1,12 @@
 """Aimed blows at who asks whom: what is under way comes when others have gone on."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-from data_plane.metadata.leadership import NO_LEADER
-from data_plane.protocol.errors import KafkaError
-from data_plane.protocol.messages.alter_partition_reassignments import (
-    AlterPartitionReassignmentsRequest,
-    AlterPartitionReassignmentsRequestPartition,
-    AlterPartitionReassignmentsRequestTopic,
-)
-from data_plane.protocol.messages.elect_leaders import ElectLeadersRequest, ElectLeadersRequestTopic
-from tests.simulation.aimed import Act, Aimed, Led
-from tests.simulation.network import Weather
+from tests.simulation.aimed import TRANSACTIONS, Act, Aimed
 from tests.simulation.plan import MAIN
 from tests.simulation.way_blows import CLIENTS
 
-SLOW_MS = 20  # so that what was sent can still be held up
 INTERNAL = "__"
-TRANSACTIONS = "__transaction_state"
 
 
 class AimedWays(Aimed):
@@ -100,19 +88,6 @@ class AimedWays(Aimed):
             otherwise=lambda: self._mend(ways),
         )
 
-    def _owed(self, coordinator: int) -> set[int]:
-        """Others that lead partitions of transactions whose end is decided, and not carried out."""
-        broker, image = self._machine(coordinator).broker, self._world.invariants.image
-        if broker is None:
-            return set()
-        try:
-            shards = broker.coordinators.transactions.shards(image, coordinator)
-        except KafkaError:
-            return set()  # One of them is loading.
-        ended = [at for shard in shards for one in shard.unfinished() for at in one.partitions]
-        rows = [image.partition(*at) for at in ended]
-        return {row.leader for row in rows if row is not None} - {coordinator, NO_LEADER}
-
     def _client_held_up(self) -> None:
         """What a client has sent to one or all brokers comes when it has long gone on."""
         self._world.count("client held up")
@@ -123,10 +98,6 @@ class AimedWays(Aimed):
                 self._world.streams.stick(number, machine.number, held_ms)
 
     # --- leaders, followers and the controller -------------------------------------------------
-
-    def _with_slow_network(self, ms: int) -> None:
-        self._network.weather = Weather(delay_ms_mean=SLOW_MS)
-        self._after(ms, lambda: setattr(self._network, "weather", Weather()))
 
     def _fetch_of_a_life_before(self) -> None:
         """A follower that catches up loses power; what it had asked says more than it has now.
@@ -182,25 +153,6 @@ class AimedWays(Aimed):
             ms_max=2_000,
             otherwise=lambda: self._start(victim),
         )
-
-    def _order(self, led: Led, replicas: list[int], then: Act) -> None:
-        """Operators want other leaders first, and that they lead."""
-        index = led.first.partition_index
-
-        def elect(_: Any) -> None:
-            topics = [ElectLeadersRequestTopic(MAIN, [index])]
-            request = ElectLeadersRequest(topic_partitions=topics, timeout_ms=3_000)
-            self._ask(request, lambda _: None, 2)
-            then()
-
-        rows = [AlterPartitionReassignmentsRequestPartition(index, replicas)]
-        topics = [AlterPartitionReassignmentsRequestTopic(MAIN, rows)]
-        self._ask(AlterPartitionReassignmentsRequest(3_000, topics=topics), elect, 0)
-
-    def _ask(self, request: object, then: Callable[[Any], None], version: int) -> None:
-        controller = self._controller()
-        if controller is not None:
-            self._world.admin.ask(controller, request, then, version)
 
     def _fetch_of_an_epoch_before(self) -> None:
         """Leaders change there and back; what a follower had asked of the first comes now.

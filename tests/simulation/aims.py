@@ -90,13 +90,46 @@ AIMS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
 }
 
+# Those that came later: each is drawn by itself, so that the seeds of all others stay as they were.
+# Nor may their troubles come in worlds that are aimed at nothing.
+LATER: Final[Mapping[str, Mapping[str, Any]]] = {
+    "role changed in a swap": {
+        **SPREAD,
+        **QUIET,
+        "partitions": 1,
+        "careless": 0,
+        "has_compacted": True,
+        "cleaning_ms_mean": 20.0,
+        "sync_ms_means": (1.0, 1.0, 1.0),
+    },
+    "batch of an epoch before": {
+        **QUIET,
+        "replication_factor": 3,
+        "partitions": 1,
+        "careless": 0,
+        "has_impatient": True,
+    },
+    "clock set in a transaction": {**GROUPS, "partitions": 1, "members": ()},
+    "decision not committed yet": {
+        **GROUPS,
+        **SPREAD,
+        "partitions": 2,
+        "members": (),
+        "transactional": 4,
+    },
+}
+LATER_SHARE = 0.015  # of all worlds, for each of them
+
 
 def drawn(seed: int) -> str:
     """What a world is aimed at; empty: at nothing, as most are."""
     rng = Random(f"{seed} aim")
-    return rng.choice(list(AIMS)) if rng.random() < AIMED_SHARE else ""
+    if rng.random() < AIMED_SHARE:
+        return rng.choice(list(AIMS))
+    later = (one for one in LATER if Random(f"{seed} {one}").random() < LATER_SHARE)
+    return next(later, "")
 
 
 def changes_of(aim: str) -> dict[str, Any]:
     """What is different in a world of this aim, its troubles too."""
-    return {"aim": aim, "troubles": (aim,), "brokers": VOTERS, **AIMS[aim]}
+    return {"aim": aim, "troubles": (aim,), "brokers": VOTERS, **{**AIMS, **LATER}[aim]}

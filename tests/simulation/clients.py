@@ -375,6 +375,27 @@ class FullWindowProducer(Producer):
         self.ask(leader, self._request(sent), told)
 
 
+class ImpatientProducer(Producer):
+    """Gives up what has no answer, and goes on in its next epoch, as clients do whose time for a
+    delivery is over (KIP-360). What it gave up may be there, but not behind what came later.
+    """
+
+    def _live(self) -> Script[None]:
+        yield from self._initialise()
+        while not self.is_stopping:
+            sent = [self._next() for _ in range(self.rng.choice([1, 1, 2]))]
+            leader = yield from self.leader(self.place)
+            answers = yield [Ask(leader, self._request(one), VERSIONS[0]) for one in sent]
+            if self._unacknowledged(sent, answers):
+                self.retried += 1
+                self._epoch, self._sequence = self._epoch + 1, 0
+                self.leaders.pop(self.place, None)
+                yield self.backoff_ms()
+            else:
+                yield self.rng.choice([0, 200, 400])
+        self.is_idle = True
+
+
 class CarelessProducer(Worker):
     """acks=1, nothing is tried again: what it writes may be lost, and no replica may disagree."""
 

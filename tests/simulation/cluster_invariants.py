@@ -3,25 +3,23 @@
 Whoever acted is looked at, and only what has changed of it, so that it stays cheap.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from uuid import UUID
 
 from data_plane.broker.broker import Broker
 from data_plane.log.manifest import PartitionKey
-from data_plane.log.memory_files import MemoryFiles
 from data_plane.log.partition_log import PartitionLog
-from data_plane.log.segment import Segment
-from data_plane.log.side_files import snapshot_offsets
 from data_plane.metadata.image import MetadataImage, TopicImage
 from data_plane.metadata.leadership import eligible
 from data_plane.metadata.records import CommitMode, PartitionRecord
-from data_plane.protocol.records.batch import iter_batches
 from data_plane.replication.partition import Partition
 from tests.simulation.commits import Commits
 from tests.simulation.decisions import Decisions
 from tests.simulation.invariants import Violation
 from tests.simulation.machine import Machine
+from tests.simulation.on_disk import check_beside, check_durable, check_named, check_swaps
 from tests.simulation.oracle import Oracle, batches_of, read_batches
+from tests.simulation.time_outs import TimeOuts
 
 __all__ = ["ClusterInvariants", "Violation"]
 
@@ -35,6 +33,7 @@ class Kept:
 
     __slots__ = (
         "end_offset",
+        "is_compacting",
         "log",
         "must_be_synced",
         "oracle",
@@ -53,6 +52,7 @@ class Kept:
         self.synced_offset = -1  # as far as its disk was looked at
         self.start_offset = -1  # as of the last look
         self.end_offset = NOWHERE  # as of the last look
+        self.is_compacting = False  # as of the last look
 
 
 class Led:
@@ -80,7 +80,8 @@ class Process:
 class ClusterInvariants:
     """Told of every event's process; raises Violation."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        """now_ms: the world's own time."""
         self.image = MetadataImage()  # the newest that anybody knows to be committed
         self.images: dict[int, int] = {}  # offset: hash of what it says
         self.oracles: dict[Place, Oracle] = {}
@@ -88,7 +89,8 @@ class ClusterInvariants:
         self.terms: dict[int, int] = {}  # of the quorum: who led in it
         self.moved = 0  # how often anything was committed
         self.commits = Commits()
-        self.decisions = Decisions()
+        self.time_outs = TimeOuts(now_ms)
+        self.decisions = Decisions(self.time_outs)
         self._processes: dict[int, Process] = {}
         self._seen_image: dict[int, int] = {}  # broker: offset of its newest image
         # Where each log begins on each machine, for as long as that has not lost any pages.
@@ -297,6 +299,9 @@ class ClusterInvariants:
                 kept.synced_offset = known[id(log)].synced_offset
                 kept.start_offset = known[id(log)].start_offset
                 kept.end_offset = known[id(log)].end_offset
+                kept.is_compacting = known[id(log)].is_compacting
+            else:
+                check_named(machine, kept)
             if is_current and not row.is_recovering and machine.number in eligible(row):
                 kept.oracle = self.oracle(name, row.partition_index)
                 kept.must_be_synced = row.commit_mode == CommitMode.SYNCED
@@ -310,6 +315,10 @@ class ClusterInvariants:
             if log.log_end_offset < kept.end_offset:
                 check_beside(machine, kept)
             kept.end_offset = log.log_end_offset
+            is_compacting = log.compaction.run is not None
+            if kept.is_compacting and not is_compacting:
+                check_swaps(machine, kept)
+            kept.is_compacting = is_compacting
             if log.synced_offset != kept.synced_offset or log.synced_offset > log.log_end_offset:
                 check_durable(machine, kept)
             if oracle is not None:
@@ -418,53 +427,3 @@ def check_cover(before: PartitionRecord, row: PartitionRecord, restarted: set[in
     is_spread = before.commit_mode == row.commit_mode == CommitMode.SPREAD
     if is_spread and len(now) < NODES_MIN <= len(was) and not was - now <= restarted:
         raise Violation(f"E shrinks to one node: {before} -> {row}")
-
-
-def check_durable(machine: Machine, kept: Kept) -> None:
-    """What a log calls synced a power loss must leave: the disk itself is looked at.
-
-    From the segment on in which it was synced before.
-    """
-    log, files = kept.log, machine.disk.files
-    before, kept.synced_offset = kept.synced_offset, log.synced_offset
-    who = f"broker {machine.number}: {kept.place} counts as synced to {log.synced_offset}"
-    if log.synced_offset > log.log_end_offset:
-        raise Violation(f"{who} and ends at {log.log_end_offset}")
-    # Of a compacted log the older segments may be in the middle of a swap, which has its own tests.
-    for segment in log.segments[-1:] if log.config.is_compacted else reversed(log.segments):
-        needed = bytes_below(files, segment, log.synced_offset)
-        durable = files.durable_bytes(segment.log_path)
-        if durable < needed:
-            raise Violation(
-                f"{who}, of {segment.log_path.name} only {durable} bytes of {needed} are durable"
-            )
-        if segment.base_offset <= before:
-            return
-
-
-def check_beside(machine: Machine, kept: Kept) -> None:
-    """What is beside a log that was opened or cut tells of records that it has, and of no others.
-
-    Durability.md 3: of leader epochs, and of what producers had done. Either would be believed
-    once other records are in the place of those that went.
-    """
-    log, end = kept.log, kept.log.log_end_offset
-    who = f"broker {machine.number}: {kept.place} ends at {end}"
-    if log.log_start_offset < end and log.leader_epoch != log.epoch_at(end - 1):
-        raise Violation(f"{who} in epoch {log.epoch_at(end - 1)}, and tells of {log.leader_epoch}")
-    snapshots = snapshot_offsets(machine.disk.files, log.directory)
-    if snapshots and snapshots[-1] > end:
-        raise Violation(f"{who}, and has a snapshot of its producers at {snapshots[-1]}")
-
-
-def bytes_below(files: MemoryFiles, segment: Segment, offset: int) -> int:
-    """How many bytes of a segment hold records below an offset."""
-    if segment.next_offset <= offset:
-        return segment.size_bytes
-    if segment.base_offset >= offset:
-        return 0
-    content = bytes(files.open(segment.log_path).content)
-    for at, header in iter_batches(content):
-        if header.next_offset > offset:
-            return at
-    return segment.size_bytes

@@ -24,6 +24,7 @@ from tests.simulation.clients import (
     CarelessProducer,
     Client,
     FullWindowProducer,
+    ImpatientProducer,
     Producer,
     Reader,
     Who,
@@ -78,7 +79,7 @@ class ClusterWorld:
         self.plan = drawn(seed)
         self.schedule = Schedule()
         self.tally = ClusterTally()
-        self.invariants = ClusterInvariants()
+        self.invariants = ClusterInvariants(lambda: self.schedule.now_ms)
         self._trace = hashlib.blake2b(digest_size=8)
         self.network: SimulatedNetwork[int] = SimulatedNetwork(self.schedule, Random(f"{seed} net"))
         self.streams = Streams(self.schedule, Random(f"{seed} streams"), self.network)
@@ -105,6 +106,8 @@ class ClusterWorld:
             kind(self._who(1 + at), place=(MAIN, at % self.plan.partitions))
             for at, kind in enumerate([Producer, second])
         ]
+        if self.plan.has_impatient:
+            self.producers.append(ImpatientProducer(self._who(30), place=(MAIN, 0)))
         self.readers = [
             Reader(self._who(20 + at), place=(MAIN, at)) for at in range(self._read_partitions)
         ]

@@ -4,16 +4,26 @@ Durability.md 4: nothing that is derived from uncommitted records leaves a broke
 has a batch of a transaction that the coordinator does not know to be there (KIP-890), nor a marker
 of one whose end was not committed before, and no transaction is over before each of its partitions
 has one. Markers of an earlier epoch, or coordinator, come to nothing.
+
+And each state follows from the one before it, whoever wrote that: what is committed of a
+transaction is known to whoever coordinates it next.
 """
 
 from collections.abc import Sequence
 
-from data_plane.coordinator.transaction import COMPLETED, PREPARED, Transaction
-from data_plane.coordinator.transaction_records import decode_record
+from data_plane.coordinator.transaction import (
+    COMPLETED,
+    PREPARED,
+    TRANSITIONS,
+    Transaction,
+    TransactionState,
+)
+from data_plane.coordinator.transaction_records import TransactionRemoved, decode_record
 from data_plane.coordinator.transactions_topic import TRANSACTIONS_TOPIC
 from data_plane.protocol.records.control import MarkerType
 from tests.simulation.invariants import Violation
 from tests.simulation.oracle import Batch
+from tests.simulation.time_outs import TimeOuts
 
 Place = tuple[str, int]  # topic, partition index
 Producer = tuple[int, int]  # id, epoch
@@ -22,9 +32,11 @@ Producer = tuple[int, int]  # id, epoch
 class Decisions:
     """Told of every batch that is committed, in order within its partition."""
 
-    def __init__(self) -> None:
+    def __init__(self, time_outs: TimeOuts) -> None:
+        self._time_outs = time_outs
         # Transactional ids whose last decision is not carried out yet: the offset of that.
         self.unfinished: dict[str, int] = {}
+        self._states: dict[str, Transaction] = {}  # by transactional id
         self._ends: set[tuple[Producer, MarkerType]] = set()
         self._missing: dict[Producer, set[Place]] = {}  # without a marker, of the last PrepareX
         self._added: set[tuple[Producer, str, int]] = set()
@@ -51,8 +63,13 @@ class Decisions:
     def _take_states(self, batch: Batch) -> None:
         for offset, (key, value) in batch.records().items():
             record = None if key is None else decode_record(key, value)
+            if isinstance(record, TransactionRemoved):
+                self._states.pop(record.transactional_id, None)
             if not isinstance(record, Transaction):
                 continue
+            check_follows(self._states.get(record.transactional_id), record, offset)
+            self._states[record.transactional_id] = record
+            self._time_outs.take(record, batch.leader_epoch)
             self.unfinished.pop(record.transactional_id, None)
             producer = (record.producer_id, record.producer_epoch)
             self._added |= {(producer, at[0], at[1]) for at in record.partitions}
@@ -87,6 +104,22 @@ class Decisions:
         for place in self._missing.pop(producer, ()):
             if self._epochs.get((place, producer[0]), -1) <= producer[1]:
                 raise Violation(f"{record.transactional_id} is over, {place} has no marker")
+
+
+def check_follows(before: Transaction | None, record: Transaction, offset: int) -> None:
+    """Epochs never fall; until it is decided a transaction only grows, and then it stays so."""
+    if before is None:
+        return
+    is_same = record.producer_id == before.producer_id
+    if (
+        record.state not in TRANSITIONS[before.state]
+        or (is_same and record.producer_epoch < before.producer_epoch)
+        or (
+            before.state is TransactionState.ONGOING
+            and not record.partitions.issuperset(before.partitions)
+        )
+    ):
+        raise Violation(f"the transactions' log at {offset}: {record} behind {before}")
 
 
 def end_of(*, is_commit: bool) -> MarkerType:

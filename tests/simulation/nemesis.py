@@ -19,6 +19,8 @@ from data_plane.protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequestConfig,
     IncrementalAlterConfigsRequestResource,
 )
+from tests.simulation import aims
+from tests.simulation.aimed_later import AimedLater
 from tests.simulation.aimed_logs import AimedLogs
 from tests.simulation.aimed_ways import AimedWays
 from tests.simulation.clients import Client, Worker
@@ -83,11 +85,15 @@ class Nemesis:
         self.script: Sequence[Blow] = ()  # of an earlier run of this seed: no more comes than that
         self.left_out: frozenset[int] = frozenset()  # places in the script
         self._ways = WayBlows(world, rng, self._some_machine)
-        self._aimed = {**AimedLogs(self, world, rng).kinds, **AimedWays(self, world, rng).kinds}
+        self._aimed = {
+            name: act
+            for kind in (AimedLogs, AimedWays, AimedLater)
+            for name, act in kind(self, world, rng).kinds.items()
+        }
         self._menu = self._chosen()
 
     def _chosen(self) -> list[tuple[str, Callable[[], None]]]:
-        kinds = list(self._kinds())
+        kinds = [name for name in self._kinds() if name not in aims.LATER]
         drawn = self._rng.sample(kinds, self._rng.randint(1, len(kinds)))
         names = self._world.plan.troubles or drawn
         self.is_mode_open = any(name.startswith("mode changed") for name in names)

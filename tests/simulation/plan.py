@@ -38,6 +38,7 @@ class Plan:
     troubles: tuple[str, ...] = ()  # the only ones that come; none: any
     rare: tuple[str, ...] = ()
     aim: str = ""  # what they are aimed at (aims.py)
+    has_impatient: bool = False  # an idempotent producer that gives up what has no answer
 
     @property
     def static_configs(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import ErrorCode, KafkaError
 from data_plane.protocol.messages.allocate_producer_ids import AllocateProducerIdsResponse
+from data_plane.protocol.records.batch import BatchHeader
 from data_plane.replication.partition import Partition
 from data_plane.replication.waiting import Parked
 from data_plane.server.clock import Clock
@@ -47,19 +48,15 @@ def answered_before_committed(plant: Plant) -> None:
 
 def loaded_to_watermark_only(plant: Plant) -> None:
     """A coordinator that takes over does not know what is not committed yet, and will be."""
-    load = ShardHost._load
+    replay = ShardHost._replay_batch
 
-    def short(self: Any) -> Iterator[None]:
-        until = self.partition.high_watermark
-        for _ in load(self) if self._load_offset < until else ():
-            yield
-            if self._load_offset >= until:
-                break
-        if self._load_offset < self.partition.log.log_end_offset:
+    def committed(self: Any, batch: memoryview, header: BatchHeader) -> Iterator[None]:
+        if header.base_offset < self.partition.high_watermark:
+            yield from replay(self, batch, header)
+        else:
             plant.bites()
-            self._load_offset = self.partition.log.log_end_offset
 
-    plant.replace(ShardHost, "_load", short)
+    plant.replace(ShardHost, "_replay_batch", committed)
 
 
 def wall_clock_followed(plant: Plant) -> None:
@@ -227,9 +224,11 @@ BANK = (
         "coordinator answers before committed", answered_before_committed, aim="decision held up"
     ),
     Planted(
-        "coordinator loads to the watermark only", loaded_to_watermark_only, aim="decision held up"
+        "coordinator loads to the watermark only",
+        loaded_to_watermark_only,
+        aim="decision not committed yet",
     ),
-    Planted("wall clock followed", wall_clock_followed, aim="wall clock jump"),
+    Planted("wall clock followed", wall_clock_followed, aim="clock set in a transaction"),
     Planted("transaction marker lost", marker_lost, aim="markers held up"),
     Planted(
         "transaction completes before all markers",

@@ -192,12 +192,12 @@ def zombie_producer_not_fenced(plant: Plant) -> None:
     """A batch of a producer's epoch before is taken."""
     check = ProducerStates.check
 
-    def lenient(self: ProducerStates, header: BatchHeader) -> WrittenBatch | None:
+    def lenient(self: ProducerStates, header: BatchHeader, **more: Any) -> WrittenBatch | None:
         known = self.get(header.producer_id)
         if known is not None and header.producer_epoch < known.producer_epoch:
             plant.bites()
             return None
-        return check(self, header)
+        return check(self, header, **more)
 
     plant.replace(ProducerStates, "check", lenient)
 
@@ -262,7 +262,13 @@ BANK = (
         deleted_start_not_noted,
         needs=("deleted records", "process crash"),
     ),
-    Planted("zombie producer not fenced", zombie_producer_not_fenced, aim="client held up"),
+    Planted(
+        "zombie producer not fenced", zombie_producer_not_fenced, aim="batch of an epoch before"
+    ),
     Planted("late marker taken", late_marker_taken, aim="markers held up"),
-    Planted("swap left behind by a change of role", swap_left_by_role_change, aim="compaction"),
+    Planted(
+        "swap left behind by a change of role",
+        swap_left_by_role_change,
+        aim="role changed in a swap",
+    ),
 )

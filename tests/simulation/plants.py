@@ -91,10 +91,10 @@ def planting(planted: Planted) -> Iterator[Plant]:
         yield plant
 
 
-def look_at(kind: str, seed: int, *, plant_file: str = "") -> Shown:
+def look_at(kind: str, seed: int, *, plant: Callable[[Plant], None] | None = None) -> Shown:
     """Run one world, to its end or to the first thing that is wrong.
 
-    plant_file: where the plant's code is; raises BrokenPlant if what failed is that.
+    plant: what is planted; raises BrokenPlant if what failed is that.
     """
     world = world_of(kind, seed)
     said = ""
@@ -102,22 +102,26 @@ def look_at(kind: str, seed: int, *, plant_file: str = "") -> Shown:
         with without_surprises():
             world.run()
     except Exception as error:
-        _refuse_slip(error, plant_file)
+        if plant is not None:
+            _refuse_slip(error, plant)
         said = PARTITION.sub(":", f"{type(error).__name__}: {error}")[:SAID_MAX]
     return Shown(said, trace_of(world))
 
 
-def _refuse_slip(error: BaseException, plant_file: str) -> None:
+def _refuse_slip(error: BaseException, plant: Callable[[Plant], None]) -> None:
+    """Its own code has failed, or could not be called as the right code is by now."""
     cause = error.__cause__ or error
     frame = traceback.extract_tb(cause.__traceback__)[-1]
-    if frame.filename == plant_file and not isinstance(cause, MEANT):
-        raise BrokenPlant(f"{plant_file}:{frame.lineno}: {cause}") from error
+    is_miscalled = isinstance(cause, TypeError) and f"{plant.__qualname__}.<locals>" in str(cause)
+    is_within = frame.filename == plant.__code__.co_filename and not isinstance(cause, MEANT)
+    if is_within or is_miscalled:
+        raise BrokenPlant(f"{frame.filename}:{frame.lineno}: {cause}") from error
 
 
 def look_for(planted: Planted, seed: int) -> Shown:
     """As `look_at`, with the bug planted."""
     with planting(planted) as plant:
-        shown = look_at(planted.world, seed, plant_file=planted.plant.__code__.co_filename)
+        shown = look_at(planted.world, seed, plant=planted.plant)
         return shown._replace(bites=plant.bites_count)
 
 

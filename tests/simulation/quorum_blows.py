@@ -34,6 +34,14 @@ AIMS: Final[Mapping[str, str]] = {
     "figure eight": "figure_eight",
     "leader lost, slow disks": "leader_lost_slow_disks",
 }
+# Those that came later: each is drawn by itself, so that the seeds of all others stay as they were.
+LATER_AIMS: Final[Mapping[str, str]] = {
+    "reply of an earlier term": "reply_of_earlier_term",
+    "voters of before": "voters_of_before",
+}
+LATER_SHARE = 0.02  # of all worlds, for each of them
+# By the aim: how many vote at first, where it is not three.
+VOTERS: Final[Mapping[str, int]] = {"reply of an earlier term": 5}
 # By the aim: the rare paths that it needs.
 RARE: Final[Mapping[str, tuple[str, ...]]] = {"figure eight": ("small appends of the quorum",)}
 
@@ -41,7 +49,10 @@ RARE: Final[Mapping[str, tuple[str, ...]]] = {"figure eight": ("small appends of
 def drawn_aim(seed: int) -> str:
     """What a world is aimed at; empty: at nothing, as most are."""
     rng = Random(f"{seed} aim")
-    return rng.choice(list(AIMS)) if rng.random() < AIMED_SHARE else ""
+    if rng.random() < AIMED_SHARE:
+        return rng.choice(list(AIMS))
+    later = (one for one in LATER_AIMS if Random(f"{seed} {one}").random() < LATER_SHARE)
+    return next(later, "")
 
 
 class Blows:
@@ -69,10 +80,11 @@ class Blows:
 
     @property
     def all(self) -> list[Act]:
+        """Those that any world may have."""
         return [self.of(aim) for aim in AIMS]
 
     def of(self, aim: str) -> Act:
-        found: Act = getattr(self, AIMS[aim])
+        found: Act = getattr(self, {**AIMS, **LATER_AIMS}[aim])
         return found
 
     @property

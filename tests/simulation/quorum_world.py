@@ -15,8 +15,9 @@ from data_plane.raft.voters import ChangeRefused, Voter, VoterKey, VoterSet
 from tests.simulation.clock import Schedule
 from tests.simulation.invariants import QuorumInvariants, Violation
 from tests.simulation.network import SimulatedNetwork, Weather
-from tests.simulation.quorum_blows import RARE, Blows, drawn_aim
+from tests.simulation.quorum_blows import RARE, VOTERS, drawn_aim
 from tests.simulation.quorum_node import QuorumNode
+from tests.simulation.quorum_voter_blows import VoterBlows
 from tests.simulation.rare_paths import QUORUMS, drawn, forced
 
 FAULTS_MS = 30_000  # how long a world is troubled
@@ -50,8 +51,9 @@ class QuorumWorld:
             self.schedule, Random(f"{seed} network")
         )
         self._directories = Random(f"{seed} directories")
+        numbers = range(VOTERS.get(aim, 3))
         voters = VoterSet(
-            tuple(Voter(VoterKey(at, self._new_directory()), f"host:{at}") for at in range(3))
+            tuple(Voter(VoterKey(at, self._new_directory()), f"host:{at}") for at in numbers)
         )
         self.invariants = QuorumInvariants(voters)
         self._outcomes: dict[str, object] = {}
@@ -75,7 +77,7 @@ class QuorumWorld:
                     log_bytes_max=log_bytes_max,
                 )
             )
-        self._blows = Blows(
+        self._blows = VoterBlows(
             self.schedule,
             self.network,
             self.nodes,

@@ -44,3 +44,13 @@ def test_a_plant_that_does_not_work_finds_nothing() -> None:
 
     with pytest.raises(BrokenPlant, match="no_such_field"):
         look_for(Planted("broken", broken, CLUSTER), 0)
+
+
+def test_a_plant_that_is_called_in_another_way_by_now_finds_nothing() -> None:
+    """The right code takes one argument more than it did when the bug was planted."""
+
+    def outdated(plant: Plant) -> None:
+        plant.replace(Partition, "_may_join", lambda self: True)
+
+    with pytest.raises(BrokenPlant, match="lambda"):
+        look_for(Planted("outdated", outdated, CLUSTER), 0)

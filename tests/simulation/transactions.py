@@ -112,6 +112,7 @@ class TransactionalProducer(Worker):
         self.is_idle = True
 
     def _initialise(self) -> Script[None]:
+        self.invariants.time_outs.is_to_end(self.transactional_id)
         request = InitProducerIdRequest(self.transactional_id, TIMEOUT_MS)
         response = yield from self._at_coordinator(TRANSACTION, request, 4, top_code)
         self._producer_id, self._epoch = response.producer_id, response.producer_epoch
@@ -120,6 +121,7 @@ class TransactionalProducer(Worker):
     def _transaction(self) -> Script[None]:
         attempt = Attempt()
         self.attempts.append(attempt)
+        self.invariants.time_outs.begins(self.transactional_id)
         added: set[Place] = set()
         for number in range(self.rng.choice([1, 2, 3])):
             places = [(MAIN, at) for at in self._some_partitions()]
@@ -225,6 +227,8 @@ class TransactionalProducer(Worker):
     def _end(self, attempt: Attempt, *, is_commit: bool) -> Script[None]:
         if is_commit:
             attempt.fate = "perhaps"
+        else:
+            self.invariants.time_outs.is_to_end(self.transactional_id)
         request = EndTxnRequest(self.transactional_id, self._producer_id, self._epoch, is_commit)
         response = yield from self._at_coordinator(
             TRANSACTION, request, 5 if self._is_v2 else 3, top_code
@@ -246,6 +250,8 @@ class TransactionalProducer(Worker):
                 self._coordinators[key_type] = yield from self.coordinator(key, key_type)
             response = yield Ask(self._coordinators[key_type], request, version)
             code = None if response is None else code_of(response)
+            if code is None:
+                self.invariants.time_outs.has_no_answer(self.transactional_id)
             if code is NONE:
                 return response
             if code is not None and code not in PASSING:
