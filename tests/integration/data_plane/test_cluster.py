@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -83,21 +84,39 @@ def test_one_broker_grows_to_three_voters_and_a_lost_directory_is_replaced(
 def test_whoever_loses_its_directory_while_all_are_stopped_nothing_is_lost(
     start_cluster: Starter,
 ) -> None:
-    """Whoever stops last must not be left alone in an ISR, and so be the only one to lead."""
+    """Whoever stops last must not be left alone in an ISR, and so be the only one to lead.
+
+    The next directory is lost once the cluster is whole again, its voters as well: two of three
+    lost voters are a lost quorum, whatever the replicas hold.
+    """
     cluster = start_cluster(3)
     cluster.wait_for("ready")
     admin = AdminClient({"bootstrap.servers": cluster.addresses})
     admin.create_topics([NewTopic("t", 3, 3)])["t"].result(30)
     for partition in range(3):
         produce(cluster.addresses, "t", [b"kept"], partition)
+    gone: set[str] = set()
     for lost in range(3):
         wait_until(partial(are_in_sync, cluster), "all in sync")
+        wait_until(partial(have_voters, cluster, gone), "a voter for the one that was lost")
+        gone.add(cluster.wait_for_voters(0, 1, 2)[lost])
         assert cluster.stop() == 0
         shutil.rmtree(cluster.data_dir / f"broker-{lost}")
         cluster = start_cluster(3)
         cluster.wait_for("ready")
         values = [one.value() for one in read_all(cluster.addresses, "t", 3, 3, SECONDS_MAX)]
         assert values == [b"kept"] * 3
+
+
+def have_voters(cluster: ClusterProcess, gone: set[str]) -> bool:
+    """Each broker is one voter, and none of them is of a directory that is gone."""
+    with suppress(OSError, AssertionError):  # It is on its way.
+        found = cluster.quorum()
+        rows = [] if found is None else found.current_voters
+        ids = [one.replica_id for one in rows]
+        directories = {str(one.replica_directory_id) for one in rows}
+        return sorted(ids) == [0, 1, 2] and gone.isdisjoint(directories)
+    return False
 
 
 def are_in_sync(cluster: ClusterProcess) -> bool:
