@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from data_plane.log.creation import Creation
 from data_plane.log.failures import DamagedLog, DirectoryRefused, DiskFull, LogFailure, LostLog
 from data_plane.log.files import DiskFiles, read_whole
 from data_plane.log.identity import Identity
@@ -377,15 +378,21 @@ def test_a_log_begun_anew_by_its_recovery_is_synced_as_it_is(has_syncfs: bool) -
         files.crash()
 
 
-@pytest.mark.parametrize("has_failed", [False, True])
-def test_a_start_makes_the_manifest_durable_that_a_stop_had_left_unsynced(has_failed: bool) -> None:
-    """Recovery syncs what it keeps; so it does with what says that it was there."""
-    files = MemoryFiles()
+def created_unsynced(files: MemoryFiles) -> tuple[LogDir, Creation]:
+    """Partitions that are there, and whose lines in the manifest are not synced yet."""
     log_dir = start(files)
     creation = log_dir.begin_create([NewPartition(key, "topic") for key in KEYS])
     assert creation is not None
     creation.make()
     log_dir.note_created(creation)
+    return log_dir, creation
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_start_makes_the_manifest_durable_that_a_stop_had_left_unsynced(has_failed: bool) -> None:
+    """Recovery syncs what it keeps; so it does with what says that it was there."""
+    files = MemoryFiles()
+    log_dir, creation = created_unsynced(files)
     if has_failed:
         files.fail("sync", errno.EIO, "manifest")
         with pytest.raises(LogFailure) as failed:
@@ -401,11 +408,7 @@ def test_a_start_makes_the_manifest_durable_that_a_stop_had_left_unsynced(has_fa
 
 def test_a_start_without_room_for_the_manifest_makes_it_durable_too() -> None:
     files = MemoryFiles()
-    log_dir = start(files)
-    creation = log_dir.begin_create([NewPartition(key, "topic") for key in KEYS])
-    assert creation is not None
-    creation.make()
-    log_dir.note_created(creation)
+    created_unsynced(files)
     files.kill()
     files.fail("append", errno.ENOSPC, "manifest", times=100)
     recover(start(files))
