@@ -16,6 +16,7 @@ from data_plane.replication.partition import Partition
 from tests.simulation.commits import Commits
 from tests.simulation.decisions import Decisions
 from tests.simulation.invariants import Violation
+from tests.simulation.log_matching import LogMatching, Seen, TermMatching
 from tests.simulation.machine import Machine
 from tests.simulation.on_disk import check_beside, check_durable, check_named, check_swaps
 from tests.simulation.oracle import Oracle, batches_of, read_batches
@@ -39,6 +40,7 @@ class Kept:
         "oracle",
         "place",
         "row",
+        "seen",
         "start_offset",
         "synced_offset",
     )
@@ -53,6 +55,7 @@ class Kept:
         self.start_offset = -1  # as of the last look
         self.end_offset = NOWHERE  # as of the last look
         self.is_compacting = False  # as of the last look
+        self.seen = Seen()
 
 
 class Led:
@@ -88,6 +91,8 @@ class ClusterInvariants:
         self.values: dict[Place, list[bytes]] = {}  # acknowledged
         self.terms: dict[int, int] = {}  # of the quorum: who led in it
         self.moved = 0  # how often anything was committed
+        self.matching = LogMatching()
+        self.term_matching = TermMatching()
         self.commits = Commits()
         self.time_outs = TimeOuts(now_ms)
         self.decisions = Decisions(self.time_outs)
@@ -152,6 +157,7 @@ class ClusterInvariants:
     def _look_at_image(self, machine: Machine) -> bool:
         assert machine.host is not None, "it acted"
         node = machine.host.controller.node
+        self.term_matching.look(node.me, node.log)
         if node.leads is not None and self.terms.setdefault(node.term, machine.number) != (
             machine.number
         ):
@@ -300,6 +306,7 @@ class ClusterInvariants:
                 kept.start_offset = known[id(log)].start_offset
                 kept.end_offset = known[id(log)].end_offset
                 kept.is_compacting = known[id(log)].is_compacting
+                kept.seen = known[id(log)].seen
             else:
                 check_named(machine, kept)
             if is_current and not row.is_recovering and machine.number in eligible(row):
@@ -318,13 +325,22 @@ class ClusterInvariants:
             is_compacting = log.compaction.run is not None
             if kept.is_compacting and not is_compacting:
                 check_swaps(machine, kept)
+                kept.seen.forget(-1)
             kept.is_compacting = is_compacting
+            if not kept.seen.is_all_of(log):
+                self._match(machine, kept)
             if log.synced_offset != kept.synced_offset or log.synced_offset > log.log_end_offset:
                 check_durable(machine, kept)
             if oracle is not None:
                 end = oracle.ends[-1]
                 if log.log_end_offset < end or (kept.must_be_synced and log.synced_offset < end):
                     self._check_member(machine.number, kept, oracle)
+
+    def _match(self, machine: Machine, kept: Kept) -> None:
+        """Whatever is new in a log is what others have, or will have, at the same place."""
+        name, index = kept.place
+        oracle, of = self.oracle(name, index), (kept.row.topic_id, index)
+        self.matching.look(kept.log, kept.seen, machine.disk.files, of, oracle.end)
 
     def _check_start(self, machine: Machine, kept: Kept) -> None:
         """What was deleted from a log stays deleted, whoever runs on the machine."""

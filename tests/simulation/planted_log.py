@@ -13,6 +13,7 @@ from data_plane.log.producer_state import ProducerStates, WrittenBatch
 from data_plane.log.recovery import LoadedLog
 from data_plane.log.shrinkable_log import ShrinkableLog
 from data_plane.log.side_files import snapshot_offsets
+from data_plane.log.staging_log import StagingLog
 from data_plane.protocol.errors import KafkaError
 from data_plane.protocol.records.batch import BatchHeader
 from data_plane.replication.sync_cycle import SyncCycle
@@ -85,6 +86,23 @@ def snapshot_of_cut_history_kept(plant: Plant) -> None:
 
     plant.replace(recovery, "remove_snapshots", lax)
     plant.replace(shrinkable_log, "remove_snapshots", lax)
+
+
+# --- epochs --------------------------------------------------------------------------------------
+
+
+def epoch_of_the_last_record_kept(plant: Plant) -> None:
+    """A new leader writes under the epoch in which its log ends, as the one before it may still."""
+    stage = StagingLog.stage
+
+    def late(self: StagingLog, batches: memoryview, *, leader_epoch: int, **more: Any) -> Any:
+        last = self._staged_epoch
+        if 0 <= last < leader_epoch:
+            plant.bites()
+            leader_epoch = last
+        return stage(self, batches, leader_epoch=leader_epoch, **more)
+
+    plant.replace(StagingLog, "stage", late)
 
 
 # --- truncation ----------------------------------------------------------------------------------
@@ -243,6 +261,9 @@ BANK = (
         snapshot_of_cut_history_kept,
         needs=("small segments",),
         aim="leader lost ahead",
+    ),
+    Planted(
+        "epoch of the last record kept", epoch_of_the_last_record_kept, aim="leader lost ahead"
     ),
     Planted("leader epochs not truncated", epochs_not_truncated, aim="new epoch lost"),
     Planted(
