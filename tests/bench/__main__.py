@@ -21,6 +21,7 @@ from tests.bench.figures import HEADINGS, Figure, reasons, table
 from tests.bench.machine import conditions
 from tests.bench.settings import Settings
 from tests.bench.yardstick import yardstick
+from tests.progress import Progress
 
 PARTS: dict[str, Callable[[Settings], Iterator[Figure]]] = {
     "calls": calls.run,
@@ -58,15 +59,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(against.table(list(against.run(settings))))
         return 0
     missed = 0
-    for name in options.parts or PARTS:
+    names = options.parts or list(PARTS)
+    for at, name in enumerate(names):
         print(f"\n{name}", flush=True)
-        figures = list(PARTS[name](settings))
+        figures = rows(f"{name} ({at + 1} of {len(names)})", PARTS[name](settings))
         print(table([HEADINGS, *(figure.row() for figure in figures)]), flush=True)
         for reason in reasons(figures):
             print(reason, flush=True)
         missed += sum(figure.verdict == "MISSED" for figure in figures)
     print(f"\n{missed} figures missed")
     return 0
+
+
+def rows(label: str, part: Iterator[Figure]) -> list[Figure]:
+    """Those of a part, some of which take minutes."""
+    with Progress(0, what="figures", label=label) as progress:
+        figures = []
+        for figure in part:
+            figures.append(figure)
+            progress.step(1)
+    return figures
 
 
 def parser() -> argparse.ArgumentParser:

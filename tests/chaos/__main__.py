@@ -1,6 +1,7 @@
 """`make chaos`: real processes under fault, judged by the checker; every figure with its N.
 
 Exits 1 if a promise was broken, 2 if a run says too little (no load, faults that were not done).
+Ctrl-C ends it in order: what was done is read back and judged. A second one ends it at once.
 """
 
 import argparse
@@ -10,13 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.machine import conditions
+from tests.chaos import leftovers
 from tests.chaos.figures import Figure, table
 from tests.chaos.live import Options
 from tests.chaos.parts import PARTS, run_part
+from tests.stopping import Stopping
+
+STOPPING = "stopping: what was done is read back and judged; once more ends it at once"
+INTERRUPTED = 130  # as a shell says it of Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
+    stopping = Stopping()
     options = Options(
         kills=given.kills,
         faults=given.faults,
@@ -36,11 +43,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recovery_mb=given.recovery_mb,
         behind_mb=given.behind_mb,
         fast=given.fast,
+        stopping=stopping,
     )
     print(conditions().partition("method")[0].rstrip())
     print(f"seed      {options.seed}; brokers {options.brokers}; reports {options.out}", flush=True)
+    try:
+        with stopping.heard(STOPPING):
+            return run_parts(given.parts or list(PARTS), options)
+    except KeyboardInterrupt:
+        print("\nended at once: of the part that was running nothing is known")
+        return INTERRUPTED
+    finally:
+        leftovers.clear_own()
+
+
+def run_parts(names: Sequence[str], options: Options) -> int:
+    """One after the other; the exit code."""
     figures: list[Figure] = []
-    for name in given.parts or PARTS:
+    for at, name in enumerate(names):
+        if not options.stopping.goes_on():
+            print(f"\nnot run: {', '.join(names[at:])}")
+            return exit_code(figures) or 2
         found, seconds = run_part(name, options)
         print(f"\n{name} ({seconds:.0f} s)\n{table(found)}", flush=True)
         figures += found

@@ -115,6 +115,7 @@ class ChaosBroker:
                 stderr=errors,
                 text=True,
                 cwd=ROOT,
+                process_group=0,  # Ctrl-C is for the run, which ends its processes itself.
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
         self.starts += 1

@@ -16,6 +16,8 @@ from confluent_kafka.cimpl import NewTopic
 from tests.chaos.figures import Figure
 from tests.chaos.rig import Rig
 from tests.checker.gaps import quantiles
+from tests.progress import Progress
+from tests.stopping import Stopping
 
 MB = 1_000_000
 FILLED, PROBED = "filled", "probed"
@@ -28,6 +30,7 @@ WAIT_SECONDS_MAX = 600.0
 CATCH_UP_SECONDS_MAX = 60.0
 RATIO_MAX = 3.0
 TARGET_MB = 1_000
+PER_MB = MB // VALUE_BYTES  # records
 
 
 class Probe(threading.Thread):
@@ -64,7 +67,7 @@ class Probe(threading.Thread):
         return [seconds for sent, seconds in self.taken if since <= sent < until]
 
 
-def figures(seed: int, behind_mb: int) -> Iterator[Figure]:
+def figures(seed: int, behind_mb: int, stopping: Stopping) -> Iterator[Figure]:
     with Rig(3, nodes=3) as rig:
         rig.start()
         admin = AdminClient({"bootstrap.servers": rig.bootstrap})
@@ -75,19 +78,25 @@ def figures(seed: int, behind_mb: int) -> Iterator[Figure]:
         probe = Probe(rig.bootstrap)
         probe.start()
         try:
-            yield from measured(rig, probe, random.Random(seed), behind_mb)
+            with Progress(behind_mb, what="MB written", label="catch-up") as progress:
+                found = measured(rig, probe, random.Random(seed), progress, stopping)
+            yield from found
         finally:
             probe.is_stopped = True
             probe.join(WAIT_SECONDS_MAX)
 
 
-def measured(rig: Rig, probe: Probe, rng: random.Random, behind_mb: int) -> Iterator[Figure]:
+def measured(
+    rig: Rig, probe: Probe, rng: random.Random, progress: Progress, stopping: Stopping
+) -> list[Figure]:
+    """Stopped early, the replica is only so far behind as was written until then."""
     began = time.monotonic()
     time.sleep(BASE_SECONDS)
     base = quantiles(probe.seconds(began, time.monotonic()))
     victim = rig.any_broker(rng)
     victim.kill()
-    fill(rig.bootstrap, behind_mb)
+    fill(rig.bootstrap, progress, stopping)
+    behind_mb = progress.done
     victim.launch()
     victim.await_ready()
     back = time.monotonic()
@@ -98,16 +107,17 @@ def measured(rig: Rig, probe: Probe, rng: random.Random, behind_mb: int) -> Iter
     told = f"{seconds:.1f} s, {behind_mb / max(seconds, 0.001):.0f} MB/s"
     is_met = seconds <= CATCH_UP_SECONDS_MAX * behind_mb / TARGET_MB
     what = f"a replica {behind_mb:,} MB behind is in sync again"
-    yield Figure("A8", what, 1, told, "60 s for 1,000 MB", "met" if is_met else "MISSED")
+    word = "met" if is_met else "MISSED"
+    caught = Figure("A8", what, 1, told, "60 s for 1,000 MB", word)
     ratio = during["p99"] / base["p99"] if during["n"] else 0.0
     told = f"{ratio:.1f} x ({during.get('p99')} s, before {base['p99']} s)"
     word = "met" if 0 < ratio <= RATIO_MAX and not probe.errors else "MISSED"
     what = f"p99 of others meanwhile, {probe.errors} errors"
-    yield Figure("A8", what, int(during["n"]), told, f"{RATIO_MAX:.0f} x", word)
+    return [caught, Figure("A8", what, int(during["n"]), told, f"{RATIO_MAX:.0f} x", word)]
 
 
-def fill(bootstrap: str, size_mb: int) -> None:
-    """Write so much to all partitions in turn; every record is acknowledged."""
+def fill(bootstrap: str, progress: Progress, stopping: Stopping) -> None:
+    """Write all of `progress` to all partitions in turn; every record is acknowledged."""
     failed: list[str] = []
 
     def report(error: KafkaError | None, _: Message) -> None:
@@ -126,8 +136,12 @@ def fill(bootstrap: str, size_mb: int) -> None:
             "log_level": 0,
         }
     )
-    value = random.Random(size_mb).randbytes(VALUE_BYTES)
-    for number in range(size_mb * MB // VALUE_BYTES):
+    value = random.Random(progress.total).randbytes(VALUE_BYTES)
+    for number in range(progress.total * PER_MB):
+        if not number % PER_MB:
+            progress.reach(number // PER_MB)
+            if not stopping.goes_on():
+                break
         while True:
             try:
                 producer.produce(FILLED, value, partition=number % PARTITIONS, on_delivery=report)
@@ -136,5 +150,7 @@ def fill(bootstrap: str, size_mb: int) -> None:
             else:
                 break
         producer.poll(0)
+    else:
+        progress.reach(progress.total)
     assert producer.flush(WAIT_SECONDS_MAX) == 0, "every record is answered"
     assert not failed, f"{len(failed)} records were refused: {failed[0]}"

@@ -33,6 +33,8 @@ from tests.chaos.metadata.images import compare
 from tests.chaos.metadata.writer import VISIBLE_SECONDS_MAX, Writer
 from tests.chaos.rig import Rig
 from tests.checker.gaps import quantiles
+from tests.progress import Progress
+from tests.stopping import Stopping
 
 SETTLED_SECONDS_MAX = 60.0
 FAILOVER_SECONDS_MAX = 3.0
@@ -89,7 +91,7 @@ class Watch(threading.Thread):
         return max(late - early for early, late in itertools.pairwise(times))
 
 
-def figures(seed: int, kills: int) -> Iterator[Figure]:
+def figures(seed: int, kills: int, stopping: Stopping) -> Iterator[Figure]:
     with Rig(3, nodes=3) as rig:
         rig.start()
         watch = Watch(rig)
@@ -98,13 +100,32 @@ def figures(seed: int, kills: int) -> Iterator[Figure]:
         writer = Writer(rig.brokers, seed)
         writer.start()
         try:
-            rounds = [one_kill(rig, writer, watch, random.Random(seed + at)) for at in range(kills)]
+            rounds = killed(rig, writer, watch, seed, kills, stopping)
         finally:
             writer.is_stopped = watch.is_stopped = True
             writer.join(SETTLED_SECONDS_MAX)
             watch.join(SETTLED_SECONDS_MAX)
-        yield from failovers(rounds)
-        yield from changes(rig, writer, kills)
+        if rounds:
+            yield from failovers(rounds)
+        yield from changes(rig, writer, len(rounds))
+
+
+def killed(
+    rig: Rig, writer: Writer, watch: Watch, seed: int, kills: int, stopping: Stopping
+) -> list[tuple[float, float]]:
+    """What each kill gave, as `one_kill`."""
+
+    def told() -> str:
+        return f"{sum(writer.accepted.values()):,} changes accepted"
+
+    rounds = []
+    with Progress(kills, what="kills", label="controllers", look=told) as progress:
+        for at in range(kills):
+            if not stopping.goes_on():
+                break
+            rounds.append(one_kill(rig, writer, watch, random.Random(seed + at)))
+            progress.step(1)
+    return rounds
 
 
 def failovers(rounds: list[tuple[float, float]]) -> Iterator[Figure]:

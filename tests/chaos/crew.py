@@ -43,6 +43,7 @@ class Crew:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
+                process_group=0,  # Ctrl-C is for the run, which ends its processes itself.
             )
         self._posts[post] = (named, process)
 

@@ -1,6 +1,9 @@
 """A figure of reliability.md: its target, what was measured, over how many."""
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+from tests.stopping import Stopping
 
 HEADINGS = ("figure", "what", "N", "measured", "target", "")
 
@@ -21,6 +24,15 @@ class Figure(NamedTuple):
 
 def not_run(figure: str, what: str, reason: str) -> Figure:
     return Figure(figure, what, 0, reason, "", "NOT RUN")
+
+
+def unless_stopped(name: str, figures: Iterable[Figure], stopping: Stopping) -> Iterator[Figure]:
+    """Whoever was stopped in the middle has not met what was asked; a promise broken is broken."""
+    for one in figures:
+        is_short = stopping.is_cut and one.verdict == "met"
+        yield one._replace(verdict="UNKNOWN") if is_short else one
+    if stopping.is_cut:
+        yield Figure("", f"{name} was stopped before its end", 0, "", "", "UNKNOWN")
 
 
 def table(figures: list[Figure]) -> str:

@@ -19,6 +19,8 @@ from tests.chaos.figures import Figure
 from tests.chaos.rig import NotRun
 from tests.integration.data_plane.broker_process import free_port
 from tests.integration.data_plane.kafka_clients import read_all
+from tests.progress import Progress
+from tests.stopping import Stopping
 
 SIZE_MB = 64
 VALUE = b"." * 1_000
@@ -48,7 +50,7 @@ def small_disk(size_mb: int) -> Iterator[Path]:
         place.rmdir()
 
 
-def figures(seed: int, rounds: int) -> Iterator[Figure]:
+def figures(rounds: int, stopping: Stopping) -> Iterator[Figure]:
     """Fill it to the last byte, look, make room, look again."""
     with (
         small_disk(SIZE_MB) as place,
@@ -57,12 +59,16 @@ def figures(seed: int, rounds: int) -> Iterator[Figure]:
         broker = ChaosBroker(Path(folder), 0, free_port(), data_dir=place / "data")
         try:
             broker.start()
-            yield from rounds_of(broker, place, rounds)
+            with Progress(rounds, what="rounds", label="disks") as progress:
+                found = rounds_of(broker, place, rounds, progress, stopping)
+            yield from found
         finally:
             broker.kill()
 
 
-def rounds_of(broker: ChaosBroker, place: Path, rounds: int) -> Iterator[Figure]:
+def rounds_of(
+    broker: ChaosBroker, place: Path, rounds: int, progress: Progress, stopping: Stopping
+) -> list[Figure]:
     admin = AdminClient({"bootstrap.servers": broker.address})
     for future in admin.create_topics([NewTopic("filling", 1, 1)]).values():
         future.result(30)
@@ -70,6 +76,8 @@ def rounds_of(broker: ChaosBroker, place: Path, rounds: int) -> Iterator[Figure]
     recoveries: list[float] = []
     names: set[str] = set()
     for _ in range(rounds):
+        if not stopping.goes_on():
+            break
         acknowledged += sum(name is None for name in produce(broker, PER_ROUND))
         filler = fill(place)
         await_refusal(broker)
@@ -83,18 +91,22 @@ def rounds_of(broker: ChaosBroker, place: Path, rounds: int) -> Iterator[Figure]
         recovery_s, taken = await_room(broker)
         recoveries.append(recovery_s)
         acknowledged += taken
+        progress.step(1)
     found = read_all(broker.address, "filling", acknowledged, seconds_max=WAIT_SECONDS_MAX)
-    verdict = "met" if broker.is_running and broker.starts == 1 else "MISSED"
-    yield Figure("D7", "disk full to the last byte: crashes", rounds, "0", "0", verdict)
+    if not recoveries:
+        return []
+    done, slowest = len(recoveries), max(recoveries)
+    lives = "met" if broker.is_running and broker.starts == 1 else "MISSED"
     is_met = refused and not unreadable and len(found) == acknowledged
+    served = "met" if is_met else "MISSED"
     told = f"{refused} writes refused ({', '.join(sorted(names))}), {unreadable} records unreadable"
-    yield Figure(
-        "", "  writes refused, reads go on", rounds, told, "0", "met" if is_met else "MISSED"
-    )
-    slowest = max(recoveries)
-    verdict = "met" if slowest <= RECOVERY_SECONDS_MAX else "MISSED"
-    told = f"max {slowest:.1f} s"
-    yield Figure("", "  writes taken again after room is made", rounds, told, "10 s", verdict)
+    soon = "met" if slowest <= RECOVERY_SECONDS_MAX else "MISSED"
+    again = "  writes taken again after room is made"
+    return [
+        Figure("D7", "disk full to the last byte: crashes", done, "0", "0", lives),
+        Figure("", "  writes refused, reads go on", done, told, "0", served),
+        Figure("", again, done, f"max {slowest:.1f} s", "10 s", soon),
+    ]
 
 
 def fill(place: Path) -> Path:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,22 +44,14 @@ def owner_is_gone(name: str) -> bool:
     return found is not None and not is_alive(int(found[1]))
 
 
+def is_own(name: str) -> bool:
+    found = OWNED.search(name)
+    return found is not None and int(found[1]) == os.getpid()
+
+
 def clear() -> list[str]:
     """Remove what dead runs left; returns the names."""
-    gone = end_orphans()
-    for line in Path("/proc/mounts").read_text().splitlines():
-        place = line.split()[1]
-        if owner_is_gone(place):
-            run("umount", "--lazy", place)
-            gone.append(place)
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if owner_is_gone(folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
-            gone.append(str(folder))
-    for path in Path("/run/netns").glob(f"{PREFIX}*"):
-        if owner_is_gone(path.name):
-            run("ip", "netns", "delete", path.name)  # Its ends of links go with it.
-            gone.append(path.name)
+    gone = cleared(owner_is_gone)
     for link in Path("/sys/class/net").glob(f"{LINK_PREFIX}*"):
         pid = re.match(rf"{LINK_PREFIX}(\d+)", link.name)
         if pid is not None and not is_alive(int(pid[1])):
@@ -67,12 +60,36 @@ def clear() -> list[str]:
     return gone
 
 
-def end_orphans() -> list[str]:
+def clear_own() -> list[str]:
+    """Remove what is left of this process, which was told to end at once, maybe in a clean-up."""
+    return cleared(is_own)
+
+
+def cleared(is_left: Callable[[str], bool]) -> list[str]:
+    """Processes, mounts, folders and namespaces, by the name that they carry."""
+    gone = end_orphans(is_left)
+    for line in Path("/proc/mounts").read_text().splitlines():
+        place = line.split()[1]
+        if is_left(place):
+            run("umount", "--lazy", place)
+            gone.append(place)
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if is_left(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+            gone.append(str(folder))
+    for path in Path("/run/netns").glob(f"{PREFIX}*"):
+        if is_left(path.name):
+            run("ip", "netns", "delete", path.name)  # Its ends of links go with it.
+            gone.append(path.name)
+    return gone
+
+
+def end_orphans(is_left: Callable[[str], bool] = owner_is_gone) -> list[str]:
     """Kill brokers and relays whose run is dead: their command lines name its folder."""
     gone = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # It ended meanwhile, or is somebody else's.
-            if owner_is_gone(path.read_bytes().decode(errors="replace")):
+            if is_left(path.read_bytes().decode(errors="replace")):
                 os.kill(int(path.parent.name), signal.SIGKILL)
                 gone.append(f"process {path.parent.name}")
     return gone

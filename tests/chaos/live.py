@@ -13,6 +13,7 @@ from tests.chaos.workloads.task import STANDSTILL
 from tests.checker.gaps import Recoveries, longest_gaps, quantiles
 from tests.checker.history import topic_of
 from tests.checker.verdict import Verdict
+from tests.stopping import NEVER, Stopping
 
 RECOVERY_SECONDS_MAX = 12.0  # as long as a failover after a pause or a cut may take
 
@@ -44,6 +45,7 @@ class Options:
     out: Path | None = None
     recovery_mb: int = 1_000
     behind_mb: int = 1_000  # A8
+    stopping: Stopping = NEVER
 
 
 def live(
@@ -67,6 +69,8 @@ def live(
         ok_sends_min=options.ok_sends_min,
         out=None if options.out is None else options.out / name,
         command=f"make chaos ARGS='{name} --seed {options.seed}'",
+        label=name,
+        stopping=options.stopping,
     )
     if options.fast:
         plan = replace(plan, apart_seconds=(0.5, 1.5), fault_seconds_max=0.5, warm_up_seconds=2.0)

@@ -12,6 +12,8 @@ from tests.chaos.figures import Figure
 from tests.chaos.rig import Rig
 from tests.checker.gaps import quantiles
 from tests.integration.data_plane.kafka_clients import read_all
+from tests.progress import Progress
+from tests.stopping import Stopping
 
 TOPIC = "guarded"
 REFUSAL_SECONDS_MAX = 2.0
@@ -19,17 +21,22 @@ RESUMED_SECONDS_MAX = 5.0
 WAIT_SECONDS_MAX = 60.0
 
 
-def figures(rounds: int) -> Iterator[Figure]:
+def figures(rounds: int, stopping: Stopping) -> Iterator[Figure]:
     refusals: list[float] = []
     resumed: list[float] = []
     unread = 0
-    with Rig(3, nodes=3) as rig:
+    with (
+        Rig(3, nodes=3) as rig,
+        Progress(rounds, what="rounds", label="replicas") as progress,
+    ):
         rig.start()
         admin = AdminClient({"bootstrap.servers": rig.bootstrap})
         config = {"min.insync.replicas": "3"}  # So that two brokers, a quorum, still serve reads.
         admin.create_topics([NewTopic(TOPIC, 1, 3, config=config)])[TOPIC].result(WAIT_SECONDS_MAX)
         acknowledged = 0
         for _ in range(rounds):
+            if not stopping.goes_on():
+                break
             rig.await_in_sync()
             acknowledged += produce(rig.bootstrap) is None
             victim = follower(rig)
@@ -46,15 +53,19 @@ def figures(rounds: int) -> Iterator[Figure]:
                 assert time.monotonic() - began < WAIT_SECONDS_MAX, "writes are not taken again"
             acknowledged += 1
             resumed.append(time.monotonic() - began)
+            progress.step(1)
+    if not resumed:
+        return
+    done = len(resumed)
     for what, seconds, target in (
         ("refusal below min.insync.replicas", refusals, REFUSAL_SECONDS_MAX),
         ("writes taken again after the replica is back", resumed, RESUMED_SECONDS_MAX),
     ):
         one = quantiles(seconds)
         word = "met" if one["max"] <= target else "MISSED"
-        yield Figure("A5", what, rounds, f"max {one['max']} s", f"{target:.0f} s", word)
+        yield Figure("A5", what, done, f"max {one['max']} s", f"{target:.0f} s", word)
     word = "met" if not unread else "MISSED"
-    yield Figure("A5", "records unreadable meanwhile", rounds, str(unread), "0", word)
+    yield Figure("A5", "records unreadable meanwhile", done, str(unread), "0", word)
 
 
 def partition_of(rig: Rig) -> tuple[int, list[int], list[int]]:

@@ -9,6 +9,8 @@ from tests.chaos.crew import Crew
 from tests.chaos.faults import LIVE, Fault
 from tests.chaos.recorder import Recorder
 from tests.chaos.rig import Rig
+from tests.progress import Progress
+from tests.stopping import NEVER, Stopping
 
 QUIET_SHARE = 0.25
 LOOK_SECONDS = 0.1
@@ -17,11 +19,22 @@ LOOK_SECONDS = 0.1
 class Nemesis:
     """One run's faults. The schedule is a function of the seed; the moments are the machine's."""
 
-    def __init__(self, rig: Rig, crew: Crew, record: Recorder, rng: random.Random) -> None:
+    def __init__(
+        self,
+        rig: Rig,
+        crew: Crew,
+        record: Recorder,
+        rng: random.Random,
+        progress: Progress,
+        stopping: Stopping = NEVER,
+    ) -> None:
+        """stopping: while it is asked for no fault is begun, and none is waited for."""
         self._rig = rig
         self._crew = crew
         self._record = record
         self._rng = rng
+        self._progress = progress
+        self._stopping = stopping
         self.done: Counter[str] = Counter()
 
     def run(
@@ -42,6 +55,8 @@ class Nemesis:
             self.rest(self._rng.uniform(*apart_seconds))
             if self._rng.random() < QUIET_SHARE:
                 self.rest(self._rng.uniform(*apart_seconds))
+            if not self._stopping.goes_on():
+                return
             fault = LIVE[self._rng.choice(faults)](self._rig, self._rng, seconds_max=seconds_max)
             self.do(fault)
             if killed_clients and number % client_kill_every == 0:
@@ -56,10 +71,11 @@ class Nemesis:
         fault.end()
         self._record.complete(number, "nemesis", "ok", partitions=fault.partitions)
         self.done[fault.name] += 1
+        self._progress.step(1)
 
     def rest(self, seconds: float) -> None:
         """Wait, and look after the clients meanwhile."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self._stopping.is_asked:
             self._crew.tend()
             time.sleep(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))

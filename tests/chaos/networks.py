@@ -91,6 +91,7 @@ class Relays:
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=ROOT,
+                process_group=0,  # Ctrl-C is for the run, which ends its processes itself.
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
             self._processes.append(process)

@@ -11,7 +11,7 @@ from tests.chaos import bit_flips, catching_up, controller_kills, full_disk, min
 from tests.chaos.clients.base import ClientError
 from tests.chaos.crew import CrewFailed
 from tests.chaos.disks import DiskDamaged
-from tests.chaos.figures import Figure, not_run
+from tests.chaos.figures import Figure, not_run, unless_stopped
 from tests.chaos.live import (
     Options,
     by_kind,
@@ -35,6 +35,7 @@ from tests.chaos.run import (
 )
 from tests.checker.gaps import recoveries
 from tests.checker.history import OK, topic_of
+from tests.progress import Progress
 
 TRANSACTION_MAX = 750  # records, as in Kafka's own transactions test
 PROBE_REQUEST_MS = 3_000  # who waits 10 s for one that was stopped measures its own patience
@@ -242,18 +243,19 @@ def scratch() -> "tempfile.TemporaryDirectory[str]":
 
 def torn(options: Options) -> Iterator[Figure]:
     with scratch() as folder:
-        cuts, wrong = torn_tail.cut_everywhere(Path(folder), options.cuts)
+        cuts, wrong = torn_tail.cut_everywhere(Path(folder), options.cuts, options.stopping)
     verdict = "met" if not wrong else "MISSED"
     yield Figure("D5", "cut of the last batches at any byte", cuts, f"{wrong} wrong", "0", verdict)
 
 
 def flips(options: Options) -> Iterator[Figure]:
     with scratch() as folder:
-        yield from bit_flips.figures(Path(folder), options.flips, random.Random(options.seed))
+        rng = random.Random(options.seed)
+        yield from bit_flips.figures(Path(folder), options.flips, rng, options.stopping)
 
 
 def disks(options: Options) -> Iterator[Figure]:
-    yield from full_disk.figures(options.seed, rounds=2 if options.fast else 5)
+    yield from full_disk.figures(2 if options.fast else 5, options.stopping)
 
 
 def recovery(options: Options) -> Iterator[Figure]:
@@ -261,26 +263,28 @@ def recovery(options: Options) -> Iterator[Figure]:
     from tests.bench import recovery as bench
     from tests.bench.settings import Settings
 
-    for one in bench.run(replace(Settings(), recovery_mb=options.recovery_mb, rounds=1)):
+    with Progress(0, what="restarts", label="recovery", look=lambda: "until all is measured"):
+        found = list(bench.run(replace(Settings(), recovery_mb=options.recovery_mb, rounds=1)))
+    for one in found:
         target = "" if one.target is None else f"{one.target:g} {one.unit}"
         yield Figure("A7", one.name, 1, f"{one.best:.1f} {one.unit}", target, one.verdict)
 
 
 def controllers(options: Options) -> Iterator[Figure]:
     require_three(options)
-    yield from controller_kills.figures(options.seed, options.controller_kills)
+    yield from controller_kills.figures(options.seed, options.controller_kills, options.stopping)
 
 
 def replicas(options: Options) -> Iterator[Figure]:
     """A5."""
     require_three(options)
-    yield from min_isr.figures(options.rolls)
+    yield from min_isr.figures(options.rolls, options.stopping)
 
 
 def catch_up(options: Options) -> Iterator[Figure]:
     """A8."""
     require_three(options)
-    yield from catching_up.figures(options.seed, options.behind_mb)
+    yield from catching_up.figures(options.seed, options.behind_mb, options.stopping)
 
 
 PARTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
@@ -311,7 +315,7 @@ def run_part(name: str, options: Options) -> tuple[list[Figure], float]:
     """Run a part; what the machine or the product lacks becomes a NOT RUN line."""
     began_s = time.monotonic()
     try:
-        found = list(PARTS[name](options))
+        found = list(unless_stopped(name, PARTS[name](options), options.stopping))
     except NotRun as reason:
         found = [not_run("", name, str(reason))]
     except (AssertionError, ClientError, CrewFailed, DiskDamaged) as error:

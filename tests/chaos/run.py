@@ -15,15 +15,17 @@ from tests.chaos.disks import DiskDamaged, note_replica, replicas_that_differ
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.recorder import Recorder
 from tests.chaos.rig import Rig
+from tests.chaos.tally import Tally
 from tests.chaos.workloads.task import Order
 from tests.checker.history import History
 from tests.checker.lines import read_lines
 from tests.checker.report import write_report
 from tests.checker.verdict import Demands, Verdict, judge
+from tests.progress import Progress
+from tests.stopping import NEVER, Stopping
 
 STABLE_SECONDS_MAX = 90.0
 LOAD_SECONDS_MAX = 120.0
-ACKNOWLEDGED = b'"op":"send","type":"ok"'  # in a line of a history
 GROUP, MEMBERS = "readers", ("member-a", "member-b")  # one of each library
 NEXT_GROUP, NEXT_MEMBERS = "readers-next", ("next-a", "next-b", "next-c")
 TRANSACTIONAL = ("transact", "copier")
@@ -56,6 +58,8 @@ class Plan:
     out: Path | None = None  # where history and report are kept
     ok_sends_min: int = 1_000
     command: str = ""
+    label: str = ""  # of the line that says how far the run is
+    stopping: Stopping = NEVER
 
     @property
     def topics(self) -> dict[str, int]:
@@ -63,19 +67,44 @@ class Plan:
         return {"plain": self.partitions, "in": 2, "out": 2, **compacted}
 
 
+class Account:
+    """What a run says of itself beside its faults: what it is at, and how much was acknowledged."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.phase = "topics"
+        self._tally = Tally(rig.history)
+
+    def __call__(self) -> str:
+        return f"{self.phase}, {self._tally.count():,} acknowledged"
+
+
 def run(rig: Rig, plan: Plan) -> Verdict:
-    """Carry a plan out on a started rig. Raises what run_part tells of."""
+    """Carry a plan out on a started rig. Raises what run_part tells of.
+
+    Asked to stop it begins no fault any more; what was done is read back and judged, as UNKNOWN.
+    """
+    account = Account(rig)
+    with Progress(plan.count, what="faults", label=plan.label, look=account) as progress:
+        return carried_out(rig, plan, account, progress)
+
+
+def carried_out(rig: Rig, plan: Plan, account: Account, progress: Progress) -> Verdict:
     record = Recorder(rig.history / "nemesis.jsonl", "nemesis")
     record.note("run", "info", meta=meta_of(plan))
     crew = Crew(rig.history, record)
-    nemesis = Nemesis(rig, crew, record, random.Random(plan.seed))
+    nemesis = Nemesis(rig, crew, record, random.Random(plan.seed), progress, plan.stopping)
+
+    def enter(phase: str) -> None:
+        account.phase = phase
+        record.note("phase", "info", name=phase)
+
     try:
         rig.create_topics(plan.topics, {COMPACTED: CLEANING})
-        record.note("phase", "info", name="warm-up")
+        enter("warm-up")
         start_clients(crew, rig, plan)
         nemesis.rest(plan.warm_up_seconds)
-        await_load(rig, nemesis, plan.partitions)
-        record.note("phase", "info", name="faults")
+        await_load(rig, nemesis, plan.partitions, plan.stopping)
+        enter("faults")
         nemesis.run(
             plan.faults,
             plan.count,
@@ -84,11 +113,13 @@ def run(rig: Rig, plan: Plan) -> Verdict:
             killed_clients=plan.killed_clients,
             client_kill_every=plan.client_kill_every,
         )
+        account.phase = "heal"
         rig.heal()
         rig.await_in_sync()
-        record.note("phase", "info", name="heal")
+        enter("heal")
         nemesis.rest(plan.warm_up_seconds)
-        await_load(rig, nemesis, plan.ok_sends_min)
+        await_load(rig, nemesis, plan.ok_sends_min, plan.stopping)
+        account.phase = "reading back"
         finish(rig, crew, record, plan)
     except (AssertionError, ClientError, CrewFailed, DiskDamaged):
         keep_all(rig, plan)
@@ -96,19 +127,18 @@ def run(rig: Rig, plan: Plan) -> Verdict:
     finally:
         crew.close()
         keep_logs(rig, plan)
+    account.phase = "judging"
     verdict = judged(rig, plan)
     if verdict.valid is False:
         keep_all(rig, plan)
     return verdict
 
 
-def await_load(rig: Rig, nemesis: Nemesis, acknowledged: int) -> None:
+def await_load(rig: Rig, nemesis: Nemesis, acknowledged: int, stopping: Stopping) -> None:
     """Wait until the plain producers were told of so many records: clients begin in their time."""
     deadline = time.monotonic() + LOAD_SECONDS_MAX
-    while True:
-        files = rig.history.glob("producer-*.jsonl")
-        if sum(path.read_bytes().count(ACKNOWLEDGED) for path in files) >= acknowledged:
-            return
+    tally = Tally(rig.history, "producer-*.jsonl")
+    while tally.count() < acknowledged and not stopping.is_asked:
         assert time.monotonic() < deadline, f"{acknowledged} records are not taken"
         nemesis.rest(0.5)
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,9 +22,12 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from tests.bench.machine import conditions
+from tests.chaos import leftovers
 from tests.chaos.broker import ChaosBroker
-from tests.chaos.figures import Figure, table
+from tests.chaos.figures import Figure, table, unless_stopped
 from tests.chaos.rig import Rig
+from tests.progress import Progress
+from tests.stopping import NEVER, Stopping
 
 PARTITIONS = 6
 LOAD, PROBED = "load", "probed"
@@ -51,6 +54,7 @@ class Soak:
     warm_up_minutes: float = 60
     sample_seconds: float = 30.0
     seed: int = 1
+    stopping: Stopping = field(default=NEVER, repr=False)
 
 
 class Sample(NamedTuple):
@@ -189,7 +193,7 @@ def figures(soak: Soak) -> Iterator[Figure]:
         for one in threads:
             one.start()
         began_s = time.monotonic()
-        samples = watched(rig, soak)
+        samples = watched(rig, soak, load, probe)
         for one in threads:
             one.is_stopped = True
         for one in threads:
@@ -205,13 +209,23 @@ def figures(soak: Soak) -> Iterator[Figure]:
     yield Figure("L6", "loop lag p99.9", 3, f"max {max(lags):.1f} ms", "50 ms", word)
 
 
-def watched(rig: Rig, soak: Soak) -> list[list[Sample]]:
+def watched(rig: Rig, soak: Soak, load: Load, probe: Probe) -> list[list[Sample]]:
     """Kill a broker now and then, look at all of them in between; one list for each broker."""
+
+    def told() -> str:
+        return f"{load.acked:,} acknowledged, {probe.failed} of {probe.intervals} intervals failed"
+
+    with Progress(round(soak.minutes * 60), what="s", label="soak", look=told) as progress:
+        return sampled(rig, soak, progress)
+
+
+def sampled(rig: Rig, soak: Soak, progress: Progress) -> list[list[Sample]]:
     rng = random.Random(soak.seed)
     samples: list[list[Sample]] = [[] for _ in rig.brokers]
     began_s, seconds = time.monotonic(), soak.minutes * 60
     done = 0
-    while (passed_s := time.monotonic() - began_s) < seconds:
+    while (passed_s := time.monotonic() - began_s) < seconds and soak.stopping.goes_on():
+        progress.reach(int(passed_s))
         for broker, seen in zip(rig.brokers, samples, strict=True):
             seen.append(look(broker))
         if done < soak.faults and passed_s > seconds * (done + 0.5) / soak.faults:
@@ -220,8 +234,14 @@ def watched(rig: Rig, soak: Soak) -> list[list[Sample]]:
             time.sleep(DOWN_SECONDS)
             victim.start()
             done += 1
-        time.sleep(soak.sample_seconds)
+        rest(soak)
     return samples
+
+
+def rest(soak: Soak) -> None:
+    deadline = time.monotonic() + soak.sample_seconds
+    while time.monotonic() < deadline and not soak.stopping.is_asked:
+        time.sleep(min(0.2, soak.sample_seconds))
 
 
 def judged(soak: Soak, hours: float, load: Load, probe: Probe) -> Iterator[Figure]:
@@ -289,8 +309,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warm_up_minutes=warm_up,
         sample_seconds=min(whole.sample_seconds, given.minutes * 60 / 100),
         seed=given.seed,
+        stopping=Stopping(),
     )
-    found = list(figures(soak))
+    try:
+        with soak.stopping.heard("stopping: what was done is judged; once more ends it at once"):
+            found = list(unless_stopped("soak", figures(soak), soak.stopping))
+    finally:
+        leftovers.clear_own()
     print(f"\n{soak}\n{table(found)}")
     verdicts = {one.verdict for one in found}
     return 1 if "MISSED" in verdicts else 2 if "UNKNOWN" in verdicts else 0

@@ -8,6 +8,8 @@ from data_plane.log.files import DiskFiles
 from data_plane.log.log_config import LogConfig
 from data_plane.log.partition_log import PartitionLog
 from tests.factories.record_batches import NOW_MS, append, client_batch, read_all, sync
+from tests.progress import Progress
+from tests.stopping import NEVER, Stopping
 
 BATCHES = 12
 TAIL_BATCHES = 3
@@ -16,14 +18,17 @@ GARBAGE = b"\xa5" * 64
 CONFIG = LogConfig(index_interval_bytes=512, segment_bytes=7_000)
 
 
-def cut_everywhere(folder: Path, cuts_max: int) -> tuple[int, int]:
+def cut_everywhere(folder: Path, cuts_max: int, stopping: Stopping = NEVER) -> tuple[int, int]:
     """Try every cut, or `cuts_max` of them evenly; returns how many, and how many went wrong."""
     whole = folder / "whole"
     batches = make_log(whole)
     cuts = list(all_cuts(whole, batches))
     chosen = cuts[:: max(1, len(cuts) // cuts_max)][:cuts_max]
-    wrong = 0
+    done = wrong = 0
+    progress = Progress(len(chosen), what="cuts", label="torn")
     for name, size, behind in chosen:
+        if not stopping.goes_on():
+            break
         place = folder / "cut"
         shutil.copytree(whole, place)
         with (place / name).open("r+b") as file:
@@ -32,7 +37,10 @@ def cut_everywhere(folder: Path, cuts_max: int) -> tuple[int, int]:
             file.write(behind)
         wrong += survivors(place) != whole_batches(place, batches)
         shutil.rmtree(place)
-    return len(chosen), wrong
+        done += 1
+        progress.step(1)
+    progress.end()
+    return done, wrong
 
 
 def make_log(directory: Path) -> list[bytes]:

@@ -30,6 +30,7 @@ from tests.conformance.run import Outcome, outcome_of, outcome_of_tools
 from tests.conformance.table import APACHE, Run, markdown, plain, rewritten
 from tests.conformance.toolchains import java
 from tests.integration.data_plane.broker_process import ROOT
+from tests.progress import Progress
 
 TOOLS_NAME = "java_tools"
 DOCUMENT = ROOT / "docs" / "CLIENTS.md"
@@ -119,7 +120,11 @@ def chosen(known: Iterable[str], asked: Sequence[str] | None) -> list[str]:
 
 def run_all(run: Run, wanted: Mapping[str, Sequence[str]], logs: Path | None, kept: Kept) -> None:
     """All on one broker or one cluster, one client after the other, each with its features."""
-    with tempfile.TemporaryDirectory(prefix="ottla-conformance-") as folder:
+    total = sum(map(len, wanted.values()))
+    with (
+        tempfile.TemporaryDirectory(prefix="ottla-conformance-") as folder,
+        Progress(total, what="features") as progress,
+    ):
         place = opened(run, Path(folder))
         is_killing = run.kill_every_s > 0
         reference = SteadyReference(place.address)
@@ -130,7 +135,7 @@ def run_all(run: Run, wanted: Mapping[str, Sequence[str]], logs: Path | None, ke
             for name, features in wanted.items():
                 if not features:
                     continue
-                before, told = place.kills, _teller(name, place)
+                before, told = place.kills, _teller(name, place, progress)
                 if name == TOOLS_NAME:
                     tools = Tools(place, reference, is_killing=is_killing)
                     outcome = outcome_of_tools(tools, place, features, told)
@@ -140,6 +145,7 @@ def run_all(run: Run, wanted: Mapping[str, Sequence[str]], logs: Path | None, ke
                         kind, place, reference, features, told, is_killing=is_killing
                     )
                 outcome.kills = place.kills - before
+                progress.reach(progress.done + len(features) - len(outcome.features))
                 kept.keep(name, outcome)
         finally:
             reference.close()
@@ -159,7 +165,7 @@ def opened(run: Run, folder: Path) -> Opened:
     )
 
 
-def _teller(client: str, place: Opened) -> Callable[[str, str], None]:
+def _teller(client: str, place: Opened, progress: Progress) -> Callable[[str, str], None]:
     """Each line ends with the seconds since the one before and the kills so far."""
     before = [time.monotonic()]
 
@@ -167,7 +173,8 @@ def _teller(client: str, place: Opened) -> Callable[[str, str], None]:
         before.append(time.monotonic())
         spent = f"{before[-1] - before[-2]:5.1f} s"
         kills = f" {place.kills} kills" if place.kills else ""
-        print(f"{client:14} {feature:22} {result} {spent}{kills}", flush=True)
+        progress.say(f"{client:14} {feature:22} {result} {spent}{kills}")
+        progress.step(not result.startswith("again"), client)
 
     return tell
 

@@ -13,8 +13,8 @@ from tests.simulation.bank import named
 from tests.simulation.bank_run import find_all
 from tests.simulation.runs import run_many, run_one
 from tests.simulation.shrink import told
-from tests.simulation.workers import handled
 from tests.simulation.worlds import CLUSTER, QUORUM
+from tests.stopping import handled
 
 STATE = Path(".ottla/simulation")
 

@@ -124,7 +124,7 @@ def _search(searches: list[Search], worlds_max: int, jobs: int, journal: Journal
     """Each bug has its turn with a few worlds, until all are found or looked for long enough."""
     open_ones = deque(one for one in searches if one.found is None and one.looked < worlds_max)
     by_name = {one.planted.name: one for one in searches}
-    progress = Progress(sum(worlds_max - one.looked for one in open_ones))
+    progress = Progress(sum(worlds_max - one.looked for one in open_ones), is_at_most=True)
     running: set[Future[Look]] = set()
     try:
         with Workers(jobs) as pool:
@@ -140,7 +140,7 @@ def _search(searches: list[Search], worlds_max: int, jobs: int, journal: Journal
                     journal.add(look._asdict())
                     if search.found is not None:
                         progress.total -= max(0, worlds_max - search.looked - look.looked)
-                        print(search.told(), flush=True)
+                        progress.say(search.told())
                     elif search.looked < worlds_max:
                         open_ones.append(search)
                     found = sum(1 for each in searches if each.found is not None)

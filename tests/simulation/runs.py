@@ -89,7 +89,9 @@ def run_many(kind: str, seeds: Iterable[int], *, jobs: int, state: Path) -> int:
             while running:
                 done, running = pool.wait(running)
                 for ran in (future.result() for future in done):
-                    _note(ran, known)
+                    known[ran.seed] = ran
+                    if ran.failure:
+                        progress.say(f"seed {ran.seed}: {ran.failure}")
                     journal.add({"code": code, "ran": ran._asdict()})
                     failed = sum(1 for seed in wanted if seed in known and known[seed].failure)
                     progress.step(1, f"{failed} failed")
@@ -105,12 +107,6 @@ def run_many(kind: str, seeds: Iterable[int], *, jobs: int, state: Path) -> int:
     failures = [one.seed for one in all_ran if one.failure]
     folder.joinpath(FAILED_FILE).write_text("".join(f"{seed}\n" for seed in failures))
     return 1 if failures else 0
-
-
-def _note(ran: Ran, known: dict[int, Ran]) -> None:
-    known[ran.seed] = ran
-    if ran.failure:
-        print(f"seed {ran.seed}: {ran.failure}", flush=True)
 
 
 def _failed_before(folder: Path) -> list[int]:

@@ -7,16 +7,16 @@ import ctypes
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from multiprocessing import active_children
 from types import FrameType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
+
+from tests.stopping import handled
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOOK_EVERY_S = 0.2  # whether the run was told to stop
-Handler = Callable[[int, FrameType | None], Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -61,20 +61,6 @@ class Workers:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._is_stopped = True
-
-
-@contextmanager
-def handled(handler: Handler) -> Iterator[None]:
-    """Both signals go there for as long as this lasts.
-
-    SIGINT as well: a shell has what it starts in the background ignore it.
-    """
-    before = {one: signal.signal(one, handler) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)
 
 
 def prepare(parent: int) -> None:
