@@ -49,6 +49,13 @@ ALLOWED: Final[Sequence[Allowed]] = (
         "its admin client asks one broker, once",
     ),
     Allowed(
+        "aiokafka",
+        "",
+        r"ClientFailed: the member ended: CancelledError\(\)",
+        "closing a consumer while a fetch waits after a failure, it raises the cancellation of its "
+        "own task (consumer/fetcher.py, close and _proc_fetch_request)",
+    ),
+    Allowed(
         "kafkajs",
         f"{ADMIN}|transactions|exactly once",
         r"ClientFailed: \w+: KafkaJSConnection\w*Error: ",
@@ -103,6 +110,13 @@ ALLOWED: Final[Sequence[Allowed]] = (
         ADMIN,
         r"ClientFailed: \w+: (dial tcp|EOF|read tcp|write tcp)",
         "its admin client asks each broker that it was told of, once",
+    ),
+    Allowed(
+        "sarama",
+        "rebalance",
+        r"ClientFailed: commit: partition \d+ was read and has another owner by now",
+        "its session ended between a read and the commit, and the next one owns other partitions: "
+        "it can commit only what it owns, and the records come again",
     ),
     Allowed(
         "sarama",

@@ -22,6 +22,12 @@ LOADING = "The coordinator is loading and hence can't process requests for this 
             "ClientFailed: describe_group: the program ended by SIGSEGV: ",
         ),
         ("confluent-kafka", "groups", "ClientFailed: committed: the process ended"),
+        ("aiokafka", "static members", "ClientFailed: the member ended: CancelledError()"),
+        (
+            "sarama",
+            "rebalance",
+            "ClientFailed: commit: partition 2 was read and has another owner by now",
+        ),
     ],
 )
 def test_what_a_client_says_of_a_dead_broker_is_allowed(
@@ -35,7 +41,9 @@ def test_what_a_client_says_of_a_dead_broker_is_allowed(
     [
         ("sarama", "rebalance", "AssertionError: sarama read 39 of 40 records"),
         ("sarama", "rebalance", LEAVE + "The requested offset is outside the range of offsets"),
+        ("sarama", "rebalance", "AssertionError: sarama read 'first 2' for 'second 2' at 0"),
         ("sarama", "none", "ClientFailed: read: EOF"),
+        ("aiokafka", "static members", "ClientFailed: the member ended: TimeoutError()"),
         ("Java", "configs", "ClientFailed: alter_topic: UnknownTopicOrPartitionException: "),
         ("Java", "topics", "AssertionError: made-Java-1 is not listed: missing"),
         ("kafkajs", "none", "ClientFailed: produce: KafkaJSConnectionClosedError: Closed"),

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -168,7 +170,13 @@ func (m *member) commitOnce() error {
 		return errNoSession
 	}
 	m.err = nil
+	owned := session.Claims()[m.topic]
 	for partition, offset := range m.next {
+		// A session passes over what it does not own, and says nothing.
+		if !slices.Contains(owned, partition) {
+			defer m.lock.Unlock()
+			return fmt.Errorf("partition %d was read and has another owner by now", partition)
+		}
 		session.MarkOffset(m.topic, partition, offset, "")
 	}
 	m.lock.Unlock()
