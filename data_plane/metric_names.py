@@ -25,6 +25,11 @@ METRICS: dict[str, Metric] = {
     "offline_partitions": Metric(
         "partitions", "gauge", "Partitions without a leader or quarantined"
     ),
+    "damaged_partitions": Metric(
+        "partitions",
+        "gauge",
+        "Partitions in which stored records are wrong and nobody else has them",
+    ),
     "recovering_partitions": Metric(
         "partitions", "gauge", "Partitions that may have lost committed records: an alarm"
     ),

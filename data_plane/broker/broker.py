@@ -107,6 +107,7 @@ class Broker:
         self.rng = rng
         self.metrics = BrokerMetrics()
         self.now_ms = now_ms  # of the turn under way
+        self.damaged: set[PartitionKey] = set()  # and served on, as nobody else has them
         self.has_new_dates = True  # `next_due_ms` may be sooner than it was when last looked at
         limits = config.limits
         self.fetch_sessions = FetchSessions(
@@ -242,12 +243,39 @@ class Broker:
         """As `partition`; NotLeaderOrFollower too while its log is being made."""
         return self._partitions.get_made(topic, index, self.now_ms)
 
-    def quarantine(self, topic: str, index: int, error: DamagedLog) -> None:
-        """Take a partition out of service: its stored bytes are not what they were."""
-        partition = self.partition(topic, index)
-        log.error("partition %s-%d is quarantined: %s", topic, index, error)
-        self._partitions.drop(partition)
-        self.log_dir.quarantine(PartitionKey(partition.topic_id, index), str(error))
+    def quarantine(self, replica: Partition | Follower, error: DamagedLog) -> None:
+        """Take a replica out of service: its stored bytes are not what they were."""
+        if replica.is_gone:
+            return
+        log.error("partition %s-%d is quarantined: %s", replica.topic, replica.index, error)
+        self._partitions.lose(replica)
+        self.log_dir.quarantine(PartitionKey(replica.topic_id, replica.index), str(error))
+
+    def found_damage(self, replica: Partition | Follower, error: DamagedLog) -> ErrorCode:
+        """Some of what is stored is not what was written; what to tell who wanted to read it.
+
+        Another one in sync takes over, and this replica begins anew. Where there is none, whatever
+        is whole is served on, as one bad batch is no reason to give up all others.
+        """
+        if self._has_stand_in(replica):
+            self.quarantine(replica, error)
+            return ErrorCode.KAFKA_STORAGE_ERROR
+        key = PartitionKey(replica.topic_id, replica.index)
+        if key not in self.damaged:
+            self.damaged.add(key)
+            log.error(
+                "partition %s-%d is damaged, and no other replica is in sync: %s",
+                replica.topic,
+                replica.index,
+                error,
+            )
+        return ErrorCode.CORRUPT_MESSAGE
+
+    def _has_stand_in(self, replica: Partition | Follower) -> bool:
+        row = self.image.partition(replica.topic, replica.index)
+        others = () if row is None else row.isr
+        active = self.image.active_brokers()
+        return any(each != self.broker_id and each in active for each in others)
 
     # --- coordinators --------------------------------------------------------------------------
 
@@ -421,6 +449,7 @@ class Broker:
     def _look_after_disk(self, now_ms: int) -> None:
         if now_ms >= self._disk_due_ms:
             self._disk_due_ms = now_ms + DISK_INTERVAL_MS
+            self.log_dir.era.number = now_ms // DISK_INTERVAL_MS
             self._update_disk_mark()
             self.metadata.retry()  # The mark may just have given the ballast's room back.
 

@@ -19,6 +19,7 @@ from data_plane.coordinator.transaction import ProducerIdAndEpoch, TopicPartitio
 from data_plane.coordinator.transaction_config import TransactionConfig
 from data_plane.coordinator.transactions_shard import TransactionsShard
 from data_plane.coordinator.transactions_topic import TRANSACTIONS_TOPIC
+from data_plane.log.failures import DamagedLog
 from data_plane.metadata.config_keys import items_of
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
@@ -59,6 +60,8 @@ class CoordinatingBroker(Protocol):
 
     def mark_dirty(self, partition: Partition) -> None: ...
 
+    def found_damage(self, replica: Partition, error: DamagedLog) -> ErrorCode: ...
+
     @property
     def controller_id(self) -> int | None: ...
 
@@ -85,6 +88,7 @@ class Coordinators:
             broker.partition,
             broker.mark_dirty,
             lambda: broker.now_ms,
+            broker.found_damage,
             lambda: broker.image,
         )
         self.markers = MarkerWriter(
@@ -100,6 +104,7 @@ class Coordinators:
             broker.partition,
             broker.mark_dirty,
             lambda: broker.now_ms,
+            broker.found_damage,
         )
         self._creating: dict[str, list[Parked]] = {}  # topic -> who waits for it
         self._tables = (self.transactions, self.groups)

@@ -56,6 +56,7 @@ def gauges(broker: Broker) -> Samples:
         "partition_replicas": [({}, hosted)],
         "log_size_bytes": [({}, broker.log_dir.used_bytes), *_topic_sizes(broker)],
         "offline_partitions": [({}, without_leader + len(broker.log_dir.quarantined))],
+        "damaged_partitions": [({}, len(broker.damaged))],
         "recovering_partitions": [({}, sum(row.is_recovering for row in everything))],
     }
 

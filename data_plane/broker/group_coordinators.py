@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from data_plane.broker.shard_table import OpenPartition, ShardTable
+from data_plane.broker.shard_table import OnDamage, OpenPartition, ShardTable
 from data_plane.coordinator.group_config import GroupConfig
 from data_plane.coordinator.group_partition import OFFSETS_TOPIC
 from data_plane.coordinator.groups_shard import GroupsShard
@@ -25,6 +25,7 @@ class GroupCoordinators(ShardTable[GroupsShard]):
         open_partition: OpenPartition,
         mark_dirty: Callable[[Partition], None],
         now_ms: Callable[[], int],
+        on_damage: OnDamage,
         image_of: Callable[[], MetadataImage],
     ) -> None:
         super().__init__(
@@ -33,6 +34,7 @@ class GroupCoordinators(ShardTable[GroupsShard]):
             open_partition,
             mark_dirty,
             now_ms,
+            on_damage,
         )
 
     def forget_topic(self, topic: str) -> None:

@@ -59,6 +59,7 @@ class LogMaker:
         """Now. Raises LogFailure."""
         self._wanted.pop(key, None)
         self._log_dir.delete_partitions([key])
+        self.has_deleted = True
 
     def step(self) -> None:
         """Make some, delete some. Raises LogFailure."""

@@ -187,13 +187,11 @@ class ParkedFetch(Parked):
         broker, topic = self.broker, partition.topic
         if part.size_bytes > READ_AT_ONCE_BYTES_MAX:
             self.count_out(topic, part.size_bytes)
-            return result, RecordsPart(
-                part, lambda error: broker.quarantine(topic, result.partition, error)
-            )
+            return result, RecordsPart(part, lambda error: broker.quarantine(partition, error))
         try:
             records = part.read_bytes()
         except DamagedLog as error:
-            broker.quarantine(topic, result.partition, error)
+            broker.quarantine(partition, error)
             return FetchResult(result.partition, error.code), b""
         self.count_out(topic, len(records))
         return result, records
@@ -255,6 +253,9 @@ class ParkedFetch(Parked):
             )
             if ctx.api_version < ZSTD_VERSION_MIN and part.size_bytes:
                 refuse_zstd(part)
+        except DamagedLog as error:
+            self.view.found(entry, partition)
+            return damaged(broker, entry, error), EMPTY_SLICE
         except KafkaError as error:
             self.view.found(entry, partition)
             if partition is None:
@@ -278,6 +279,13 @@ def result_of(entry: FetchEntry, error_code: int) -> FetchResult:
         partition.last_stable_offset,
         partition.log.log_start_offset,
     )
+
+
+def damaged(broker: "Broker", entry: FetchEntry, error: DamagedLog) -> FetchResult:
+    """The log could not be opened, or what was to be read is not what was written."""
+    if entry.partition is None:
+        return FetchResult(entry.wanted.partition, error.code)
+    return result_of(entry, broker.found_damage(entry.partition, error))
 
 
 def refuse_zstd(part: LogSlice) -> None:

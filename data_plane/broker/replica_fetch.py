@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from data_plane.broker.awaited_fetches import PARKED_MS_MAX
 from data_plane.broker.context import RequestContext
 from data_plane.broker.fetch_sessions import FetchEntry, FetchView
-from data_plane.broker.parked_fetch import ParkedFetch, result_of
+from data_plane.broker.parked_fetch import ParkedFetch, damaged, result_of
+from data_plane.log.failures import DamagedLog
 from data_plane.log.log_slice import EMPTY_SLICE, LogSlice
 from data_plane.protocol.errors import ErrorCode, KafkaError, NotLeaderOrFollower
 from data_plane.protocol.hot.fetch import FetchCall, FetchResult
@@ -83,6 +84,9 @@ class ReplicaFetch(ParkedFetch):
                 )
                 broker.followed(partition)
                 broker.awaited.came(self.call.replica_id, (partition.topic_id, partition.index))
+        except DamagedLog as error:
+            self.view.found(entry, partition)
+            return damaged(broker, entry, error), EMPTY_SLICE
         except KafkaError as error:
             self.view.found(entry, partition)
             if partition is None:

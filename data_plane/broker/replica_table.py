@@ -27,7 +27,7 @@ from data_plane.metadata.image import (
     MetadataImage,
     TopicImage,
 )
-from data_plane.metadata.leadership import wanted_mode
+from data_plane.metadata.leadership import NO_LEADER, wanted_mode
 from data_plane.metadata.records import CommitMode, PartitionRecord
 from data_plane.protocol.errors import ErrorCode, NotLeaderOrFollower, UnknownTopicOrPartition
 from data_plane.protocol.messages.broker_heartbeat import (
@@ -41,6 +41,7 @@ from data_plane.replication.partition import Partition
 OPENED_PER_STEP = 16  # About 5 ms.
 LOOKED_AT_PER_STEP = 32  # the same
 RETRY_MS = 1_000  # after there was no room on the disk
+NO_EPOCH = -1
 
 Key = tuple[str, int]
 log = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ class ReplicaTable:
     """(topic, index) -> Partition where this broker leads, Follower where it copies.
 
     A partition that cannot be opened raises at each use; the others are served. One whose files
-    are lost or damaged is never made anew: it copies nothing, so its leader drops it from the ISR.
+    are lost or damaged copies nothing until the controller has taken it out of everything that
+    counts; then it begins anew, empty, and is copied whole (decision 0049).
     """
 
     def __init__(
@@ -79,6 +81,8 @@ class ReplicaTable:
         self._to_look_at: dict[Key, None] = {}  # brokers or settings changed, the row did not
         self._high_watermarks: dict[Key, int] = {}  # known in the role, or the run, before
         self._leaderless: set[Key] = set()  # of the replicas here
+        # Lost in this run: the leader epoch up to which the replica may have told of itself.
+        self._lost_in: dict[PartitionKey, int] = {}
         self.has_news = True  # `ends` may say something else than before
         self.awaited = AwaitedFetches()
         self.image = MetadataImage()
@@ -254,11 +258,15 @@ class ReplicaTable:
                 rows.setdefault(topic_id, []).append(found)
         return [BrokerHeartbeatRequestTopic(one, found) for one, found in rows.items()]
 
-    def drop(self, partition: Partition) -> None:
-        """Stop serving one partition; the next use tries to open it anew."""
+    def lose(self, replica: Partition | Follower) -> None:
+        """Its log is not what was written: serve or copy it no more, and tell the controller."""
         self.has_news = True
-        self._open.pop((partition.topic, partition.index), None)
-        partition.leave()
+        self._lost_in[PartitionKey(replica.topic_id, replica.index)] = replica.leader_epoch
+        if isinstance(replica, Partition):
+            self._open.pop((replica.topic, replica.index), None)
+            replica.leave()
+        else:
+            self._drop_follower((replica.topic, replica.index))
 
     def stop(self, follower: Follower) -> None:
         """This replica may not go on copying; its files stay for a person."""
@@ -372,6 +380,7 @@ class ReplicaTable:
         me = self._broker_id
         if topic is None or row is None or me not in row.replicas or row.leader == me:
             return
+        self._begin_lost_anew(topic, row)
         kept, _ = self._opened_log(topic, row, now_ms)
         follower = Follower(
             topic.name,
@@ -387,6 +396,27 @@ class ReplicaTable:
         self._followers[key] = follower
         self._sync_rest(follower)
         self._fetch(follower, row)
+
+    def _begin_lost_anew(self, topic: TopicImage, row: PartitionRecord) -> None:
+        """Delete a lost log that nobody counts on; its replica is copied whole then.
+
+        A leader may put a replica back into the ISR for what it had fetched before it was lost, so
+        that the image shows it out of everything is not enough: it must do so in an epoch in which
+        this replica has told nothing of itself yet. Raises LogFailure.
+        """
+        key, me = PartitionKey(topic.topic_id, row.partition_index), self._broker_id
+        reason = self._log_dir.quarantined.get(key)
+        if (
+            reason is None
+            or row.leader in (NO_LEADER, me)
+            or me in (*row.isr, *row.elr, *row.last_eligible)
+            or row.leader_epoch <= self._lost_in.get(key, NO_EPOCH)
+        ):
+            return
+        log.warning("replica %s-%d begins anew: %s", topic.name, row.partition_index, reason)
+        self._maker.delete(key)
+        self._lost_in.pop(key, None)
+        self._high_watermarks.pop((topic.name, row.partition_index), None)
 
     def _drop_follower(self, key: Key) -> None:
         self._unopened.pop(key, None)

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from data_plane.broker.shard_host import ShardHost, send_replies
 from data_plane.coordinator.group_partition import partition_for
 from data_plane.coordinator.shard import Shard
+from data_plane.log.failures import DamagedLog
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage
 from data_plane.protocol.errors import (
@@ -22,6 +23,7 @@ from data_plane.replication.waiting import Parked
 S = TypeVar("S", bound=Shard)
 R = TypeVar("R")
 OpenPartition = Callable[[str, int], Partition]
+OnDamage = Callable[[Partition, DamagedLog], object]
 
 COMMIT_MS_MAX = 5_000  # offset.commit.timeout.ms
 
@@ -42,11 +44,14 @@ class ShardTable(Generic[S]):
         open_partition: OpenPartition,
         mark_dirty: Callable[[Partition], None],
         now_ms: Callable[[], int],
+        on_damage: OnDamage,
     ) -> None:
+        """on_damage: a log that was being loaded is not what was written."""
         self.topic = topic
         self._new_shard = new_shard
         self._open_partition = open_partition
         self._mark_dirty = mark_dirty
+        self._on_damage = on_damage
         self._now_ms = now_ms  # of the turn under way
         self._hosts: dict[int, ShardHost[S]] = {}
         self._host_of: dict[int, ShardHost[S]] = {}  # by id of the shard
@@ -135,6 +140,12 @@ class ShardTable(Generic[S]):
         for index, host in list(self._loading.items())[:1]:
             try:
                 is_loaded = host.load_step(now_ms)
+            except DamagedLog as error:
+                self._drop(host)
+                self._on_damage(host.partition, error)
+                if not host.partition.is_gone:  # Nobody else has it.
+                    self._broken[index] = str(error)
+                continue
             except (KafkaError, DecodeError) as error:
                 log.exception("%s-%d cannot be loaded", self.topic, index)
                 self._drop(host)

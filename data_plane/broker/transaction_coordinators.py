@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from data_plane.broker.marker_writer import MarkerWriter
 from data_plane.broker.shard_host import ShardHost, complete
-from data_plane.broker.shard_table import OpenPartition, ShardTable
+from data_plane.broker.shard_table import OnDamage, OpenPartition, ShardTable
 from data_plane.coordinator.transaction import (
     PREPARED,
     ProducerIdAndEpoch,
@@ -62,6 +62,7 @@ class TransactionCoordinators(ShardTable[TransactionsShard]):
         open_partition: OpenPartition,
         mark_dirty: Callable[[Partition], None],
         now_ms: Callable[[], int],
+        on_damage: OnDamage,
     ) -> None:
         super().__init__(
             TRANSACTIONS_TOPIC,
@@ -69,6 +70,7 @@ class TransactionCoordinators(ShardTable[TransactionsShard]):
             open_partition,
             mark_dirty,
             now_ms,
+            on_damage,
         )
         self._markers = markers
         self._added: dict[str, tuple[Host, int]] = {}  # id -> shard's end with its partitions

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from data_plane.log.clean_job import CleanJob, CleanResult
 from data_plane.log.failures import DamagedLog, LogFailure
-from data_plane.protocol.errors import KafkaError, StorageError
+from data_plane.protocol.errors import ErrorCode, KafkaError, StorageError
 from data_plane.replication.cleaners import Cleaner
 from data_plane.replication.executor import Executor
 from data_plane.replication.follower import Follower
@@ -42,6 +42,8 @@ class Kept(Protocol):
         """Open a partition; None if it went, or cannot be opened."""
 
     def mark_unsynced(self, partition: Replica) -> None: ...
+
+    def found_damage(self, replica: Replica, error: DamagedLog) -> ErrorCode: ...
 
     def unlink_garbage(self) -> None: ...
 
@@ -152,9 +154,12 @@ class Upkeep:
             run.result = outcome
             self._swap_next(run)
             return
-        is_damaged = isinstance(outcome, DamagedLog)
         log.error("could not compact %s: %s", name, outcome)
-        self._end(run, refusal=str(outcome) if is_damaged else "")
+        if not isinstance(outcome, DamagedLog):
+            self._end(run)
+            return
+        self._end(run, refusal=str(outcome))
+        self._kept.found_damage(run.partition, outcome)
 
     def _swap_next(self, run: "_Run") -> None:
         """Begin the next group's swap; its names must be durable before old segments go."""

@@ -47,6 +47,8 @@ class AppendableLog(StagingLog):
         )
 
     def _append(self, batches: Sequence[StagedBatch], size_bytes: int) -> None:
+        if self.trusted.is_stale:
+            self.trusted.renew(self.log_end_offset)
         active = self._segments[-1]
         if not active.size_bytes:
             active.created_ms = self._now_ms

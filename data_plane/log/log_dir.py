@@ -29,6 +29,7 @@ from data_plane.log.recovery_syncs import RecoverySyncs
 from data_plane.log.restart import UNKNOWN_EPOCH, LastRun, RestartKind
 from data_plane.log.segment import DELETED, LOG
 from data_plane.log.time_mark import read_time_mark, write_time_mark
+from data_plane.log.trusted import Era
 from data_plane.log.watermarks import Watermarks
 from data_plane.protocol.errors import UnknownTopicOrPartition
 
@@ -80,6 +81,7 @@ class LogDir:
         if self.manifest.damaged_lines:
             logger.warning("%s: %d damaged", root / MANIFEST_NAME, self.manifest.damaged_lines)
         self.watermarks = Watermarks(files, root)
+        self.era = Era()  # counted by the broker
         self.quarantined: dict[PartitionKey, str] = {}
         self._logs: dict[PartitionKey, PartitionLog] = {}
         self._closed_bytes: dict[PartitionKey, int] = {}  # sizes of partitions not open
@@ -269,6 +271,7 @@ class LogDir:
             raise
         self._logs[key] = log
         log.wall_ahead_ms = self._wall_ahead_ms
+        log.trusted.era = self.era
         self._closed_bytes.pop(key, None)
         if self._is_recovered:
             self._lower_watermarks([key])

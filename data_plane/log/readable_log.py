@@ -3,13 +3,19 @@
 from bisect import bisect_right
 
 from data_plane.log import time_lookup
+from data_plane.log.checked import whole_bytes
+from data_plane.log.failures import DamagedLog
 from data_plane.log.leader_epochs import EpochEnd
 from data_plane.log.log_slice import EMPTY_SLICE, LogSlice
 from data_plane.log.scan import headers
+from data_plane.log.segment import FileExtent, Segment
 from data_plane.log.segmented_log import SegmentedLog
 from data_plane.log.time_lookup import TimestampOffset
 from data_plane.log.txn_index import AbortedTransaction
 from data_plane.protocol.errors import OffsetOutOfRange
+from data_plane.protocol.records.batch import read_header
+
+CHECKED_BYTES_MAX = 512 * 1024  # at once: some 20 ms of the loop where each batch is one record
 
 
 class ReadableLog(SegmentedLog):
@@ -22,7 +28,9 @@ class ReadableLog(SegmentedLog):
 
         offset_limit: exclusive; only batches that end below it. at_least_one: the first batch
         comes even if it is larger than bytes_max (KIP-74).
-        Raises OffsetOutOfRange outside [log_start_offset, log_end_offset].
+        What is not trusted is compared with its checksums first, and comes in smaller pieces.
+        Raises OffsetOutOfRange outside [log_start_offset, log_end_offset], DamagedLog if what was
+        stored is not what was written.
         """
         if not self.log_start_offset <= offset <= self.log_end_offset:
             raise OffsetOutOfRange(
@@ -30,14 +38,63 @@ class ReadableLog(SegmentedLog):
             )
         if offset >= offset_limit or offset == self.log_end_offset:
             return EMPTY_SLICE
+        if self.trusted.is_stale:
+            self.trusted.renew(self.log_end_offset)
+        is_trusted = offset >= self.trusted.since
+        if not is_trusted:
+            bytes_max = min(bytes_max, CHECKED_BYTES_MAX)
         first = max(0, bisect_right(self._bases, offset) - 1)
         for segment in self._segments[first:]:
             extent = segment.extent(
                 offset, bytes_max=bytes_max, offset_limit=offset_limit, at_least_one=at_least_one
             )
-            if extent is not None:
-                return LogSlice((extent,), extent.size_bytes) if extent.size_bytes else EMPTY_SLICE
+            if extent is None:
+                if not is_trusted:
+                    self._check_before(segment, offset, segment.size_bytes)
+                continue
+            if not extent.size_bytes:
+                return EMPTY_SLICE
+            if not is_trusted:
+                extent = self._whole(segment, extent, offset, offset_limit)
+            return LogSlice((extent,), extent.size_bytes)
         return EMPTY_SLICE
+
+    @property
+    def _gaps_end(self) -> int:
+        """Below it offsets may be missing; the layer that knows of compaction keeps it."""
+        raise NotImplementedError
+
+    def _whole(
+        self, segment: Segment, extent: FileExtent, offset: int, offset_limit: int
+    ) -> FileExtent:
+        """What of that which is about to be read from `offset` on is as it was written.
+
+        Raises DamagedLog if already the first batch is not.
+        """
+        read = (offset, extent.position, extent.size_bytes)
+        if self.trusted.has(read):
+            return extent
+        data = LogSlice((extent,), extent.size_bytes).read_bytes()
+        size_bytes = self._whole_bytes(data, offset, min(offset_limit, segment.next_offset))
+        if read_header(data).base_offset > offset:  # A batch may be passed over for its damage.
+            self._check_before(segment, offset, extent.position)
+        if size_bytes == extent.size_bytes:
+            self.trusted.add(read)
+        return extent._replace(size_bytes=size_bytes)
+
+    def _check_before(self, segment: Segment, offset: int, end: int) -> None:
+        """Judge the batches up to a position that were taken to end before `offset`."""
+        start = segment.start_for(offset)
+        if start < end:
+            extent = FileExtent(segment.file(), start, end - start)
+            data = LogSlice((extent,), extent.size_bytes).read_bytes()
+            if self._whole_bytes(data, segment.base_offset, offset) != extent.size_bytes:
+                raise DamagedLog(f"{segment.log_path.name}: damaged before offset {offset}")
+
+    def _whole_bytes(self, data: bytes, offset: int, end_offset: int) -> int:
+        return whole_bytes(
+            data, self._epochs, offset=offset, end_offset=end_offset, gaps_end=self._gaps_end
+        )
 
     def offset_for_timestamp(self, timestamp_ms: int, offset_limit: int) -> TimestampOffset | None:
         """Return the first record at or after a time, below `offset_limit`; None if there is none.

@@ -11,6 +11,7 @@ from data_plane.log.producer_state import ProducerStates
 from data_plane.log.recovery import LoadedLog
 from data_plane.log.segment import FULL, Segment
 from data_plane.log.sync import SyncState, SyncTicket
+from data_plane.log.trusted import Trusted
 from data_plane.log.txn_index import TxnIndex
 from data_plane.log.txn_rebuild import rebuild_txn_index
 
@@ -35,6 +36,7 @@ class SegmentedLog:
         self._producers = loaded.producers
         self.log_start_offset = loaded.log_start_offset
         self.log_end_offset = self.synced_offset = loaded.log_end_offset
+        self.trusted = Trusted(loaded.log_end_offset)
         self.size_bytes = sum(segment.size_bytes for segment in loaded.segments)
         self.garbage: list[PurePath] = []  # renamed files, to be unlinked off the loop
         self._now_ms = loaded.segments[-1].created_ms

@@ -36,6 +36,10 @@ class ShrinkableLog(AppendableLog):
             # Offsets that DeleteRecords had passed must not be given out again.
             self.reset_to(self.log_start_offset)
 
+    @property
+    def _gaps_end(self) -> int:
+        return self.compaction.state.gaps_end
+
     def _note_gaps(self, gaps_end: int) -> None:
         """Recovery would take a gap that it does not know of for the end of the log."""
         self._sync.mark_file(self.compaction.allow_gaps(gaps_end))
@@ -127,6 +131,7 @@ class ShrinkableLog(AppendableLog):
         self.log_end_offset = self._staged_end = end
         self.synced_offset = min(self.synced_offset, end)
         self.compaction.truncate(end)
+        self.trusted.end_at(end)
         self.size_bytes = sum(segment.size_bytes for segment in self._segments)
 
     def _reload_producers(self) -> None:
@@ -235,5 +240,6 @@ class ShrinkableLog(AppendableLog):
         )
         self._segments[first:behind] = [replacement]
         self._bases[first:behind] = [base]
+        self.trusted.distrust_below(end)
         self.size_bytes += group.size_bytes - sum(segment.size_bytes for segment in old)
         self._sync.mark_directory()

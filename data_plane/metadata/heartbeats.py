@@ -14,7 +14,7 @@ from data_plane.metadata.brokers import (
 from data_plane.metadata.commit_rules import Judges
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
-from data_plane.metadata.leadership import elected_by_ends, without
+from data_plane.metadata.leadership import elected_by_ends, told_lost
 from data_plane.metadata.records import PartitionRecord, RegisterBrokerRecord
 from data_plane.metadata.replica_ends import ReplicaEnds
 from data_plane.protocol.messages.broker_heartbeat import (
@@ -106,7 +106,7 @@ def _told_ends(
             row = found.partitions[told.partition_index]
             judge = judges.of(found.name)
             if told.is_lost:
-                after = without(row, judge, erased={broker.broker_id})
+                after = told_lost(row, judge, broker.broker_id)
             else:
                 _note(hearing, broker, row, told)
                 after = elected_by_ends(row, judge, hearing.ends.of(scope.image, row))

@@ -68,6 +68,20 @@ def without(
     )
 
 
+def told_lost(row: PartitionRecord, judge: Judge, broker_id: int) -> PartitionRecord:
+    """A replica says that its log is lost, or not what was written.
+
+    Where somebody else leads, the leader epoch is raised in any case: in a newer epoch nobody
+    counts on what that replica had told of itself, so it may begin anew, empty (decision 0049).
+    """
+    after = without(row, judge, erased={broker_id})
+    if after.leader in (NO_LEADER, broker_id) or after.leader_epoch > row.leader_epoch:
+        return after
+    return replace(
+        after, leader_epoch=row.leader_epoch + 1, partition_epoch=row.partition_epoch + 1
+    )
+
+
 def kept_in_sync(row: PartitionRecord, after: PartitionRecord, judge: Judge) -> PartitionRecord:
     """`after`, a change that put a member out of the ISR, without that: it counts as before."""
     if after.leader == row.leader:

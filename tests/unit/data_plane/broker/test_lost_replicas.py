@@ -1,0 +1,155 @@
+"""A replica whose bytes are not what was written: who serves instead, when it begins anew."""
+
+from pathlib import PurePath
+
+from data_plane.log.failures import DamagedLog
+from data_plane.log.manifest import PartitionKey
+from data_plane.log.segment import LOG, segment_path
+from data_plane.metadata.commit_rules import Judges
+from data_plane.metadata.leadership import told_lost
+from data_plane.metadata.records import CommitMode
+from data_plane.protocol.errors import ErrorCode
+from tests.unit.data_plane.broker.cluster_world import TOPIC, TOPIC_ID, ClusterWorld, outcome
+from tests.unit.data_plane.broker.world import batch_of
+
+KEY = PartitionKey(TOPIC_ID, 0)
+LATER_MS = 5_000  # What was written is not trusted any more.
+
+
+def filled() -> ClusterWorld:
+    world = ClusterWorld()
+    world.create_topic()
+    world.settle()
+    for value in (b"one", b"two", b"three"):
+        sent = world.produce(0, batch_of(value))
+        world.settle()
+        assert outcome(sent) == ErrorCode.NONE
+    world.settle(ms=LATER_MS)
+    return world
+
+
+def rot(world: ClusterWorld, broker_id: int) -> None:
+    """Change a byte of the second record's value."""
+    path = segment_path(PurePath("/data") / KEY.directory_name, 0, LOG)
+    file = world.nodes[broker_id].files.open(path)
+    whole = bytearray(file.read(0, file.size_bytes()))
+    whole[whole.index(b"two")] ^= 1
+    file.truncate(0)
+    file.append([bytes(whole)], len(whole))
+
+
+def lost_of(world: ClusterWorld, broker_id: int) -> bool:
+    """It has told the controller so."""
+    told = world.nodes[broker_id].metadata.ends
+    return any(row.is_lost for topic in told for row in topic.partitions)
+
+
+def hear(world: ClusterWorld, broker_id: int, only: tuple[int, ...] | None = None) -> None:
+    """The controller hears of the loss; the brokers know what it decides, or only some."""
+    assert lost_of(world, broker_id)
+    row = told_lost(world.rows[0], Judges(world.scope).of(TOPIC), broker_id)
+    world.tell([row] if row is not world.rows[0] else [], only)
+
+
+def test_a_damaged_leader_hands_over_and_is_copied_anew() -> None:
+    world = filled()
+    before = world.log_bytes(1)
+    rot(world, 0)
+    assert b"two" not in world.fetch(0, 0).records
+    found = world.fetch(0, 1)
+    assert (found.error_code, found.records) == (ErrorCode.KAFKA_STORAGE_ERROR, b"")
+    world.settle()
+    hear(world, 0)
+    assert world.rows[0].leader == 1
+    assert set(world.rows[0].isr) == {1, 2}
+    world.settle(ms=1_000)
+    world.settle(ms=1_000)
+    assert set(world.rows[0].isr) == {0, 1, 2}
+    assert world.log_bytes(0) == before
+    assert world.fetch(1).high_watermark == 3
+
+
+def test_a_lost_follower_waits_until_nobody_counts_on_what_it_told() -> None:
+    """Its leader may yet put it back into the ISR for what it had fetched: an empty log in there
+    could be elected. The image of this broker is behind, and does not tell."""
+    world = filled()
+    world.change(isr=(0, 1))
+    world.change(isr=(0, 1, 2), only=(0, 1))  # It has caught up, which it does not know yet.
+    lagging = world.nodes[2]
+    lagging.up.quarantine(lagging.up.followers[TOPIC, 0], DamagedLog("found by compaction"))
+    lagging.turn()
+    assert lost_of(world, 2)
+    lagging.turn()
+    assert KEY in lagging.up.log_dir.quarantined, "not in the ISR that it knows, and yet kept"
+    world.learn_all(2)
+    hear(world, 2)
+    world.settle(ms=1_000)
+    world.settle(ms=1_000)
+    assert set(world.rows[0].isr) == {0, 1, 2}
+    assert world.log_bytes(2) == world.log_bytes(0)
+
+
+def test_who_was_out_of_the_isr_already_gets_an_epoch_to_begin_anew_in() -> None:
+    world = filled()
+    world.change(isr=(0, 1))
+    node = world.nodes[2]
+    node.up.quarantine(node.up.followers[TOPIC, 0], DamagedLog("found by compaction"))
+    node.turn()
+    before = world.rows[0]
+    assert KEY in node.up.log_dir.quarantined
+    hear(world, 2)
+    after = world.rows[0]
+    assert (after.leader, after.isr) == (before.leader, before.isr)
+    assert after.leader_epoch == before.leader_epoch + 1
+    world.settle(ms=1_000)
+    assert world.log_bytes(2) == world.log_bytes(0)
+
+
+def test_a_replica_found_lost_at_a_start_begins_anew() -> None:
+    world = filled()
+    world.kill(2)
+    directory = PurePath("/data") / KEY.directory_name
+    world.nodes[2].files.remove_tree(directory)
+    world.rejoin(2)
+    world.settle()
+    hear(world, 2)
+    world.settle(ms=1_000)
+    world.settle(ms=1_000)
+    assert set(world.rows[0].isr) == {0, 1, 2}
+    assert world.log_bytes(2) == world.log_bytes(0) != b""
+
+
+def test_who_alone_is_in_sync_serves_what_is_whole() -> None:
+    world = filled()
+    world.kill(1)
+    world.kill(2)
+    world.fence(1)
+    world.fence(2)
+    world.tell([])
+    rot(world, 0)
+    assert world.rows[0].isr == (0,)
+    offsets = [0, 1, 2]
+    codes = [world.fetch(0, offset).error_code for offset in offsets]
+    assert codes == [ErrorCode.NONE, ErrorCode.CORRUPT_MESSAGE, ErrorCode.NONE]
+    assert b"one" in world.fetch(0, 0).records
+    assert b"three" in world.fetch(0, 2).records
+    assert world.nodes[0].up.damaged == {KEY}
+    assert not world.nodes[0].up.log_dir.quarantined
+
+
+def test_in_synced_mode_it_is_the_same() -> None:
+    world = ClusterWorld()
+    world.create_topic(mode=CommitMode.SYNCED)
+    world.settle()
+    sent = world.produce(0, batch_of(b"two"))
+    world.settle()
+    assert outcome(sent) == ErrorCode.NONE
+    world.settle(ms=LATER_MS)
+    rot(world, 0)
+    assert world.fetch(0).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+    world.settle()
+    hear(world, 0)
+    world.settle(ms=1_000)
+    world.settle(ms=1_000)
+    assert set(world.rows[0].isr) == {0, 1, 2}
+    assert world.log_bytes(0) == world.log_bytes(1)
