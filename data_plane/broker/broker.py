@@ -25,6 +25,7 @@ from data_plane.broker.metadata_port import Metadata
 from data_plane.broker.metrics import BrokerMetrics
 from data_plane.broker.producer_id_blocks import ProducerIdBlocks
 from data_plane.broker.replica_table import ReplicaTable
+from data_plane.broker.scrub import Scrub
 from data_plane.broker.static_configs import static_configs
 from data_plane.broker.upkeep import Upkeep
 from data_plane.broker.watermark_cycle import WatermarkCycle
@@ -159,6 +160,7 @@ class Broker:
             cleaning_interval_ms=broker_number(scope, "log.cleaner.backoff.ms"),
             now_ms=now_ms,
         )
+        self._scrub = Scrub(self, now_ms)
         self._partitions.start(self.image)
         self._watermarks = WatermarkCycle(
             log_dir,
@@ -450,6 +452,7 @@ class Broker:
         if now_ms >= self._disk_due_ms:
             self._disk_due_ms = now_ms + DISK_INTERVAL_MS
             self.log_dir.era.number = now_ms // DISK_INTERVAL_MS
+            self._scrub.step(now_ms)
             self._update_disk_mark()
             self.metadata.retry()  # The mark may just have given the ballast's room back.
 
@@ -524,6 +527,10 @@ class Broker:
     def compacted_keys_with_records(self) -> Sequence[tuple[str, int]]:
         """The replicas here, led or copied, that hold anything of compacted topics."""
         return self._partitions.compacted_keys_with_records()
+
+    def replica_keys_with_records(self) -> Sequence[tuple[str, int]]:
+        """The replicas here, led or copied, that hold anything."""
+        return self._partitions.replica_keys_with_records()
 
     def kept_partition(self, key: tuple[str, int]) -> Partition | Follower | None:
         """Open a partition for upkeep; None if it went. Raises as `partition`."""

@@ -148,6 +148,10 @@ class ReplicaTable:
         )
         return self._keys_of(compacted, are_led=False)
 
+    def replica_keys_with_records(self) -> list[Key]:
+        """The replicas that hold anything, led here or copied."""
+        return self._keys_of(self.image.topics.values(), are_led=False)
+
     def _keys_of(self, topics: Iterable[TopicImage], *, are_led: bool) -> list[Key]:
         return [
             (topic.name, row.partition_index)

@@ -59,6 +59,18 @@ class ReadableLog(SegmentedLog):
             return LogSlice((extent,), extent.size_bytes)
         return EMPTY_SLICE
 
+    def check(self, offset: int, *, offset_limit: int) -> int:
+        """Compare some of what is stored from `offset` on with its checksums, trusted or not.
+
+        Returns the offset to go on with, `offset_limit` at the end. Raises DamagedLog, and
+        OffsetOutOfRange as `read`.
+        """
+        self.trusted.distrust_below(self.log_end_offset)
+        part = self.read(
+            offset, bytes_max=CHECKED_BYTES_MAX, offset_limit=offset_limit, at_least_one=True
+        )
+        return self._end_of(part) if part.extents else offset_limit
+
     @property
     def _gaps_end(self) -> int:
         """Below it offsets may be missing; the layer that knows of compaction keeps it."""

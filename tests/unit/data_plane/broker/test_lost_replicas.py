@@ -2,8 +2,12 @@
 
 from pathlib import PurePath
 
+import pytest
+
+from data_plane.broker.scrub import FIRST_PASS_MS, PASS_EVERY_MS
 from data_plane.log.failures import DamagedLog
 from data_plane.log.manifest import PartitionKey
+from data_plane.log.partition_log import PartitionLog
 from data_plane.log.segment import LOG, segment_path
 from data_plane.metadata.commit_rules import Judges
 from data_plane.metadata.leadership import told_lost
@@ -103,6 +107,39 @@ def test_who_was_out_of_the_isr_already_gets_an_epoch_to_begin_anew_in() -> None
     assert after.leader_epoch == before.leader_epoch + 1
     world.settle(ms=1_000)
     assert world.log_bytes(2) == world.log_bytes(0)
+
+
+def test_what_nobody_reads_is_looked_at_too() -> None:
+    world = filled()
+    rot(world, 2)
+    world.settle(ms=FIRST_PASS_MS)
+    for _ in range(3):  # A step a second, of one read each.
+        world.settle(ms=1_000)
+    hear(world, 2)
+    world.settle(ms=1_000)
+    world.settle(ms=1_000)
+    assert set(world.rows[0].isr) == {0, 1, 2}
+    assert world.log_bytes(2) == world.log_bytes(0)
+    assert [lost_of(world, each) for each in (0, 1)] == [False, False]
+
+
+def test_a_scrub_comes_to_the_end_of_a_log_and_begins_again_a_day_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, read = filled(), []
+    check = PartitionLog.check
+
+    def counted(self: PartitionLog, offset: int, *, offset_limit: int) -> int:
+        read.append(check(self, offset, offset_limit=offset_limit))
+        return read[-1]
+
+    monkeypatch.setattr(PartitionLog, "check", counted)
+    for _ in range(3):
+        world.settle(ms=FIRST_PASS_MS)
+    assert read == [3] * 3, "each of three replicas, to its end"
+    world.settle(ms=PASS_EVERY_MS)
+    world.settle(ms=1_000)
+    assert read == [3] * 6
 
 
 def test_a_replica_found_lost_at_a_start_begins_anew() -> None:
