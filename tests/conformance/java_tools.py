@@ -118,8 +118,7 @@ def _group_life(tools: Tools, join: Callable[[str, str, str], None], kind: str) 
     assert "Stable" in tools.run(GROUP_COMMAND, "--describe", "--group", group, "--state")
     members = tools.run(GROUP_COMMAND, "--describe", "--group", group, "--members", "--verbose")
     assert re.search(rf"{topic}[(:]0,\s?1\)?", members), members
-    listed = tools.run(GROUP_COMMAND, "--list", "--type", kind, "--state", "stable")
-    assert re.search(rf"{group}\s.*Stable", listed), listed
+    await_listed(tools, group, kind)
     reset = ["--reset-offsets", "--group", group, "--topic", topic, "--execute"]
     refused = tools.refused(GROUP_COMMAND, *reset, "--to-offset", "3")
     assert "inactive" in refused, refused
@@ -130,6 +129,19 @@ def _group_life(tools: Tools, join: Callable[[str, str, str], None], kind: str) 
     assert tools.reference.committed(group, topic, 2) == {}
     tools.run(GROUP_COMMAND, "--delete", "--group", group)
     assert group not in tools.run(GROUP_COMMAND, "--list").split()
+
+
+def await_listed(tools: Tools, group: str, kind: str) -> None:
+    """A list has what the brokers coordinate that are asked: for a moment after a coordinator died
+    its successor has not heard of that yet, and no broker has the group.
+    """
+    listed = [""]
+
+    def is_listed() -> bool:
+        listed[0] = tools.run(GROUP_COMMAND, "--list", "--type", kind, "--state", "stable")
+        return re.search(rf"{group}\s.*Stable", listed[0]) is not None
+
+    settle(is_listed, lambda: listed[0])
 
 
 def configs(tools: Tools) -> None:

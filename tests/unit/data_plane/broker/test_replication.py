@@ -359,11 +359,14 @@ def test_every_replica_compacts_its_own_log() -> None:
         assert b"new" in held, broker_id
 
 
-def test_a_lost_replica_is_told_and_never_made_anew() -> None:
+def test_a_lost_replica_that_alone_was_in_sync_is_told_and_never_made_anew() -> None:
     world = ClusterWorld()
     world.create_topic()
     world.settle()
-    world.produce(0, batch_of(b"one"))
+    world.kill(0)
+    world.kill(2)
+    world.change(leader=1, isr=(1,))
+    world.produce(1, batch_of(b"one"), acks=1)
     world.settle()
     world.kill(1)
     files = world.nodes[1].files
@@ -375,7 +378,8 @@ def test_a_lost_replica_is_told_and_never_made_anew() -> None:
     assert (TOPIC, 0) not in world.nodes[1].up.followers
     ((told,),) = [topic.partitions for topic in world.nodes[1].metadata.ends]
     assert (told.partition_index, told.is_lost) == (0, True)
-    world.change(leader=1, isr=(0, 1, 2))
+    world.change(leader=1, isr=(1,))
+    world.settle(ms=2_000)
     assert outcome(world.produce(1, batch_of(b"no"))) == ErrorCode.KAFKA_STORAGE_ERROR
 
 
