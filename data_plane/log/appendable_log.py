@@ -47,8 +47,9 @@ class AppendableLog(StagingLog):
         )
 
     def _append(self, batches: Sequence[StagedBatch], size_bytes: int) -> None:
-        if self.trusted.is_stale:
-            self.trusted.renew(self.log_end_offset)
+        trusted = self.trusted
+        if trusted.seen != trusted.era.number:
+            trusted.renew(self.log_end_offset)
         active = self._segments[-1]
         if not active.size_bytes:
             active.created_ms = self._now_ms

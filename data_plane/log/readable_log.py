@@ -38,9 +38,10 @@ class ReadableLog(SegmentedLog):
             )
         if offset >= offset_limit or offset == self.log_end_offset:
             return EMPTY_SLICE
-        if self.trusted.is_stale:
-            self.trusted.renew(self.log_end_offset)
-        is_trusted = offset >= self.trusted.since
+        trusted = self.trusted
+        if trusted.seen != trusted.era.number:
+            trusted.renew(self.log_end_offset)
+        is_trusted = offset >= trusted.since
         if not is_trusted:
             bytes_max = min(bytes_max, CHECKED_BYTES_MAX)
         first = max(0, bisect_right(self._bases, offset) - 1)

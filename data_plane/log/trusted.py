@@ -22,24 +22,19 @@ Extent = tuple[int, int, int]  # an offset that was asked for; position and size
 class Trusted:
     """Of one log. `since`: from this offset on it was written in this era or the one before."""
 
-    __slots__ = ("_era", "_era_start", "_extents", "era", "since")
+    __slots__ = ("_era_start", "_extents", "era", "seen", "since")
 
     def __init__(self, end_offset: int) -> None:
         """end_offset: where the log that was found ends; nothing of it is trusted."""
         self.era = Era()
-        self._era = 0  # as of the last look
+        self.seen = 0  # the era as of the last look; `renew` is due when it is another
         self._era_start = self.since = end_offset
         self._extents: set[Extent] = set()
 
-    @property
-    def is_stale(self) -> bool:
-        """`renew` is due."""
-        return self._era != self.era.number
-
     def renew(self, end_offset: int) -> None:
         """Another era has begun; the log ends at `end_offset`."""
-        self.since = self._era_start if self.era.number - self._era == 1 else end_offset
-        self._era, self._era_start = self.era.number, end_offset
+        self.since = self._era_start if self.era.number - self.seen == 1 else end_offset
+        self.seen, self._era_start = self.era.number, end_offset
         self._extents.clear()
 
     def has(self, extent: Extent) -> bool:
