@@ -93,7 +93,8 @@ class Membership:
         self.cluster_id = cluster_id
         self.is_ready = is_ready
         self.wants_shutdown = False
-        self.may_stop = False  # The others lead what it led.
+        self.may_stop = False  # The others lead what it led, or stop as well.
+        self.all_stop = False  # as one: who is gone before this one stays what it was
         self.ended_by: ErrorCode | None = None
         self.ended_details = ""
         self.replica_ends: Sequence[BrokerHeartbeatRequestTopic] = ()
@@ -109,6 +110,11 @@ class Membership:
         self.wants_shutdown = True
         self._answered_ms = self._now_ms
         self._due_ms = 0
+
+    def end_with_all(self) -> None:
+        """All brokers of the cluster stop: nothing is handed over, and nothing changed any more."""
+        self.all_stop = True
+        self._metadata.controller.end_with_all()
 
     def tell_ends(self, ends: Sequence[BrokerHeartbeatRequestTopic]) -> None:
         """How far this broker's replicas reach of partitions that nobody may lead."""
@@ -148,7 +154,8 @@ class Membership:
 
         The quorum may have lost its majority to them, and then answers nothing any more.
         """
-        return not self._metadata.image.active_brokers() - {self._record.broker_id}
+        others = self._metadata.image.active_brokers() - {self._record.broker_id}
+        return self.all_stop or not others
 
     @property
     def _is_waited_for(self) -> bool:
@@ -209,6 +216,8 @@ class Membership:
             self.ended_by = ErrorCode(response.error_code)
         elif not response.error_code:
             self.may_stop = response.should_shut_down
+            if response.all_shut_down and self.wants_shutdown:
+                self.end_with_all()
             is_waiting = response.is_fenced or self.wants_shutdown
             self._due_ms = self._now_ms + (IMPATIENT_MS if is_waiting else HEARTBEAT_MS)
 

@@ -4,6 +4,9 @@ A new active controller starts every session anew, so that no broker is fenced f
 predecessor did not hear; but its predecessor's own begins when that was heard last, as a leader of
 the quorum: to wait for a whole session behind an election would make its partitions wait twice.
 Fencing early is always safe; only availability is at stake.
+
+Wishes to stop are gathered for a moment. Who is last of all would else be left alone in every ISR:
+if all that serve wish to, nobody is taken out of anything (docs/decisions/0048).
 """
 
 from collections.abc import Mapping
@@ -15,6 +18,9 @@ from data_plane.metadata.image import MetadataImage
 
 SESSION_MS = 6_000
 START_MS_MIN = 1_500  # to be heard of by a new controller: three heartbeats
+# How long after the last wish to stop another one may come that is of the same cause. Every single
+# stop takes so much longer, and serves on meanwhile; a service manager needs a few milliseconds.
+GATHERING_MS = 200
 NOBODY: Final[Mapping[int, int]] = MappingProxyType({})
 
 
@@ -23,7 +29,8 @@ class BrokerSession:
     """One incarnation: when it was heard of last, and up to which offset it has replayed.
 
     shutdown_offset: what the others must have replayed before it may stop; None: it does not wish
-    to. is_lost: its connection was reset and nobody listens there any more.
+    to. is_lost: its connection was reset and nobody listens there any more. wished_ms: when it was
+    heard first that it wishes to stop. is_let_go: it was told to, with all others.
     """
 
     broker_epoch: int
@@ -31,6 +38,8 @@ class BrokerSession:
     metadata_offset: int = -1
     shutdown_offset: int | None = None
     is_lost: bool = False
+    wished_ms: int | None = None
+    is_let_go: bool = False
 
 
 class BrokerSessions:
@@ -39,12 +48,14 @@ class BrokerSessions:
     def __init__(self, session_ms: int = SESSION_MS) -> None:
         self._session_ms = session_ms
         self._sessions: dict[int, BrokerSession] = {}
+        self._all_stop = False
 
     def begin(self, image: MetadataImage, now_ms: int, heard: Mapping[int, int] = NOBODY) -> None:
         """Become active: whoever is not fenced has a whole session to be heard of.
 
         heard: by broker id, for whom it has begun already, as far as three heartbeats still fit.
         """
+        self._all_stop = False
         latest_ms = now_ms - max(self._session_ms - START_MS_MIN, 0)
         self._sessions = {
             each.broker_id: BrokerSession(
@@ -72,6 +83,52 @@ class BrokerSessions:
     def wait_for_shutdown(self, broker_id: int, offset: int) -> None:
         """The broker may stop once all others have replayed `offset`."""
         self._sessions[broker_id] = replace(self._sessions[broker_id], shutdown_offset=offset)
+
+    def wish(self, broker_id: int, now_ms: int) -> None:
+        """The broker, of whom was just heard, wishes to stop."""
+        known = self._sessions[broker_id]
+        if known.wished_ms is None:
+            self._sessions[broker_id] = replace(known, wished_ms=now_ms)
+
+    def all_stop(self, image: MetadataImage) -> bool:
+        """Say whether all that serve wish to stop; once they do so it is, as none comes back."""
+        wishes = self._wishes(image)
+        self._all_stop |= bool(wishes) and None not in wishes
+        return self._all_stop
+
+    @property
+    def do_all_stop(self) -> bool:
+        """As `all_stop` said last."""
+        return self._all_stop
+
+    def is_gathering(self, image: MetadataImage, now_ms: int) -> bool:
+        """The last wish is so young that it may not be the last one."""
+        made = [each for each in self._wishes(image) if each is not None]
+        return now_ms < max(made, default=now_ms - GATHERING_MS) + GATHERING_MS
+
+    def _wishes(self, image: MetadataImage) -> list[int | None]:
+        """When each wished to stop who serves and is not on its way out yet."""
+        sessions = ((each, self._sessions.get(each)) for each in image.active_brokers())
+        return [
+            known.wished_ms if known is not None and self._is_of(image, each, known) else None
+            for each, known in sessions
+        ]
+
+    def let_go(self, image: MetadataImage, broker_id: int, *, own_id: int, now_ms: int) -> bool:
+        """Say whether a broker may stop now that all do; the controller's own is the last one.
+
+        The others hear it from the controller: it waits until they have, or are gone.
+        """
+        if broker_id == own_id:
+            others = (each.broker_id for each in image.brokers.values() if not each.is_fenced)
+            if not all(self._is_gone(each, now_ms) for each in others if each != own_id):
+                return False
+        self._sessions[broker_id] = replace(self._sessions[broker_id], is_let_go=True)
+        return True
+
+    def _is_gone(self, broker_id: int, now_ms: int) -> bool:
+        known = self._sessions.get(broker_id)
+        return known is None or known.is_let_go or self._is_over(known, now_ms)
 
     def of(self, broker_id: int) -> BrokerSession | None:
         return self._sessions.get(broker_id)
@@ -109,6 +166,10 @@ class BrokerSessions:
             known = image.brokers.get(broker_id)
             if known is None or known.is_fenced:
                 del self._sessions[broker_id]
+
+    def _is_of(self, image: MetadataImage, broker_id: int, known: BrokerSession) -> bool:
+        """The session is of the incarnation that is registered, not of one before it."""
+        return known.broker_epoch == image.brokers[broker_id].broker_epoch
 
     def _is_over(self, session: BrokerSession, now_ms: int) -> bool:
         return session.is_lost or now_ms >= session.heard_ms + self._session_ms

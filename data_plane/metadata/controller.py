@@ -49,6 +49,7 @@ class Controller:
         self._ends = ReplicaEnds()
         self._duties = Duties()
         self._heard_in_term = -1
+        self._is_ending = False
         self.image = MetadataImage()
         self.committed = MetadataImage()
 
@@ -134,9 +135,19 @@ class Controller:
         """A broker's connection was reset and refused twice (durability.md 5)."""
         self._sessions.lose(broker_id)
 
+    def end_with_all(self) -> None:
+        """All brokers of the cluster stop, this one too: nothing is changed for who is gone."""
+        self._is_ending = True
+
+    @property
+    def _is_over(self) -> bool:
+        """Who comes back is let in by who is controller then: here it would find others gone."""
+        is_in_term = self._heard_in_term == self.node.term
+        return self._is_ending or (is_in_term and self._sessions.do_all_stop)
+
     def due(self, now_ms: int) -> Iterator[Decision[None]]:
         """What is to be decided unasked; append each before the next is drawn. Only if active."""
-        return self._duties.due(self, now_ms)
+        return iter(()) if self._is_over else self._duties.due(self, now_ms)
 
     def is_urgent(self, now_ms: int) -> bool:
         """A session is over, or a duty unfinished: `due` should be asked at once, else twice a
@@ -150,7 +161,7 @@ class Controller:
     @property
     def is_unfinished(self) -> bool:
         """A duty has been done in part, so that other work is not kept waiting."""
-        return self.is_active and self._duties.is_unfinished
+        return self.is_active and self._duties.is_unfinished and not self._is_over
 
     def new_id(self) -> UUID:
         """Return a random id (version 4) for a topic or a binding, from the injected randomness."""
@@ -166,9 +177,9 @@ class Controller:
 
         Returns the offset that `committed.offset` must reach before the decision's response may
         leave; without records that is the end of what the decision was derived from.
-        Raises NotController.
+        Raises NotController, also where all brokers stop.
         """
-        if not self.is_active:
+        if not self.is_active or (records and self._is_over):
             raise NotController
         if records:
             typed = metadata_records(records)

@@ -1,4 +1,7 @@
-"""BrokerHeartbeat decided: who is let in, fenced by its own wish, or may stop (KIP-631)."""
+"""BrokerHeartbeat decided: who is let in, fenced by its own wish, or may stop (KIP-631).
+
+Beyond Kafka's: where all wish to stop they do so as one (docs/decisions/0048).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,7 +66,18 @@ def decide_heartbeat(hearing: Hearing, request: BrokerHeartbeatRequest) -> Answe
 def _shutting_down(
     hearing: Hearing, broker: RegisterBrokerRecord, request: BrokerHeartbeatRequest
 ) -> Answer:
-    """Hand over first; stop once all others know. Nobody to tell: stop at once."""
+    """Hand over first; stop once all others know. Nobody to tell: stop at once.
+
+    Before that others have a moment to wish the same. If all do, nobody is left to hand over to.
+    """
+    image, sessions = hearing.scope.image, hearing.sessions
+    sessions.wish(broker.broker_id, hearing.now_ms)
+    if sessions.all_stop(image):
+        own_id = hearing.scope.broker_id
+        may_go = sessions.let_go(image, broker.broker_id, own_id=own_id, now_ms=hearing.now_ms)
+        return Decision(_response(broker, request, should_shut_down=may_go, all_shut_down=may_go))
+    if not broker.is_shutting_down and sessions.is_gathering(image, hearing.now_ms):
+        return Decision(_response(broker, request))
     if not broker.is_shutting_down:
         begun = decide_begin_shutdown(hearing.scope, broker)
         offset = hearing.scope.image.offset + len(begun.records)
@@ -130,9 +144,11 @@ def _response(
     request: BrokerHeartbeatRequest,
     *,
     should_shut_down: bool = False,
+    all_shut_down: bool = False,
 ) -> BrokerHeartbeatResponse:
     return BrokerHeartbeatResponse(
         is_caught_up=request.current_metadata_offset >= broker.broker_epoch,
         is_fenced=broker.is_fenced,
         should_shut_down=should_shut_down,
+        all_shut_down=all_shut_down,
     )

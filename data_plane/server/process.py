@@ -289,7 +289,7 @@ class BrokerProcess:
         await self._stop.wait()
         log.info("stopping")
         if self._quorum is not None and self._is_stop_of_all:
-            self._quorum.end_together()
+            self._quorum.end_with_all()
         elif self._quorum is not None:
             await self._hand_over(self._quorum)
         self._is_ready = False
@@ -311,12 +311,15 @@ class BrokerProcess:
         return not self._stop.is_set()
 
     async def _hand_over(self, quorum: QuorumThread) -> None:
-        """Serve on until others lead what this broker led (durability.md 9)."""
+        """Serve on until others lead what this broker led, or stop as well (durability.md 9)."""
         quorum.ask_out()
         try:
             await asyncio.wait_for(quorum.may_stop.wait(), HAND_OVER_SECONDS_MAX)
         except TimeoutError:
             log.warning("no controller let this broker go; it stops all the same")
+        if quorum.is_stop_of_all:
+            log.info("all brokers of the cluster stop, as one")
+            self._is_stop_of_all = True
 
     async def _close(
         self, broker: Broker, turns: Turns, ticker: Ticker, executor: ThreadExecutor

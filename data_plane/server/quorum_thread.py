@@ -138,7 +138,6 @@ class QuorumThread:
         self._is_up = threading.Event()
         self._told_controller_id: int | None = None
         self._is_pumping = False
-        self._ends_together = False  # all brokers of the cluster stop
 
     # --- from the broker's loop ----------------------------------------------------------------
 
@@ -168,9 +167,14 @@ class QuorumThread:
         """This broker is about to stop; `may_stop` follows."""
         self._to_thread(self._ask_out)
 
-    def end_together(self) -> None:
+    def end_with_all(self) -> None:
         """All brokers stop: whoever is gone before this one stays what it was."""
-        self._to_thread(lambda: setattr(self, "_ends_together", True))
+        self._to_thread(self._end_with_all)
+
+    @property
+    def is_stop_of_all(self) -> bool:
+        """Once `may_stop` is set: whether the controller let all go as one."""
+        return self._membership.all_stop
 
     def tell_ends(self, ends: Sequence[BrokerHeartbeatRequestTopic]) -> None:
         """How far replicas here reach of partitions that nobody may lead."""
@@ -285,7 +289,7 @@ class QuorumThread:
 
         Where all stop, a successor would be gone before it is elected.
         """
-        if self._membership.is_last or self._ends_together:
+        if self._membership.is_last:
             return
         until_ms = now_ms() + int(HAND_OVER_S_MAX * 1000)
         is_handing = self._host.hand_over(now_ms())
@@ -313,9 +317,8 @@ class QuorumThread:
 
     def _lose(self, broker_id: int) -> None:
         """A broker's connection was reset and then refused."""
-        if not self._ends_together:
-            self._host.lose(broker_id)
-            self._turn_ends()
+        self._host.lose(broker_id)
+        self._turn_ends()
 
     def _later(self) -> None:
         """The rest of what is committed is applied behind what has come meanwhile."""
@@ -330,6 +333,9 @@ class QuorumThread:
     def _ask_out(self) -> None:
         self._membership.want_shutdown()
         self._tick()  # Nothing is gained by waiting for the next one.
+
+    def _end_with_all(self) -> None:
+        self._membership.end_with_all()  # It is made on the thread.
 
     def _retry(self) -> None:
         self._host.retry()

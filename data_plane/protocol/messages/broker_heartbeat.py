@@ -1,6 +1,7 @@
 """BrokerHeartbeat (key 63) v1, flexible, between brokers. v1: directories that are offline.
 
 `replica_ends` is ours: how far replicas of partitions reach that nobody may lead (durability.md 3).
+So is `all_shut_down`: all brokers stop, as one; who does not know it stops by itself.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from data_plane.protocol.schema import (
     uuid,
 )
 
-REPLICA_ENDS_TAG = 10_000  # Far from the tags that Kafka may give out.
+REPLICA_ENDS_TAG = ALL_SHUT_DOWN_TAG = 10_000  # Far from the tags that Kafka may give out.
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,4 @@ class BrokerHeartbeatResponse:
     is_caught_up: bool = False
     is_fenced: bool = True
     should_shut_down: bool = False
+    all_shut_down: bool = tagged(ALL_SHUT_DOWN_TAG, since=1, default=False)

@@ -52,6 +52,10 @@ class BrokerProcess:
         """SIGTERM; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for its end; returns the exit code."""
         self.process.communicate(timeout=STOP_SECONDS_MAX)
         return self.process.returncode
 

@@ -1,9 +1,12 @@
 """Three real broker processes of one cluster, on three machines as far as they know."""
 
 import json
+import shutil
+import signal
+import time
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from data_plane.protocol.api_keys import API_KEYS
 from data_plane.protocol.framing import frame
@@ -17,6 +20,7 @@ from data_plane.protocol.schema import decode, encode, info_of
 from tests.integration.data_plane.broker_process import BrokerProcess, free_port
 
 BROKERS = (0, 1, 2)
+APART_SECONDS = 0.02
 
 
 class Trio:
@@ -26,6 +30,7 @@ class Trio:
         self.folder = folder
         self.fields = fields
         self.ports = {each: free_port() for each in BROKERS}
+        self.directories = {each: str(UUID(int=1_000 + each)) for each in BROKERS}
         self.processes: dict[int, BrokerProcess] = {}
 
     def start(self) -> None:
@@ -43,6 +48,29 @@ class Trio:
         """SIGTERM to each in turn; the exit codes."""
         return [each.stop() for each in self.processes.values()]
 
+    def stop_at_once(self, last: int) -> list[int]:
+        """SIGTERM to all within a moment, as a loop of a shell does it; the exit codes.
+
+        Told the least bit later than the others, `last` wishes to stop when they do already.
+        """
+        for broker_id in sorted(BROKERS, key=lambda each: each == last):
+            self.processes[broker_id].process.send_signal(signal.SIGTERM)
+            time.sleep(APART_SECONDS)
+        return [each.ended() for each in self.processes.values()]
+
+    @property
+    def addresses(self) -> str:
+        return ",".join(f"127.0.0.1:{port}" for port in self.ports.values())
+
+    def data_dir(self, broker_id: int) -> Path:
+        return self.folder / f"broker-{broker_id}"
+
+    def lose_directory(self, broker_id: int) -> str:
+        """Of a broker that is stopped: it comes back with another one; the id that is gone."""
+        shutil.rmtree(self.data_dir(broker_id))
+        lost, self.directories[broker_id] = self.directories[broker_id], str(uuid4())
+        return lost
+
     def config(self, broker_id: int) -> Path:
         sockets = self.folder / "s"
         sockets.mkdir(exist_ok=True)
@@ -55,7 +83,7 @@ class Trio:
             for each in BROKERS
         ]
         document = {
-            "data_dir": str(self.folder / f"broker-{broker_id}"),
+            "data_dir": str(self.data_dir(broker_id)),
             "broker_id": broker_id,
             "cluster_id": "trio",
             "node_id": f"node-{broker_id}",
@@ -66,7 +94,7 @@ class Trio:
             "internal_listener": {"address": f"unix:{sockets}/i{broker_id}"},
             "quorum_listener": {"address": f"unix:{sockets}/q{broker_id}"},
             "initial_voters": voters,
-            "directory_id": voters[broker_id]["directory_id"],
+            "directory_id": self.directories[broker_id],
             "spec_broker_count": len(BROKERS),
             **self.fields,
         }

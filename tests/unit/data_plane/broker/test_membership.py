@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from data_plane.metadata.broker_sessions import GATHERING_MS
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.features import NEWEST_LEVEL
 from data_plane.metadata.records import (
@@ -176,7 +177,10 @@ def test_a_shutdown_in_order_moves_the_leaders_before_the_broker_may_stop() -> N
 
 
 def test_nobody_waits_for_the_next_heartbeat_of_others_to_stop() -> None:
-    """Five stops, of the world's time: each other broker would else tell twice a second only."""
+    """Five stops, of the world's time: each other broker would else tell twice a second only.
+
+    Beside that there is the moment in which others may wish to stop as well.
+    """
     taken_ms = []
     for phase_ms in range(0, 500, 100):
         members = gathered()
@@ -188,7 +192,7 @@ def test_nobody_waits_for_the_next_heartbeat_of_others_to_stop() -> None:
         while not members.members[leaving].membership.may_stop:
             members.run(50)
         taken_ms.append(members.now_ms - began_ms)
-    assert max(taken_ms) <= 300, taken_ms
+    assert max(taken_ms) <= 300 + GATHERING_MS, taken_ms
 
 
 def test_a_partition_of_one_replica_does_not_keep_its_broker_from_stopping() -> None:

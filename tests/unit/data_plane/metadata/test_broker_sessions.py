@@ -2,7 +2,12 @@
 
 import pytest
 
-from data_plane.metadata.broker_sessions import SESSION_MS, START_MS_MIN, BrokerSessions
+from data_plane.metadata.broker_sessions import (
+    GATHERING_MS,
+    SESSION_MS,
+    START_MS_MIN,
+    BrokerSessions,
+)
 from tests.unit.data_plane.metadata.worlds import broker, cluster
 
 NOW_MS = 100_000
@@ -31,3 +36,35 @@ def test_a_heartbeat_of_it_begins_a_session_as_any() -> None:
     sessions.touch(1, IMAGE.brokers[1].broker_epoch, 0, NOW_MS + 500)
     assert sessions.expired(IMAGE, NOW_MS + SESSION_MS - 1) == []
     assert sessions.expired(IMAGE, NOW_MS + SESSION_MS) == [2, 3]
+
+
+def test_all_stop_once_everybody_who_serves_wishes_to() -> None:
+    sessions = BrokerSessions()
+    sessions.begin(IMAGE, NOW_MS)
+    for at, broker_id in enumerate((1, 2, 3)):
+        assert not sessions.all_stop(IMAGE)
+        sessions.touch(broker_id, IMAGE.brokers[broker_id].broker_epoch, 7, NOW_MS + at)
+        sessions.wish(broker_id, NOW_MS + 100 * at)
+    assert sessions.all_stop(IMAGE)
+    sessions.begin(IMAGE, NOW_MS + 500)
+    assert not sessions.all_stop(IMAGE), "another term: everybody is asked anew"
+
+
+def test_wishes_are_gathered_for_a_moment_behind_the_last_one() -> None:
+    sessions = BrokerSessions()
+    sessions.begin(IMAGE, NOW_MS)
+    assert not sessions.is_gathering(IMAGE, NOW_MS)
+    sessions.wish(1, NOW_MS)
+    sessions.wish(2, NOW_MS + 150)
+    sessions.wish(1, NOW_MS + 180)  # said again, which is no new one
+    assert sessions.is_gathering(IMAGE, NOW_MS + 150 + GATHERING_MS - 1)
+    assert not sessions.is_gathering(IMAGE, NOW_MS + 150 + GATHERING_MS)
+
+
+def test_a_wish_is_of_one_incarnation() -> None:
+    sessions = BrokerSessions()
+    sessions.begin(IMAGE, NOW_MS)
+    for broker_id in (1, 2, 3):
+        sessions.wish(broker_id, NOW_MS)
+    sessions.touch(2, IMAGE.brokers[2].broker_epoch + 5, 7, NOW_MS + 10)
+    assert not sessions.all_stop(IMAGE)
