@@ -13,7 +13,7 @@ LOOKED_FOR_MS = 3_000
 
 
 class AimedLater(Aimed):
-    """Swaps of compactions, what was sent in an earlier epoch, and clocks of coordinators."""
+    """Swaps of compactions, what was sent in an earlier epoch, clocks of coordinators, stops."""
 
     @property
     def kinds(self) -> Mapping[str, Act]:
@@ -22,6 +22,7 @@ class AimedLater(Aimed):
             "batch of an epoch before": self._batch_of_an_epoch_before,
             "clock set in a transaction": self._clock_set_in_a_transaction,
             "decision not committed yet": self._decision_not_committed_yet,
+            "all told to stop": self._all_told_to_stop,
         }
 
     def _role_changed_in_a_swap(self) -> None:
@@ -115,6 +116,23 @@ class AimedLater(Aimed):
             )
 
         self._until(lambda: bool(self._owed(led.leader)), hold, ms_max=LOOKED_FOR_MS)
+
+    def _all_told_to_stop(self) -> None:
+        """By a service manager; the directory of the last one is not there when it starts again."""
+        if not self._nemesis.may_lose_directory():
+            return
+        self._world.count("all told to stop")
+        machines = self._rng.sample(list(self._world.machines), len(self._world.machines))
+        apart_ms = self._rng.choice([0, 5, 60])
+        for place, machine in enumerate(machines):
+            self._schedule.after(place * apart_ms, machine.stop)
+        last, life = machines[-1], machines[-1].life
+
+        def lose() -> None:
+            if last.life == life + 1:  # It is not back already.
+                self._nemesis.lose_directory(last)
+
+        self._until(lambda: last.host is None, lose, ms_max=LOOKED_FOR_MS)
 
     def _has_open(self, coordinator: int) -> bool:
         return any(

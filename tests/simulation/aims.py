@@ -117,6 +117,14 @@ LATER: Final[Mapping[str, Mapping[str, Any]]] = {
         "members": (),
         "transactional": 4,
     },
+    "all told to stop": {
+        **QUIET,
+        "is_synced": True,  # E is the ISR then.
+        "replication_factor": 3,
+        "careless": 0,
+        "transactional": 1,
+        "sync_ms_means": (1.0, 1.0, 1.0),
+    },
 }
 LATER_SHARE = 0.015  # of all worlds, for each of them
 

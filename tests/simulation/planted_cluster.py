@@ -9,9 +9,11 @@ from data_plane.broker.replica_fetch import ReplicaFetch
 from data_plane.log.leader_epochs import EpochEnd
 from data_plane.log.sync import SyncState, SyncTicket
 from data_plane.metadata import brokers, duties, isr_changes, leadership
+from data_plane.metadata.broker_sessions import BrokerSessions
 from data_plane.metadata.commit_rules import Judge, Judges
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
+from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.leadership import NO_LEADER
 from data_plane.metadata.records import CommitMode, PartitionRecord, RestartKind
 from data_plane.protocol.errors import NotLeaderOrFollower
@@ -389,6 +391,19 @@ def moved_before_in_sync(plant: Plant) -> None:
     plant.replace(leadership, "_moved", hasty)
 
 
+def last_to_stop_left_alone(plant: Plant) -> None:
+    """Who wishes to stop hands over, though all others wish the same."""
+    all_stop = BrokerSessions.all_stop
+
+    def never(sessions: BrokerSessions, image: MetadataImage) -> bool:
+        if all_stop(sessions, image):
+            plant.bites()
+            sessions._all_stop = False
+        return False
+
+    plant.replace(BrokerSessions, "all_stop", never)
+
+
 BANK = (
     Planted("ack on any two of three", any_two_of_three),
     Planted("last known leader elected", last_known_leader, aim="leader left alone"),
@@ -431,4 +446,5 @@ BANK = (
     Planted("ISR changed by any epoch", isr_changed_by_any_epoch, aim="wish of an epoch before"),
     Planted("preferred leader out of sync", preferred_leader_out_of_sync),
     Planted("moved before in sync", moved_before_in_sync, aim="move"),
+    Planted("last to stop left alone", last_to_stop_left_alone, aim="all told to stop"),
 )
