@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from data_plane.broker.membership import ABANDONED_MS
-from data_plane.metadata.broker_sessions import GATHERING_MS
+from data_plane.metadata.broker_sessions import GATHERING_MS, SESSION_MS
 from data_plane.metadata.records import (
     CommitMode,
     PartitionRecord,
@@ -177,6 +177,19 @@ def test_a_controller_that_dies_before_all_had_wished_leaves_it_to_the_next_one(
     while members.up():
         let_stop(members, STEP_MS)
         assert members.now_ms - began_ms < 10_000, "of the world's time"
+
+
+def test_who_hangs_with_its_wish_keeps_the_controller_for_its_session_at_most() -> None:
+    members = gathered()
+    controller = members.active.broker_id
+    hung, other = others(members)
+    wish(members, hung)
+    members.run(STEP_MS)
+    members.stop(hung)
+    wish(members, other, controller)
+    assert let_stop(members, 500, notice_losses=False) == [other]
+    assert let_stop(members, SESSION_MS, notice_losses=False) == [controller]
+    assert in_sync(members, controller) == [{*ALL}] * 3
 
 
 def test_an_answer_that_is_lost_is_asked_for_again() -> None:
