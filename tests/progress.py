@@ -42,6 +42,7 @@ class Progress:
         """
         self.total = total
         self.done = 0
+        self.is_estimated = True  # until no more of it comes; what follows is not counted
         self._what = what
         self._label = f"{label} " if label else ""
         self._bound = " at most" if is_at_most else ""
@@ -130,7 +131,7 @@ class Progress:
 
     def _line(self, note: str) -> str:
         told = f"{self._label}{self._counted()}, {minutes(self._clock() - self._began_s)}"
-        if self.done and self.done < self.total:
+        if self.is_estimated and 0 < self.done < self.total:
             left_s = (self.total - self.done) / self.per_minute * 60 if self.per_minute else 0.0
             told += f", {self.per_minute:.0f}/min, {minutes(left_s)} left{self._bound}"
         return f"{told}; {note}" if note else told

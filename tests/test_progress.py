@@ -63,6 +63,17 @@ def test_nothing_done_yet_promises_no_end() -> None:
     assert "left" not in stream.getvalue()
 
 
+def test_a_run_that_is_being_ended_promises_nothing_more() -> None:
+    stream, clock = Terminal(), Clock()
+    progress = Progress(40, stream, what="faults", clock=clock)
+    clock.now_s += 60
+    progress.step(3)
+    assert "3/min, 12.3 min left" in stream.getvalue()
+    progress.is_estimated = False
+    progress.step(0, "reading back")
+    assert stream.getvalue().endswith("3/40 faults, 1.0 min; reading back\033[K")
+
+
 def test_it_tells_of_itself_while_nothing_gets_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_module, "REDRAWN_EVERY_S", 0.001)
     looked = threading.Event()

@@ -113,6 +113,7 @@ def carried_out(rig: Rig, plan: Plan, account: Account, progress: Progress) -> V
             killed_clients=plan.killed_clients,
             client_kill_every=plan.client_kill_every,
         )
+        progress.is_estimated = False
         account.phase = "heal"
         rig.heal()
         rig.await_in_sync()
