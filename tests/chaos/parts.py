@@ -254,6 +254,13 @@ def flips(options: Options) -> Iterator[Figure]:
         yield from bit_flips.figures(Path(folder), options.flips, rng, options.stopping)
 
 
+def rot(options: Options) -> Iterator[Figure]:
+    """D6 in running brokers: each flip is noticed, never served, and the replica is copied anew."""
+    require_three(options)
+    verdict = live(options, "rot", ["rot"], options.rounds)
+    yield from safety("D6", "bits flipped below running brokers, each copied anew", verdict)
+
+
 def disks(options: Options) -> Iterator[Figure]:
     yield from full_disk.figures(2 if options.fast else 5, options.stopping)
 
@@ -303,6 +310,7 @@ PARTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "mixed": mixed,
     "torn": torn,
     "flips": flips,
+    "rot": rot,
     "disks": disks,
     "recovery": recovery,
     "controllers": controllers,

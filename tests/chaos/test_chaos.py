@@ -118,6 +118,11 @@ def test_damage_at_rest(name: str) -> None:
     assert all(figure.n > 0 for figure in found)
 
 
+def test_bits_that_flip_below_running_brokers(tmp_path: Path) -> None:
+    found, _ = run_part("rot", Options(rounds=2, seed=8, rate=60.0, fast=True, out=tmp_path))
+    assert (found[0].verdict, found[0].n) == ("met", 2), found
+
+
 def test_a_full_disk() -> None:
     """Runs where a file system may be mounted; elsewhere it says so."""
     found, _ = run_part("disks", Options(fast=True))
@@ -125,7 +130,9 @@ def test_a_full_disk() -> None:
     assert found[0].verdict == "NOT RUN" or len(found) == 3
 
 
-@pytest.mark.parametrize("name", ["failover", "rolling", "controllers", "replicas", "catch-up"])
+@pytest.mark.parametrize(
+    "name", ["failover", "rolling", "rot", "controllers", "replicas", "catch-up"]
+)
 def test_what_needs_three_brokers_says_so(name: str) -> None:
     (figure,), _ = run_part(name, Options(brokers=1))
     assert figure.verdict == "NOT RUN"

@@ -8,6 +8,7 @@ from tests.chaos.faults.leader import LeaderKill, LeaderPause, Roll
 from tests.chaos.faults.network import Delay, StaleConnection
 from tests.chaos.faults.pause import Pause
 from tests.chaos.faults.power import PowerLoss
+from tests.chaos.faults.rot import Rot
 
 LIVE: dict[str, type[Fault]] = {
     "kill": Kill,
@@ -28,6 +29,7 @@ LIVE: dict[str, type[Fault]] = {
     "leader-kill": LeaderKill,
     "leader-pause": LeaderPause,
     "roll": Roll,
+    "rot": Rot,
 }
 
 __all__ = ["LIVE", "Fault"]
