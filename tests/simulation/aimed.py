@@ -144,7 +144,15 @@ class Aimed:
     def _after(self, ms: int, act: Act) -> None:
         self._schedule.after(ms, lambda: None if self._nemesis.is_over else act())
 
-    def _until(self, is_so: Is, act: Act, *, ms_max: int, otherwise: Act | None = None) -> None:
+    def _until(
+        self,
+        is_so: Is,
+        act: Act,
+        *,
+        ms_max: int,
+        otherwise: Act | None = None,
+        every_ms: int = 1,
+    ) -> None:
         """Act as soon as something is so; not at all if it never is, or as `otherwise` says."""
         until_ms = self._schedule.now_ms + ms_max
 
@@ -154,7 +162,7 @@ class Aimed:
             if is_so():
                 act()
             elif self._schedule.now_ms < until_ms:
-                self._schedule.after(1, look)
+                self._schedule.after(every_ms, look)
             elif otherwise is not None:
                 otherwise()
 

@@ -16,6 +16,7 @@ ONLY = "only "  # and the aim's name: a feature of the worlds that have nothing 
 SPREAD: Final = {"is_synced": False, "replication_factor": 3}
 BUSY: Final = {"partitions": 1, "careless": 1}  # one partition has all the work
 QUIET: Final = {"chores": (), "members": (), "transactional": 0, "has_compacted": False}
+TOLD: Final = ("told",) * 3
 GROUPS: Final = {
     "replication_factor": 3,
     "transactional": 2,
@@ -124,6 +125,21 @@ LATER: Final[Mapping[str, Mapping[str, Any]]] = {
         "careless": 0,
         "transactional": 1,
         "sync_ms_means": (1.0, 1.0, 1.0),
+    },
+    "group turned back, unled": {
+        **QUIET,
+        "replication_factor": 3,
+        "partitions": 4,
+        "careless": 0,
+        "members": TOLD,
+    },
+    "group changed, too few in sync": {
+        **SPREAD,
+        **QUIET,
+        "partitions": 2,
+        "careless": 0,
+        "members": TOLD,
+        "rare": ("impatient leaders",),
     },
 }
 LATER_SHARE = 0.015  # of all worlds, for each of them

@@ -35,6 +35,7 @@ from tests.simulation.cluster_invariants import ClusterInvariants, Violation, lo
 from tests.simulation.final_offsets import FinalOffsets
 from tests.simulation.groups import Book, ClassicMember, ConsumerMember, Member
 from tests.simulation.machine import CLIENTS_FROM, REFUSED_TWICE_MS, Machine, Site
+from tests.simulation.mixed_groups import MixedMember, RestlessMember, left_out, settle
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.network import SimulatedNetwork
 from tests.simulation.plan import MAIN, VOTERS, drawn
@@ -50,6 +51,7 @@ UP_MS_MAX = 10_000  # in which the cluster comes up
 FAULTS_MS = 16_000
 HEALING_MS = 60_000
 FINISHING_MS = 20_000  # of transactions that were decided before the heal
+GATHERING_MS = 40_000  # of groups; a member's session and a rebalance are over by then
 REPLICAS_MAX = 3
 READ_PARTITIONS_MAX = 2  # by readers; every replica of all is compared in the end
 INTERNAL_PARTITIONS = 2
@@ -128,7 +130,12 @@ class ClusterWorld:
         self.chores = Chores(self._who(90), self.plan, self.count)
         self.keyed = [KeyedProducer(self._who(91))] if self.plan.has_compacted else []
         self.book = Book("g", self.plan.partitions)
-        kinds = {"classic": ClassicMember, "consumer": ConsumerMember}
+        kinds = {
+            "classic": ClassicMember,
+            "consumer": ConsumerMember,
+            "told": MixedMember,
+            "restless": RestlessMember,
+        }
         self.members: list[Member] = [
             kinds[kind](self._who(80 + at), self.book) for at, kind in enumerate(self.plan.members)
         ]
@@ -156,6 +163,7 @@ class ClusterWorld:
             "compacted": plan.has_compacted,
             "group": bool(plan.members),
             "classic group": "classic" in plan.members,
+            "mixed group": plan.is_mixed,
         }
         return frozenset(
             (
@@ -287,19 +295,29 @@ class ClusterWorld:
     def _come_together(self) -> None:
         """Within a minute everybody is in sync again, and every client is told of more.
 
-        Whoever coordinates a transaction carries out what was decided, whoever had decided it.
+        Whoever coordinates a transaction carries out what was decided, whoever had decided it. A
+        group leaves nothing unread.
         """
         before = [one.done for one in self.workers]
         until_ms = self.schedule.now_ms + HEALING_MS
         finished_ms = self.schedule.now_ms + FINISHING_MS
+        gathered_ms = self.schedule.now_ms + GATHERING_MS
+        settle(self.members)
+        ends = [self.invariants.oracle(MAIN, at).end for at in range(self.plan.partitions)]
         decided = set(self.invariants.decisions.unfinished.items())
 
         def has_moved() -> bool:
             left = decided.intersection(self.invariants.decisions.unfinished.items())
             if left and self.schedule.now_ms > finished_ms:
                 raise Violation(f"decided before the heal, and not carried out: {sorted(left)}")
+            nobodys = left_out(self.book, self.members, ends) if self.members else []
+            if nobodys and self.schedule.now_ms > gathered_ms:
+                raise Violation(
+                    f"partitions {nobodys} have no owner in a group, or are not read to {ends}: "
+                    f"{self.book.read_to}, {self.members}"
+                )
             pairs = zip(self.workers, before, strict=True)
-            return all(one.done > was for one, was in pairs) and self._is_whole()
+            return not nobodys and all(one.done > was for one, was in pairs) and self._is_whole()
 
         self._run_until(has_moved, until_ms, "nothing moves after the heal")
         for worker in self.workers:

@@ -47,10 +47,11 @@ class Book:
         self.group_id = group_id
         self.partitions = partitions
         self.acknowledged = [-1] * partitions
+        self.read_to = [0] * partitions  # by members that read; each goes on where another was
         self._given_out = [0] * partitions
         # Nobody has answered them: they may be under way still, and come behind later ones.
         self._unanswered: set[tuple[int, int]] = set()
-        self._owners: dict[tuple[int, int], str] = {}  # (generation, partition): member
+        self._owners: dict[tuple[int, int, int], str] = {}  # (life, generation, partition): member
         self._holders: dict[int, str] = {}  # of the new protocol: who has it until it says no
 
     def next_offset(self, index: int) -> int:
@@ -72,9 +73,12 @@ class Book:
                 f"{at_least} was acknowledged, {self._given_out[index]} tried"
             )
 
-    def owns(self, member_id: str, generation: int, indexes: Iterable[int]) -> None:
+    def owns(
+        self, member_id: str, generation: int, indexes: Iterable[int], *, life: int = 0
+    ) -> None:
+        """life: of the group, whose generations may begin anew."""
         for index in indexes:
-            owner = self._owners.setdefault((generation, index), member_id)
+            owner = self._owners.setdefault((life, generation, index), member_id)
             if owner != member_id:
                 raise Violation(
                     f"group {self.group_id}: {index} is {owner}'s and {member_id}'s in {generation}"
@@ -101,6 +105,11 @@ class Member(Worker):
         self._member_id = ""
         self._generation = -1
         self._owned: list[int] = []
+
+    @property
+    def owned(self) -> list[int]:
+        """The partitions that it takes for its own."""
+        return self._owned
 
     def start(self) -> None:
         self.play(self._live())
@@ -134,7 +143,8 @@ class Member(Worker):
     def _commit(self, version: int) -> Script[ErrorCode | None]:
         index = self.rng.choice(self._owned)
         offset = self.book.next_offset(index)
-        self.invariants.commits.tries(self.book.group_id, index, offset, self._generation)
+        who = (self._member_id, self._generation)
+        self.invariants.commits.tries(self.book.group_id, index, offset, who)
         row = OffsetCommitRequestPartition(index, committed_offset=offset)
         topic = OffsetCommitRequestTopic(MAIN, partitions=[row])
         request = OffsetCommitRequest(

@@ -20,6 +20,7 @@ from data_plane.protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequestResource,
 )
 from tests.simulation import aims
+from tests.simulation.aimed_groups import AimedGroups
 from tests.simulation.aimed_later import AimedLater
 from tests.simulation.aimed_logs import AimedLogs
 from tests.simulation.aimed_ways import AimedWays
@@ -87,7 +88,7 @@ class Nemesis:
         self._ways = WayBlows(world, rng, self._some_machine)
         self._aimed = {
             name: act
-            for kind in (AimedLogs, AimedWays, AimedLater)
+            for kind in (AimedLogs, AimedWays, AimedLater, AimedGroups)
             for name, act in kind(self, world, rng).kinds.items()
         }
         self._menu = self._chosen()

@@ -10,6 +10,7 @@ COMPACTED = "c"
 CHORES = ["move", "election", "deleted records", "topic made or deleted", "acl", "setting"]
 NEVER = str((1 << 63) - 1)
 SMALL_SEGMENTS = ["700", "3000", str(1 << 30), str(1 << 30)]
+MIXED_SHARE = 0.5  # of the groups
 VOTERS = aims.VOTERS  # The other brokers observe the quorum.
 
 
@@ -34,11 +35,18 @@ class Plan:
     careless: int  # producers that wait for the leader alone
     chores: tuple[str, ...]  # what operators do
     has_compacted: bool  # a compacted topic
-    members: tuple[str, ...]  # of one group: the protocol of each, "classic" or "consumer"
+    # Of one group: the protocol of each, "classic" or "consumer"; or who changes it
+    # (mixed_groups.py): "restless" the member itself, "told" an aimed blow.
+    members: tuple[str, ...]
     troubles: tuple[str, ...] = ()  # the only ones that come; none: any
     rare: tuple[str, ...] = ()
     aim: str = ""  # what they are aimed at (aims.py)
     has_impatient: bool = False  # an idempotent producer that gives up what has no answer
+
+    @property
+    def is_mixed(self) -> bool:
+        """Its group has members of both protocols."""
+        return bool({"told", "restless"}.intersection(self.members))
 
     @property
     def static_configs(self) -> dict[str, str]:
@@ -50,6 +58,8 @@ class Plan:
             "log.flush.interval.ms": self.flush_ms,
             "group.initial.rebalance.delay.ms": "500",
         }
+        if self.is_mixed:  # Who has gone without a word must not hold its part for 45 s.
+            configs["group.consumer.session.timeout.ms"] = "6000"
         for name in self.rare:
             configs |= rare_paths.CONFIGS.get(name, {})
         if self.is_synced:
@@ -78,6 +88,8 @@ def drawn(seed: int) -> Plan:
         has_compacted=rng.random() < 0.25,
         members=(rng.choice(["classic", "consumer"]),) * rng.choice([0, 0, 2]),
     )
+    if plan.members and Random(f"{seed} mixed").random() < MIXED_SHARE:
+        plan = replace(plan, members=("restless",) * 3)
     aim = aims.drawn(seed)
     if aim:
         return replace(plan, **aims.changes_of(aim))

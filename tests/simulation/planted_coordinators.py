@@ -1,6 +1,7 @@
 """Bugs planted into the coordinators of groups and transactions, and who gives out producer ids."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from data_plane.broker import producer_id_blocks
@@ -12,7 +13,8 @@ from data_plane.broker.transaction_coordinators import (
     EndingTransaction,
     TransactionCoordinators,
 )
-from data_plane.coordinator import classic_sync, transaction
+from data_plane.coordinator import classic_journal, classic_sync, transaction
+from data_plane.coordinator.classic_group import ClassicGroup
 from data_plane.coordinator.offsets import Offsets
 from data_plane.coordinator.transaction import NO_EPOCH, ProducerIdAndEpoch, Transaction
 from data_plane.log.log_slice import LogSlice
@@ -202,6 +204,33 @@ def pending_offsets_applied_on_abort(plant: Plant) -> None:
     plant.replace(Offsets, "end_transaction", always)
 
 
+def step_of_group_refused(plant: Plant) -> None:
+    """With too few replicas in sync a group goes over in memory, and not in its log."""
+    is_refused = ShardHost.is_refused
+
+    def whatever_has_begun(self: Any, decision: Decision[Any]) -> bool:
+        refused: bool = is_refused(self, replace(decision, is_begun=False))
+        if decision.is_begun and refused:
+            plant.bites()
+        return refused
+
+    plant.replace(ShardHost, "is_refused", whatever_has_begun)
+
+
+def gathering_forgotten(plant: Plant) -> None:
+    """What is left of a KIP-848 group has yet to gather, which its coordinator alone knows."""
+    finish_load = classic_journal.finish_load
+
+    def forgetful(group: ClassicGroup, now_ms: int) -> None:
+        due_ms = group.gather_due_ms
+        finish_load(group, now_ms)
+        if group.gather_due_ms != due_ms:
+            plant.bites()
+        group.gather_due_ms = due_ms
+
+    plant.replace(classic_journal, "finish_load", forgetful)
+
+
 # --- producer ids --------------------------------------------------------------------------------
 
 
@@ -251,5 +280,7 @@ BANK = (
         pending_offsets_applied_on_abort,
         aim="decision held up",
     ),
+    Planted("step of a group refused", step_of_group_refused, aim="group changed, too few in sync"),
+    Planted("gathering forgotten", gathering_forgotten, aim="group turned back, unled"),
     Planted("producer ids given twice", producer_ids_given_twice),
 )
