@@ -11,6 +11,7 @@ from types import FrameType
 
 from tests.simulation.bank import named
 from tests.simulation.bank_run import find_all
+from tests.simulation.regressions import store
 from tests.simulation.runs import run_many, run_one
 from tests.simulation.shrink import told
 from tests.simulation.worlds import CLUSTER, QUORUM
@@ -29,6 +30,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--state", type=Path, default=STATE, help="folder: how far it has come")
     parser.add_argument("--shrink", action="store_true", help="of one seed: what it fails by")
+    parser.add_argument("--store", metavar="NAME", help="of one seed: keep what it fails by")
+    parser.add_argument("--bug", default="", help="of the bank: planted while that is stored")
     parser.add_argument("--refresh", action="store_true", help="bank: store the seeds anew")
     asked = parser.parse_args()
     if asked.what == "bank":
@@ -36,6 +39,8 @@ def main() -> int:
         return find_all(
             bank, asked.seeds, jobs=asked.jobs, state=asked.state, is_refresh=asked.refresh
         )
+    if asked.seed is not None and asked.store:
+        return store(asked.seed, asked.store, asked.bug)
     if asked.seed is not None and asked.shrink:
         print(told(asked.seed))
         return 0

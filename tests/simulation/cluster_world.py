@@ -38,7 +38,7 @@ from tests.simulation.machine import CLIENTS_FROM, REFUSED_TWICE_MS, Machine, Si
 from tests.simulation.mixed_groups import MixedMember, RestlessMember, left_out, settle
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.network import SimulatedNetwork
-from tests.simulation.plan import MAIN, VOTERS, drawn
+from tests.simulation.plan import MAIN, VOTERS, Plan, drawn
 from tests.simulation.rare_paths import forced
 from tests.simulation.streams import Streams
 from tests.simulation.transactions import (
@@ -76,9 +76,10 @@ class ClusterTally:
 class ClusterWorld:
     """One seed. Randomness is split by name, so that one draw more does not shift all others."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, plan: Plan | None = None) -> None:
+        """plan: None: the one that the seed draws."""
         self.seed = seed
-        self.plan = drawn(seed)
+        self.plan = plan or drawn(seed)
         self.schedule = Schedule()
         self.tally = ClusterTally()
         self.invariants = ClusterInvariants(lambda: self.schedule.now_ms)
@@ -140,7 +141,7 @@ class ClusterWorld:
             kinds[kind](self._who(80 + at), self.book) for at, kind in enumerate(self.plan.members)
         ]
         self.admin = Client(self._who(0))
-        self.nemesis = Nemesis(self, Random(f"{seed} nemesis"))
+        self.nemesis = Nemesis(self, seed)
         self._is_up = False
 
     @property

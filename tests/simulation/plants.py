@@ -18,6 +18,7 @@ import pytest
 from data_plane.protocol.errors import KafkaError
 from tests.simulation.worlds import (
     CLUSTER,
+    World,
     aim_of,
     features_of,
     trace_of,
@@ -92,11 +93,15 @@ def planting(planted: Planted) -> Iterator[Plant]:
 
 
 def look_at(kind: str, seed: int, *, plant: Callable[[Plant], None] | None = None) -> Shown:
+    """As `look_into`, the world of a seed."""
+    return look_into(world_of(kind, seed), plant=plant)
+
+
+def look_into(world: World, *, plant: Callable[[Plant], None] | None = None) -> Shown:
     """Run one world, to its end or to the first thing that is wrong.
 
     plant: what is planted; raises BrokenPlant if what failed is that.
     """
-    world = world_of(kind, seed)
     said = ""
     try:
         with without_surprises():

@@ -15,7 +15,7 @@ from tests.progress import Progress
 from tests.simulation.cluster_world import ClusterWorld
 from tests.simulation.journal import Journal, code_in_use
 from tests.simulation.workers import Stopped, Workers
-from tests.simulation.worlds import trace_of, without_surprises, world_of
+from tests.simulation.worlds import CLUSTER, trace_of, without_surprises, world_of
 
 FAILED_FILE = "failed-seeds.txt"
 TWICE_EVERY = 100
@@ -68,6 +68,7 @@ def run_one(kind: str, seed: int) -> int:
     ran = run(kind, seed)
     print(summary([ran]))
     print(f"trace {ran.trace}")
+    _offer(kind, [seed] if ran.failure else [])
     return 1 if ran.failure else 0
 
 
@@ -106,7 +107,14 @@ def run_many(kind: str, seeds: Iterable[int], *, jobs: int, state: Path) -> int:
         print(f"{progress.per_minute:.0f} seeds per minute, {jobs} at once")
     failures = [one.seed for one in all_ran if one.failure]
     folder.joinpath(FAILED_FILE).write_text("".join(f"{seed}\n" for seed in failures))
+    _offer(kind, failures)
     return 1 if failures else 0
+
+
+def _offer(kind: str, failures: list[int]) -> None:
+    """How to keep what failed, whatever seeds will draw (regressions.py)."""
+    for seed in failures if kind == CLUSTER else ():
+        print(f"to keep it: make sim SEED={seed} ARGS=\"--store 'WHAT IT IS'\"")
 
 
 def _failed_before(folder: Path) -> list[int]:

@@ -1,6 +1,7 @@
 """Of what happened in a world that fails, find what it fails by: the rest is left out, one by one.
 
-What is left happens as it did, at the same times, though the world around it is another one.
+What is left happens as it did, at the same times and with the same draws, though the world around
+it is another one.
 """
 
 import re
@@ -8,6 +9,7 @@ from typing import NamedTuple
 
 from tests.simulation.cluster_world import ClusterWorld
 from tests.simulation.nemesis import Blow
+from tests.simulation.plants import PARTITION
 from tests.simulation.worlds import without_surprises
 
 NUMBERS = re.compile(r"[0-9]+")
@@ -15,7 +17,7 @@ FAMILY_CHARS = 40
 
 
 class Shrunk(NamedTuple):
-    """script: all that happened; left_out: the places in it that are not needed."""
+    """script: all that happened; left_out: the numbers of what is not needed of it."""
 
     said: str
     script: tuple[Blow, ...]
@@ -23,8 +25,7 @@ class Shrunk(NamedTuple):
 
     @property
     def needed(self) -> list[Blow]:
-        pairs = enumerate(self.script)
-        return [blow for at, blow in pairs if blow.name and at not in self.left_out]
+        return [one for one in self.script if one.name and one.number not in self.left_out]
 
 
 def fails(
@@ -45,10 +46,10 @@ def fails(
 def shrink(seed: int) -> Shrunk:
     """The last blow is tried first; a world that fails in another way has not shown this one."""
     said, script = fails(seed)
-    left_out = frozenset(at for at, blow in enumerate(script) if not blow.name)
-    for at in reversed(range(len(script) if said else 0)):
-        if script[at].name:
-            without = left_out | {at}
+    left_out = frozenset(one.number for one in script if not one.name)
+    for blow in reversed(script if said else ()):
+        if blow.name:
+            without = left_out | {blow.number}
             if family(fails(seed, script, without)[0]) == family(said):
                 left_out = without
     return Shrunk(said, script, left_out)
@@ -56,7 +57,7 @@ def shrink(seed: int) -> Shrunk:
 
 def family(said: str) -> str:
     """What failures of one kind have in common."""
-    return NUMBERS.sub("", said)[:FAMILY_CHARS]
+    return NUMBERS.sub("", PARTITION.sub(":", said))[:FAMILY_CHARS]
 
 
 def told(seed: int) -> str:

@@ -32,9 +32,10 @@ OWN = frozenset({(TOPIC_ID, 0)})
 
 def noted(commits: Commits, *records: GroupRecord | ConsumerGroupRecord) -> None:
     for record in records:
-        is_new = isinstance(record, ConsumerGroupRecord)
-        encode = consumer_group_records.encode_record if is_new else group_records.encode_record
-        commits._take_record(*encode(record))
+        if isinstance(record, ConsumerGroupRecord):
+            commits._take_record(*consumer_group_records.encode_record(record))
+        else:
+            commits._take_record(*group_records.encode_record(record))
 
 
 def offset(number: int) -> OffsetCommitted:
