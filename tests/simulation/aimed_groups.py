@@ -53,7 +53,8 @@ class AimedGroups(Aimed):
             led = self._led_group
             if led is not None:
                 self._crash(led.leader, back_ms=self._rng.choice([20, 500, 3_000]))
-            self._ends()
+            if self._rng.random() < 0.5:  # Else the end shows what has become of it.
+                self._ends()
 
         self._until(self._is_unled, lose, ms_max=4_000, otherwise=self._ends)
 

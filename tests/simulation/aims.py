@@ -141,6 +141,7 @@ LATER: Final[Mapping[str, Mapping[str, Any]]] = {
         "members": TOLD,
         "rare": ("impatient leaders",),
     },
+    "all stopped, directory lost": {"replication_factor": 3, "chores": ()},
 }
 LATER_SHARE = 0.015  # of all worlds, for each of them
 

@@ -8,13 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
-from tests.simulation import planted_cluster, planted_coordinators, planted_log, planted_quorum
+from tests.simulation import (
+    planted_cluster,
+    planted_coordinators,
+    planted_faults,
+    planted_log,
+    planted_quorum,
+)
 from tests.simulation.plants import Planted
 
 BANK: tuple[Planted, ...] = (
     *planted_cluster.BANK,
     *planted_log.BANK,
     *planted_coordinators.BANK,
+    *planted_faults.BANK,
     *planted_quorum.BANK,
 )
 STORED_FILE = Path(__file__).with_name("stored_seeds.json")

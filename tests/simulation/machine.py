@@ -52,6 +52,7 @@ QUORUM_TIMING = Timing(heartbeat_ms=250)  # 150 ms would be a third of a world's
 REFUSED_TWICE_MS = 300  # a dead process's peers know it by then (durability.md 5)
 HAND_OVER_MS_MAX = 30_000  # as server/process.py
 CLOSING_MS_MAX = 5_000
+CLOSING_TOGETHER_MS_MAX = 1_000
 QUORUM_HAND_OVER_MS_MAX = 2_000
 POLL_MS = 50
 CLIENTS_FROM = 100  # their numbers in the network
@@ -106,7 +107,8 @@ class Machine:
         self.directory_id = directory_id
         self.boot = 0
         self.life = 0
-        self.is_stopping = False  # It was told to, by SIGTERM.
+        self.is_stopping = False  # It was told to.
+        self.ends_together = False  # with all others
         self._site = site
         self._schedule = site.schedule
         self._rng = rng
@@ -148,7 +150,7 @@ class Machine:
     def _start(self) -> None:
         self._time = self._process_clock()
         self._armed_ms = self._told_controller_id = None
-        self._is_opening = self.is_stopping = False
+        self._is_opening = self.is_stopping = self.ends_together = False
         config, self.log_dir = open_log_dir(
             self._config(), self.disk.files, rng=self._rng, boot_id=f"boot {self.boot}"
         )
@@ -268,6 +270,13 @@ class Machine:
             lambda: self._stop_when(self._is_idle, CLOSING_MS_MAX, self._close_connections),
         )
 
+    def stop_together(self) -> None:
+        """SIGUSR1: all brokers of the cluster stop now, so there is nobody to hand over to."""
+        if self.broker is None or self.is_stopping:
+            return
+        self.is_stopping = self.ends_together = True
+        self._stop_when(self._is_idle, CLOSING_TOGETHER_MS_MAX, self._close_connections)
+
     def _stop_when(self, is_so: Callable[[], bool], ms_max: int, then: Act) -> None:
         until_ms = self._schedule.now_ms + ms_max
 
@@ -292,7 +301,8 @@ class Machine:
 
     def _hand_over(self) -> None:
         assert self.host is not None, "it has a turn"
-        if not self.membership.is_last and self.host.hand_over(self.clock.monotonic_ms()):
+        is_last = self.membership.is_last or self.ends_together
+        if not is_last and self.host.hand_over(self.clock.monotonic_ms()):
             controller = self._controller
             self._stop_when(
                 lambda: controller.node.leads is None, QUORUM_HAND_OVER_MS_MAX, self._close
@@ -314,6 +324,11 @@ class Machine:
         files.kill()
         self._site.lose(self.number)
 
+    @property
+    def metadata_end(self) -> int:
+        """Where the log of the metadata ends, of the process that runs or ran last."""
+        return self._controller.node.log.end_offset
+
     def resign(self) -> None:
         """If it leads the quorum it lets another one; it goes on as a follower."""
         if self.host is not None:
@@ -321,6 +336,8 @@ class Machine:
 
     def hears_of_loss(self, number: int) -> None:
         """Another's connection was reset and then refused."""
+        if self.ends_together:
+            return
         self.quorum_acts(lambda: self.host.lose(number) if self.host is not None else None)
 
     # --- turns ---------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from tests.simulation import aims
 from tests.simulation.aimed_groups import AimedGroups
 from tests.simulation.aimed_later import AimedLater
 from tests.simulation.aimed_logs import AimedLogs
+from tests.simulation.aimed_stops import AimedStops
 from tests.simulation.aimed_ways import AimedWays
 from tests.simulation.clients import Client, Worker
 from tests.simulation.cluster_invariants import ClusterInvariants
@@ -74,6 +75,7 @@ class Nemesis:
         self.is_over = False
         self.seed = seed  # of what blows draw
         self.is_mode_open = False  # flush.messages is changed now and then
+        self.are_all_down = False  # or will be: nobody starts by itself
         self._world = world
         self._rng = rng = Random(f"{seed} nemesis")
         self._schedule = world.schedule
@@ -89,7 +91,7 @@ class Nemesis:
         self._ways = WayBlows(world, rng, self._some_machine)
         self._aimed = {
             name: act
-            for kind in (AimedLogs, AimedWays, AimedLater, AimedGroups)
+            for kind in (AimedLogs, AimedWays, AimedLater, AimedGroups, AimedStops)
             for name, act in kind(self, world, rng).kinds.items()
         }
         self._menu = self._chosen()
@@ -212,7 +214,8 @@ class Nemesis:
         life = machine.life
 
         def restart() -> None:
-            if machine.host is None and machine.life == life:
+            is_held = self.are_all_down and not self.is_over
+            if machine.host is None and machine.life == life and not is_held:
                 self._world.start(machine)
 
         self._schedule.after(self._rng.choice([20, 500, 3_000, 9_000]), restart)

@@ -89,9 +89,7 @@ def store(seed: int, name: str, bug: str) -> int:
         world = ClusterWorld(seed)
         plan = asdict(world.plan) | {"troubles": world.nemesis.kinds}
         blows = [list(one) for one in shrunk.needed]
-        row = Regression(
-            name=name, bug=bug, seed=seed, said=shrunk.said[:200], blows=blows, plan=plan
-        )
+        row = Regression(name=name, bug=bug, seed=seed, said="", blows=blows, plan=plan)
         if not shrunk.said:
             print(f"seed {seed} does not fail")
             return 1
@@ -100,6 +98,7 @@ def store(seed: int, name: str, bug: str) -> int:
     if family(again.said) != family(shrunk.said):
         print(f"what happened does not make it fail again: {again.said or 'nothing'}")
         return 1
+    row["said"] = again.said
     rows = [one for one in stored() if one["name"] != name]
     STORED_FILE.write_text(json.dumps([*rows, row], indent=1) + "\n")
     print(f"stored as {name!r}, {len(blows)} blows: {shrunk.said}")

@@ -33,7 +33,7 @@ def test_a_world_is_stored_by_one_command(
     with planting(Planted("ack before sync", acknowledged_before_sync)):
         assert store(0, "told too early", "") == 0
         (row,) = stored()
-        assert replayed(row).said[:200] == row["said"]
+        assert replayed(row).said == row["said"]
         assert store(0, "told too early", "") == 0
         assert len(stored()) == 1
     assert replayed(row).said == ""
