@@ -7,7 +7,7 @@ from data_plane.log.swap import SWAP
 from tests.simulation.aimed import TRANSACTIONS, Act, Aimed, Led
 from tests.simulation.clients import ImpatientProducer
 from tests.simulation.cluster_invariants import log_of
-from tests.simulation.plan import COMPACTED
+from tests.simulation.plan import COMPACTED, MAIN
 
 LOOKED_FOR_MS = 3_000
 
@@ -23,6 +23,7 @@ class AimedLater(Aimed):
             "clock set in a transaction": self._clock_set_in_a_transaction,
             "decision not committed yet": self._decision_not_committed_yet,
             "all told to stop": self._all_told_to_stop,
+            "mode changed, leader lost": self._mode_changed_leader_lost,
         }
 
     def _role_changed_in_a_swap(self) -> None:
@@ -133,6 +134,41 @@ class AimedLater(Aimed):
                 self._nemesis.lose_directory(last)
 
         self._until(lambda: last.host is None, lose, ms_max=LOOKED_FOR_MS)
+
+    def _mode_changed_leader_lost(self) -> None:
+        """Who leads next does not know how much was committed, and is to go over to `synced`.
+
+        Nobody has a disk that is quick enough to have all of it synced.
+        """
+        led = self._led(MAIN, isr_min=3, is_used=True)
+        if led is None:
+            return
+        self._world.count("mode changed, leader lost")
+        self._with_slow_network(2_000)
+        self._nemesis.flush_each(is_so=True)
+        for number in led.followers:
+            self._machine(number).disk.sync_ms_mean = 1_000.0
+        committed = 0
+
+        def is_to_change() -> bool:
+            configs = self._world.invariants.image.topic_configs(MAIN)
+            return configs.get("flush.messages") == "1"
+
+        def wait() -> None:
+            nonlocal committed
+            committed = led.committed
+            self._until(lambda: led.committed > committed, lose, ms_max=40, otherwise=lose)
+
+        def lose() -> None:
+            self._crash(led.leader, back_ms=self._rng.choice([20, 500]))
+
+        def mend() -> None:
+            self._nemesis.flush_each(is_so=False)
+            for number in led.followers:
+                self._machine(number).disk.sync_ms_mean = 1.0
+
+        self._until(is_to_change, wait, ms_max=1_000)
+        self._after(3_000, mend)
 
     def _has_open(self, coordinator: int) -> bool:
         return any(

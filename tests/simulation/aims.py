@@ -141,6 +141,19 @@ LATER: Final[Mapping[str, Mapping[str, Any]]] = {
         "members": TOLD,
         "rare": ("impatient leaders",),
     },
+    "mode changed, leader lost": {**SPREAD, **BUSY, **QUIET, "flush_ms": "1000"},
+    "coordinator reads what is compacted": {
+        "replication_factor": 3,
+        "partitions": 4,
+        "members": ("classic", "classic"),
+        "transactional": 1,
+        "chores": (),
+        "has_compacted": False,
+        "segment_bytes": "700",
+        "cleaning_ms_mean": 20.0,
+        "rare": ("shards loaded in small slices",),
+        "troubles": ("process crash", "controller resigns"),
+    },
     "all stopped, directory lost": {"replication_factor": 3, "chores": ()},
 }
 LATER_SHARE = 0.015  # of all worlds, for each of them

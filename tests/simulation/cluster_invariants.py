@@ -12,6 +12,7 @@ from data_plane.log.partition_log import PartitionLog
 from data_plane.metadata.image import MetadataImage, TopicImage
 from data_plane.metadata.leadership import eligible
 from data_plane.metadata.records import CommitMode, PartitionRecord
+from data_plane.replication.follower import Follower
 from data_plane.replication.partition import Partition
 from tests.simulation.commits import Commits
 from tests.simulation.decisions import Decisions
@@ -34,6 +35,7 @@ class Kept:
 
     __slots__ = (
         "end_offset",
+        "high_watermark",
         "is_compacting",
         "log",
         "must_be_synced",
@@ -54,6 +56,7 @@ class Kept:
         self.synced_offset = -1  # as far as its disk was looked at
         self.start_offset = -1  # as of the last look
         self.end_offset = NOWHERE  # as of the last look
+        self.high_watermark = 0  # as a follower, as of the last look
         self.is_compacting = False  # as of the last look
         self.seen = Seen()
 
@@ -305,6 +308,7 @@ class ClusterInvariants:
                 kept.synced_offset = known[id(log)].synced_offset
                 kept.start_offset = known[id(log)].start_offset
                 kept.end_offset = known[id(log)].end_offset
+                kept.high_watermark = known[id(log)].high_watermark
                 kept.is_compacting = known[id(log)].is_compacting
                 kept.seen = known[id(log)].seen
             else:
@@ -315,8 +319,13 @@ class ClusterInvariants:
             yield kept
 
     def _look_at_kept(self, machine: Machine, process: Process) -> None:
+        assert machine.broker is not None, "its process has logs"
+        followers = machine.broker._partitions.followers
         for kept in process.kept:
             log, oracle = kept.log, kept.oracle
+            follower = followers.get(kept.place)
+            if follower is not None and follower.high_watermark != kept.high_watermark:
+                self._check_follower(machine.number, kept, follower)
             if log.log_start_offset != kept.start_offset:
                 self._check_start(machine, kept)
             if log.log_end_offset < kept.end_offset:
@@ -335,6 +344,22 @@ class ClusterInvariants:
                 end = oracle.ends[-1]
                 if log.log_end_offset < end or (kept.must_be_synced and log.synced_offset < end):
                     self._check_member(machine.number, kept, oracle)
+
+    def _check_follower(self, number: int, kept: Kept, follower: Follower) -> None:
+        """What it takes for committed is, and stays so."""
+        if follower.log is not kept.log:
+            return
+        reached, before, kept.high_watermark = (
+            follower.high_watermark,
+            kept.high_watermark,
+            follower.high_watermark,
+        )
+        who = f"broker {number} as follower of {kept.place}"
+        if reached < before and not kept.row.is_recovering:
+            raise Violation(f"{who}: the high watermark fell, {before} to {reached}")
+        committed = self.oracle(*kept.place).end
+        if reached > committed:
+            raise Violation(f"{who}: takes {reached} for committed, of {committed}")
 
     def _match(self, machine: Machine, kept: Kept) -> None:
         """Whatever is new in a log is what others have, or will have, at the same place."""

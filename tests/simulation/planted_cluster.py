@@ -17,6 +17,7 @@ from data_plane.metadata.image import MetadataImage
 from data_plane.metadata.leadership import NO_LEADER
 from data_plane.metadata.records import CommitMode, PartitionRecord, RestartKind
 from data_plane.protocol.errors import NotLeaderOrFollower
+from data_plane.protocol.messages.fetch import FetchResponsePartition
 from data_plane.replication import partition as partition_module
 from data_plane.replication.fetcher import Fetcher
 from data_plane.replication.follower import Follower
@@ -286,6 +287,19 @@ def own_log_taken_for_committed(plant: Plant) -> None:
     plant.replace(Partition, "__init__", sure)
 
 
+def follower_takes_its_end(plant: Plant) -> None:
+    """A follower takes all that it has for committed."""
+    note = Follower._note
+
+    def sure(self: Follower, row: FetchResponsePartition) -> None:
+        note(self, row)
+        if self.high_watermark < self.log.log_end_offset:
+            plant.bites()
+            self.high_watermark = self.log.log_end_offset
+
+    plant.replace(Follower, "_note", sure)
+
+
 def lost_leadership_acknowledges(plant: Plant) -> None:
     """Who waits for a commit is told of success when the partition is led elsewhere."""
 
@@ -436,6 +450,7 @@ BANK = (
     Planted("fetch of any leader epoch", fetch_of_any_epoch, aim="fetch of an epoch before"),
     Planted("divergence not told", divergence_not_told, aim="leader lost ahead"),
     Planted("own log taken for committed", own_log_taken_for_committed, aim="leader lost ahead"),
+    Planted("follower takes its end for committed", follower_takes_its_end),
     Planted(
         "lost leadership acknowledges", lost_leadership_acknowledges, aim="fetch of an epoch before"
     ),

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict
 
+from tests.simulation import planted_faults
 from tests.simulation.bank import BANK
 from tests.simulation.cluster_world import ClusterWorld
 from tests.simulation.nemesis import Blow
@@ -29,7 +30,7 @@ OTHER_CLIENTS = 12  # worlds, where those of the seed do not show the bug any mo
 
 
 class Regression(TypedDict):
-    """bug: that of the bank which is what was repaired; empty: none, or it is not repaired yet.
+    """bug: that of the bank, or a rare one, which is what was repaired; empty: none, or it is not repaired yet.
 
     blows: (ms, name, number) each. said: by the world, when it was stored.
     """
@@ -76,7 +77,7 @@ def replayed_with_bug(regression: Regression) -> Iterator[tuple[int, Shown]]:
 
 
 def bug_of(name: str) -> Planted:
-    return next(one for one in BANK if one.name == name)
+    return next(one for one in (*BANK, *planted_faults.RARE) if one.name == name)
 
 
 def store(seed: int, name: str, bug: str) -> int:
