@@ -72,5 +72,5 @@ BANK = (
         aim="coordinator reads what is compacted",
     ),
 )
-# No blow brings these to bear: a search takes too long, and a stored world has to do (regressions.py).
+# No blow brings these to bear, and a search takes too long: a stored world has to do.
 RARE = (Planted("session changed with a gap", session_changed_with_a_gap),)

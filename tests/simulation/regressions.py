@@ -30,7 +30,7 @@ OTHER_CLIENTS = 12  # worlds, where those of the seed do not show the bug any mo
 
 
 class Regression(TypedDict):
-    """bug: that of the bank, or a rare one, which is what was repaired; empty: none, or it is not repaired yet.
+    """bug: planted, it is what was repaired; empty: none, or it is not repaired yet.
 
     blows: (ms, name, number) each. said: by the world, when it was stored.
     """
