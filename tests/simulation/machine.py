@@ -108,7 +108,6 @@ class Machine:
         self.boot = 0
         self.life = 0
         self.is_stopping = False  # It was told to.
-        self.ends_together = False  # with all others
         self._site = site
         self._schedule = site.schedule
         self._rng = rng
@@ -150,7 +149,7 @@ class Machine:
     def _start(self) -> None:
         self._time = self._process_clock()
         self._armed_ms = self._told_controller_id = None
-        self._is_opening = self.is_stopping = self.ends_together = False
+        self._is_opening = self.is_stopping = False
         config, self.log_dir = open_log_dir(
             self._config(), self.disk.files, rng=self._rng, boot_id=f"boot {self.boot}"
         )
@@ -274,7 +273,8 @@ class Machine:
         """SIGUSR1: all brokers of the cluster stop now, so there is nobody to hand over to."""
         if self.broker is None or self.is_stopping:
             return
-        self.is_stopping = self.ends_together = True
+        self.is_stopping = True
+        self.post_to_quorum(self.membership.end_with_all)
         self._stop_when(self._is_idle, CLOSING_TOGETHER_MS_MAX, self._close_connections)
 
     def _stop_when(self, is_so: Callable[[], bool], ms_max: int, then: Act) -> None:
@@ -301,8 +301,7 @@ class Machine:
 
     def _hand_over(self) -> None:
         assert self.host is not None, "it has a turn"
-        is_last = self.membership.is_last or self.ends_together
-        if not is_last and self.host.hand_over(self.clock.monotonic_ms()):
+        if not self.membership.is_last and self.host.hand_over(self.clock.monotonic_ms()):
             controller = self._controller
             self._stop_when(
                 lambda: controller.node.leads is None, QUORUM_HAND_OVER_MS_MAX, self._close
@@ -336,8 +335,6 @@ class Machine:
 
     def hears_of_loss(self, number: int) -> None:
         """Another's connection was reset and then refused."""
-        if self.ends_together:
-            return
         self.quorum_acts(lambda: self.host.lose(number) if self.host is not None else None)
 
     # --- turns ---------------------------------------------------------------------------------
