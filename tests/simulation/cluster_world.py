@@ -141,7 +141,7 @@ class ClusterWorld:
             kinds[kind](self._who(80 + at), self.book) for at, kind in enumerate(self.plan.members)
         ]
         self.admin = Client(self._who(0))
-        self.nemesis = Nemesis(self, seed)
+        self.nemesis = Nemesis(self, Random(f"{seed} nemesis"))
         self._is_up = False
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePath
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from data_plane.metadata.image import TOPIC_RESOURCE
@@ -59,25 +59,33 @@ class Troubled(Connected, Protocol):
 
 
 class Blow(NamedTuple):
-    """What was done at a time; number: of the generator that it drew from, so that it can be left
-    out, or done again in another world, and draws what it drew.
+    """What was done at a time; before, after: the generator's state, so that it can be left out and
+    all others stay as they were.
     """
 
     at_ms: int
     name: str  # empty: nothing was
-    number: int
+    before: Any
+    after: Any
+
+
+class StoredBlow(NamedTuple):
+    """One of a world that is kept (regressions.py); draws: what its own generator is made of."""
+
+    at_ms: int
+    name: str
+    draws: str
 
 
 class Nemesis:
-    """Draws what happens next; each blow is random by a generator of its own."""
+    """Draws what happens next; everything is random by its own generator."""
 
-    def __init__(self, world: Troubled, seed: int) -> None:
+    def __init__(self, world: Troubled, rng: Random) -> None:
         self.is_over = False
-        self.seed = seed  # of what blows draw
         self.is_mode_open = False  # flush.messages is changed now and then
         self.are_all_down = False  # or will be: nobody starts by itself
         self._world = world
-        self._rng = rng = Random(f"{seed} nemesis")
+        self._rng = rng
         self._schedule = world.schedule
         self._network = world.network
         # Until it is replaced nobody else is hurt: E may shrink to who has lost it, and then
@@ -86,8 +94,8 @@ class Nemesis:
         self._blows_until_ms = 0  # of what was begun
         self.blows: list[Blow] = []
         self.script: Sequence[Blow] = ()  # of an earlier run of this seed: no more comes than that
-        self.left_out: frozenset[int] = frozenset()  # numbers of blows
-        self.stored: Sequence[Blow] | None = None  # these and no others, at their times
+        self.left_out: frozenset[int] = frozenset()  # places in the script
+        self.stored: Sequence[StoredBlow] | None = None  # these and no others, at their times
         self._ways = WayBlows(world, rng, self._some_machine)
         self._aimed = {
             name: act
@@ -96,12 +104,12 @@ class Nemesis:
         }
         self._menu = self._chosen()
 
-    def _chosen(self) -> list[str]:
+    def _chosen(self) -> list[tuple[str, Callable[[], None]]]:
         kinds = [name for name in self._kinds() if name not in aims.LATER]
         drawn = self._rng.sample(kinds, self._rng.randint(1, len(kinds)))
         names = self._world.plan.troubles or drawn
         self.is_mode_open = any(name.startswith("mode changed") for name in names)
-        return list(names)
+        return [(name, self._kinds()[name]) for name in names]
 
     def _kinds(self) -> Mapping[str, Callable[[], None]]:
         ways = self._ways
@@ -133,14 +141,25 @@ class Nemesis:
     @property
     def kinds(self) -> list[str]:
         """The troubles that this world may have."""
-        return self._menu
+        return [name for name, _ in self._menu]
 
     def begin(self) -> None:
+        if self.stored is None:
+            self._wait()
         for blow in self.stored or ():
             wait_ms = max(0, blow.at_ms - self._schedule.now_ms)
             self._schedule.after(wait_ms, partial(self._do_again, blow))
-        if self.stored is None:
-            self._wait()
+
+    def _do_again(self, blow: StoredBlow) -> None:
+        if self.is_over:
+            return
+        self._look_at_directories()
+        self._rng.seed(blow.draws)
+        self._kinds()[blow.name]()
+
+    def _look_at_directories(self) -> None:
+        if self._is_directory_lost and self._world.is_everything_everywhere():
+            self._is_directory_lost = False
 
     def _wait(self) -> None:
         self._schedule.after(self._rng.randint(300, 4_000), self._again)
@@ -148,35 +167,25 @@ class Nemesis:
     def _again(self) -> None:
         if self.is_over:
             return
-        number = len(self.blows)
-        is_one_more = not self.script or number < len(self.script)
-        is_one = is_one_more and number not in self.left_out
-        name = self._strike(number) if is_one else ""
-        self.blows.append(Blow(self._schedule.now_ms, name, number))
-        self._rng.seed(f"{self.seed} wait {number}")
+        self._look_at_directories()
+        at, name = len(self.blows), ""
+        known = self.script[at] if at < len(self.script) else None
+        if known is not None:
+            self._rng.setstate(known.before)
+        before = self._rng.getstate()
+        if at not in self.left_out and (known is not None or not self.script):
+            name = self._strike()
+        if known is not None:
+            self._rng.setstate(known.after)
+        self.blows.append(Blow(self._schedule.now_ms, name, before, self._rng.getstate()))
         self._wait()
 
-    def _do_again(self, blow: Blow) -> None:
-        if not self.is_over:
-            self._look_at_directories()
-            self._do(blow.name, blow.number)
-
-    def _strike(self, number: int) -> str:
-        self._look_at_directories()
-        self._rng.seed(f"{self.seed} choice {number}")
+    def _strike(self) -> str:
         if self._rng.random() <= QUIET_SHARE or self._is_directory_lost:
             return ""
-        name = self._rng.choice(self._menu)
-        self._do(name, number)
+        name, strike = self._rng.choice(self._menu)
+        strike()
         return name
-
-    def _do(self, name: str, number: int) -> None:
-        self._rng.seed(f"{self.seed} blow {number}")
-        self._kinds()[name]()
-
-    def _look_at_directories(self) -> None:
-        if self._is_directory_lost and self._world.is_everything_everywhere():
-            self._is_directory_lost = False
 
     def _aim(self, name: str) -> None:
         """One aimed blow at a time; it takes a while."""

@@ -10,7 +10,7 @@ COMPACTED = "c"
 CHORES = ["move", "election", "deleted records", "topic made or deleted", "acl", "setting"]
 NEVER = str((1 << 63) - 1)
 SMALL_SEGMENTS = ["700", "3000", str(1 << 30), str(1 << 30)]
-MIXED_SHARE = 0.5  # of the groups
+MIXED_SHARE = 0.5  # of the groups in worlds that are aimed at nothing
 VOTERS = aims.VOTERS  # The other brokers observe the quorum.
 
 
@@ -88,11 +88,11 @@ def drawn(seed: int) -> Plan:
         has_compacted=rng.random() < 0.25,
         members=(rng.choice(["classic", "consumer"]),) * rng.choice([0, 0, 2]),
     )
-    if plan.members and Random(f"{seed} mixed").random() < MIXED_SHARE:
-        plan = replace(plan, members=("restless",) * 3)
     aim = aims.drawn(seed)
     if aim:
         return replace(plan, **aims.changes_of(aim))
+    if plan.members and Random(f"{seed} mixed").random() < MIXED_SHARE:
+        plan = replace(plan, members=("restless",) * 3)
     return with_rare_paths(plan, rare_paths.drawn(seed))
 
 

@@ -1,7 +1,6 @@
 """Of what happened in a world that fails, find what it fails by: the rest is left out, one by one.
 
-What is left happens as it did, at the same times and with the same draws, though the world around
-it is another one.
+What is left happens as it did, at the same times, though the world around it is another one.
 """
 
 import re
@@ -17,7 +16,7 @@ FAMILY_CHARS = 40
 
 
 class Shrunk(NamedTuple):
-    """script: all that happened; left_out: the numbers of what is not needed of it."""
+    """script: all that happened; left_out: the places in it that are not needed."""
 
     said: str
     script: tuple[Blow, ...]
@@ -25,7 +24,8 @@ class Shrunk(NamedTuple):
 
     @property
     def needed(self) -> list[Blow]:
-        return [one for one in self.script if one.name and one.number not in self.left_out]
+        pairs = enumerate(self.script)
+        return [blow for at, blow in pairs if blow.name and at not in self.left_out]
 
 
 def fails(
@@ -46,10 +46,10 @@ def fails(
 def shrink(seed: int) -> Shrunk:
     """The last blow is tried first; a world that fails in another way has not shown this one."""
     said, script = fails(seed)
-    left_out = frozenset(one.number for one in script if not one.name)
-    for blow in reversed(script if said else ()):
-        if blow.name:
-            without = left_out | {blow.number}
+    left_out = frozenset(at for at, blow in enumerate(script) if not blow.name)
+    for at in reversed(range(len(script) if said else 0)):
+        if script[at].name:
+            without = left_out | {at}
             if family(fails(seed, script, without)[0]) == family(said):
                 left_out = without
     return Shrunk(said, script, left_out)
