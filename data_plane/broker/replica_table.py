@@ -419,6 +419,7 @@ class ReplicaTable:
             return
         log.warning("replica %s-%d begins anew: %s", topic.name, row.partition_index, reason)
         self._maker.delete(key)
+        self.has_news = True  # Else each heartbeat goes on to say that it is lost.
         self._lost_in.pop(key, None)
         self._high_watermarks.pop((topic.name, row.partition_index), None)
 

@@ -290,6 +290,8 @@ class ClusterInvariants:
         ):
             process.topics, process.brokers = self.image.topics, self.image.brokers
             process.log_count = len(logs)
+            for key in broker.log_dir.quarantined:  # It begins anew, with what its leader has.
+                self._starts.pop((machine.number, key.topic_id, key.partition_index), None)
             process.kept = list(self._kept(machine, logs, process.kept))
         return process
 
