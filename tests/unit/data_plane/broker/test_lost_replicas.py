@@ -69,6 +69,7 @@ def test_a_damaged_leader_hands_over_and_is_copied_anew() -> None:
     world.settle(ms=1_000)
     world.settle(ms=1_000)
     assert set(world.rows[0].isr) == {0, 1, 2}
+    assert not lost_of(world, 0), "each heartbeat would put it out of the ISR again"
     assert world.log_bytes(0) == before
     assert world.fetch(1).high_watermark == 3
 
@@ -149,7 +150,7 @@ def test_a_replica_found_lost_at_a_start_begins_anew() -> None:
     world.nodes[2].files.remove_tree(directory)
     world.rejoin(2)
     world.settle()
-    hear(world, 2)
+    assert not lost_of(world, 2), "nobody counts on it, so it has begun already"
     world.settle(ms=1_000)
     world.settle(ms=1_000)
     assert set(world.rows[0].isr) == {0, 1, 2}
