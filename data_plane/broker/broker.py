@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Protocol, TypeVar
@@ -108,7 +108,6 @@ class Broker:
         self.rng = rng
         self.metrics = BrokerMetrics()
         self.now_ms = now_ms  # of the turn under way
-        self.damaged: set[PartitionKey] = set()  # and served on, as nobody else has them
         self.has_new_dates = True  # `next_due_ms` may be sooner than it was when last looked at
         limits = config.limits
         self.fetch_sessions = FetchSessions(
@@ -256,22 +255,20 @@ class Broker:
     def found_damage(self, replica: Partition | Follower, error: DamagedLog) -> ErrorCode:
         """Some of what is stored is not what was written; what to tell who wanted to read it.
 
-        Another one in sync takes over, and this replica begins anew. Where there is none, whatever
-        is whole is served on, as one bad batch is no reason to give up all others.
+        Another one in sync takes over, if the controller knows of one, and this replica begins
+        anew. Where there is none, whatever is whole is served on.
         """
-        if self._has_stand_in(replica):
-            self.quarantine(replica, error)
-            return ErrorCode.KAFKA_STORAGE_ERROR
         key = PartitionKey(replica.topic_id, replica.index)
-        if key not in self.damaged:
-            self.damaged.add(key)
-            log.error(
-                "partition %s-%d is damaged, and no other replica is in sync: %s",
-                replica.topic,
-                replica.index,
-                error,
-            )
-        return ErrorCode.CORRUPT_MESSAGE
+        if key not in self._partitions.damaged:
+            log.error("partition %s-%d is damaged: %s", replica.topic, replica.index, error)
+            self._partitions.damage(replica, str(error))
+        is_for_a_while = self._has_stand_in(replica)
+        return ErrorCode.KAFKA_STORAGE_ERROR if is_for_a_while else ErrorCode.CORRUPT_MESSAGE
+
+    @property
+    def damaged(self) -> Collection[PartitionKey]:
+        """Partitions of which some is not what was written, and no other replica has taken over."""
+        return self._partitions.damaged.keys()
 
     def _has_stand_in(self, replica: Partition | Follower) -> bool:
         row = self.image.partition(replica.topic, replica.index)

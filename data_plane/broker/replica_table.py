@@ -81,6 +81,7 @@ class ReplicaTable:
         self._to_look_at: dict[Key, None] = {}  # brokers or settings changed, the row did not
         self._high_watermarks: dict[Key, int] = {}  # known in the role, or the run, before
         self._leaderless: set[Key] = set()  # of the replicas here
+        self.damaged: dict[PartitionKey, str] = {}  # in service: others may not have it; and why
         # Lost in this run: the leader epoch up to which the replica may have told of itself.
         self._lost_in: dict[PartitionKey, int] = {}
         self.has_news = True  # `ends` may say something else than before
@@ -241,7 +242,8 @@ class ReplicaTable:
         self._look_at_some(now_ms)
 
     def ends(self) -> list[BrokerHeartbeatRequestTopic]:
-        """What the controller must hear: how far replicas reach that nobody leads, which are lost.
+        """What the controller must hear: how far replicas reach that nobody leads, which are lost
+        or damaged.
 
         Told again only when `has_news`; the lost ones among those that have a replica here.
         """
@@ -260,12 +262,29 @@ class ReplicaTable:
             if topic is not None and self._broker_id in topic.partitions[index].replicas:
                 found = BrokerHeartbeatRequestPartition(index, is_lost=True)
                 rows.setdefault(topic_id, []).append(found)
+        for damaged in self.damaged:
+            kept = self._log_dir.open_logs()[damaged]
+            found = BrokerHeartbeatRequestPartition(
+                damaged.partition_index, kept.leader_epoch, kept.log_end_offset, is_lost=True
+            )
+            rows.setdefault(damaged.topic_id, []).append(found)
         return [BrokerHeartbeatRequestTopic(one, found) for one, found in rows.items()]
+
+    def damage(self, replica: Partition | Follower, reason: str) -> None:
+        """Some of its log is not what was written: it stays in service until another one stands in.
+
+        That is the controller's to say, which may know better who is in sync.
+        """
+        if not replica.is_gone:
+            self.damaged[PartitionKey(replica.topic_id, replica.index)] = reason
+            self.has_news = True
 
     def lose(self, replica: Partition | Follower) -> None:
         """Its log is not what was written: serve or copy it no more, and tell the controller."""
         self.has_news = True
-        self._lost_in[PartitionKey(replica.topic_id, replica.index)] = replica.leader_epoch
+        lost = PartitionKey(replica.topic_id, replica.index)
+        self._lost_in[lost] = replica.leader_epoch
+        self.damaged.pop(lost, None)
         if isinstance(replica, Partition):
             self._open.pop((replica.topic, replica.index), None)
             replica.leave()
@@ -285,6 +304,7 @@ class ReplicaTable:
             if partition is not None:
                 partition.leave()
             self._drop_follower(key)
+            self.damaged.pop(PartitionKey(topic.topic_id, row.partition_index), None)
             self._high_watermarks.pop(key, None)
             self._leaderless.discard(key)
 
@@ -300,6 +320,7 @@ class ReplicaTable:
         self, topic: TopicImage, was: PartitionRecord | None, row: PartitionRecord, now_ms: int
     ) -> None:
         key, me = (topic.name, row.partition_index), self._broker_id
+        self._give_up_damaged(PartitionKey(topic.topic_id, row.partition_index), key, row)
         if row.leader == me:
             self._note_leader(key, row)
             self._await_followers(topic, was, row, now_ms)
@@ -317,6 +338,7 @@ class ReplicaTable:
             self._drop_follower(key)
             self._high_watermarks.pop(key, None)
             gone = PartitionKey(topic.topic_id, row.partition_index)
+            self.damaged.pop(gone, None)
             self._maker.delete(gone)
 
     def _await_followers(
@@ -401,21 +423,40 @@ class ReplicaTable:
         self._sync_rest(follower)
         self._fetch(follower, row)
 
+    def _give_up_damaged(self, damaged: PartitionKey, key: Key, row: PartitionRecord) -> None:
+        """A damaged replica is as lost, once nobody counts on it."""
+        replica = self._open.get(key) or self._followers.get(key)
+        reason = self.damaged.get(damaged)
+        if reason is None or replica is None:
+            return
+        self.has_news = True  # Others may be in sync by now.
+        if self._is_counted_out(row, told_in=replica.leader_epoch):
+            self.lose(replica)
+            self._log_dir.quarantine(damaged, reason)
+
+    def _is_counted_out(self, row: PartitionRecord, *, told_in: int) -> bool:
+        """Somebody else leads, in an epoch in which this replica has told nothing of itself yet,
+        and it may not be elected.
+
+        A leader may put a replica back into the ISR for what it had fetched before it was lost, so
+        that the image shows it out of everything is not enough.
+        """
+        me = self._broker_id
+        return (
+            row.leader not in (NO_LEADER, me)
+            and me not in (*row.isr, *row.elr, *row.last_eligible)
+            and row.leader_epoch > told_in
+        )
+
     def _begin_lost_anew(self, topic: TopicImage, row: PartitionRecord) -> None:
         """Delete a lost log that nobody counts on; its replica is copied whole then.
 
-        A leader may put a replica back into the ISR for what it had fetched before it was lost, so
-        that the image shows it out of everything is not enough: it must do so in an epoch in which
-        this replica has told nothing of itself yet. Raises LogFailure.
+        Raises LogFailure.
         """
-        key, me = PartitionKey(topic.topic_id, row.partition_index), self._broker_id
+        key = PartitionKey(topic.topic_id, row.partition_index)
         reason = self._log_dir.quarantined.get(key)
-        if (
-            reason is None
-            or row.leader in (NO_LEADER, me)
-            or me in (*row.isr, *row.elr, *row.last_eligible)
-            or row.leader_epoch <= self._lost_in.get(key, NO_EPOCH)
-        ):
+        told_in = self._lost_in.get(key, NO_EPOCH)
+        if reason is None or not self._is_counted_out(row, told_in=told_in):
             return
         log.warning("replica %s-%d begins anew: %s", topic.name, row.partition_index, reason)
         self._maker.delete(key)

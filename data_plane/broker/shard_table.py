@@ -96,7 +96,9 @@ class ShardTable(Generic[S]):
                 self._drop(host)
         topic = image.topic(self.topic)
         for row in topic.partitions if topic is not None else ():
-            if row.leader == broker_id and row.partition_index not in self._hosts:
+            if row.leader != broker_id:
+                self._broken.pop(row.partition_index, None)  # It may be copied anew meanwhile.
+            elif row.partition_index not in self._hosts:
                 try:
                     self._begin(row.partition_index)
                 except KafkaError:
@@ -142,9 +144,8 @@ class ShardTable(Generic[S]):
                 is_loaded = host.load_step(now_ms)
             except DamagedLog as error:
                 self._drop(host)
+                self._broken[index] = str(error)
                 self._on_damage(host.partition, error)
-                if not host.partition.is_gone:  # Nobody else has it.
-                    self._broken[index] = str(error)
                 continue
             except (KafkaError, DecodeError) as error:
                 log.exception("%s-%d cannot be loaded", self.topic, index)

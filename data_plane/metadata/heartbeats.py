@@ -17,7 +17,12 @@ from data_plane.metadata.brokers import (
 from data_plane.metadata.commit_rules import Judges
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
-from data_plane.metadata.leadership import elected_by_ends, told_lost
+from data_plane.metadata.leadership import (
+    UNKNOWN_END,
+    elected_by_ends,
+    told_damaged,
+    told_lost,
+)
 from data_plane.metadata.records import PartitionRecord, RegisterBrokerRecord
 from data_plane.metadata.replica_ends import ReplicaEnds
 from data_plane.protocol.messages.broker_heartbeat import (
@@ -120,7 +125,8 @@ def _told_ends(
             row = found.partitions[told.partition_index]
             judge = judges.of(found.name)
             if told.is_lost:
-                after = told_lost(row, judge, broker.broker_id)
+                decide = told_lost if told.last_epoch == UNKNOWN_END[0] else told_damaged
+                after = decide(row, judge, broker.broker_id)
             else:
                 _note(hearing, broker, row, told)
                 after = elected_by_ends(row, judge, hearing.ends.of(scope.image, row))

@@ -82,6 +82,16 @@ def told_lost(row: PartitionRecord, judge: Judge, broker_id: int) -> PartitionRe
     )
 
 
+def told_damaged(row: PartitionRecord, judge: Judge, broker_id: int) -> PartitionRecord:
+    """A replica says that some of its log is not what was written: as lost, if another one in sync
+    can serve. Else it keeps what it is, for one bad batch is no reason to give up all others.
+
+    That is for the controller to say: who is in sync may have changed since the replica looked.
+    """
+    others = judge.active & set(row.isr) - {broker_id}
+    return told_lost(row, judge, broker_id) if others else row
+
+
 def kept_in_sync(row: PartitionRecord, after: PartitionRecord, judge: Judge) -> PartitionRecord:
     """`after`, a change that put a member out of the ISR, without that: it counts as before."""
     if after.leader == row.leader:

@@ -22,7 +22,8 @@ REPLICA_ENDS_TAG = ALL_SHUT_DOWN_TAG = 10_000  # Far from the tags that Kafka ma
 
 @dataclass(frozen=True, slots=True)
 class BrokerHeartbeatRequestPartition:
-    """How far a replica reaches; `is_lost`: its log is missing or damaged."""
+    """How far a replica reaches; `is_lost`: its log is missing, or, if it says how far it reaches,
+    some of it is not what was written."""
 
     partition_index: int32
     last_epoch: int32 = -1

@@ -10,7 +10,7 @@ from data_plane.log.manifest import PartitionKey
 from data_plane.log.partition_log import PartitionLog
 from data_plane.log.segment import LOG, segment_path
 from data_plane.metadata.commit_rules import Judges
-from data_plane.metadata.leadership import told_lost
+from data_plane.metadata.leadership import told_damaged, told_lost
 from data_plane.metadata.records import CommitMode
 from data_plane.protocol.errors import ErrorCode
 from tests.unit.data_plane.broker.cluster_world import TOPIC, TOPIC_ID, ClusterWorld, outcome
@@ -50,8 +50,10 @@ def lost_of(world: ClusterWorld, broker_id: int) -> bool:
 
 def hear(world: ClusterWorld, broker_id: int, only: tuple[int, ...] | None = None) -> None:
     """The controller hears of the loss; the brokers know what it decides, or only some."""
-    assert lost_of(world, broker_id)
-    row = told_lost(world.rows[0], Judges(world.scope).of(TOPIC), broker_id)
+    told = world.nodes[broker_id].metadata.ends
+    (found,) = [row for topic in told for row in topic.partitions if row.is_lost]
+    decide = told_lost if found.last_epoch < 0 else told_damaged
+    row = decide(world.rows[0], Judges(world.scope).of(TOPIC), broker_id)
     world.tell([row] if row is not world.rows[0] else [], only)
 
 
@@ -171,8 +173,36 @@ def test_who_alone_is_in_sync_serves_what_is_whole() -> None:
     assert codes == [ErrorCode.NONE, ErrorCode.CORRUPT_MESSAGE, ErrorCode.NONE]
     assert b"one" in world.fetch(0, 0).records
     assert b"three" in world.fetch(0, 2).records
-    assert world.nodes[0].up.damaged == {KEY}
+    assert set(world.nodes[0].up.damaged) == {KEY}
+    assert outcome(world.produce(0, batch_of(b"four"), acks=1)) == ErrorCode.NONE
+    before = world.rows[0]
+    hear(world, 0)
+    assert world.rows[0] is before, "nobody else can serve it"
     assert not world.nodes[0].up.log_dir.quarantined
+
+
+def test_who_was_alone_hands_over_once_another_one_is_in_sync() -> None:
+    """The ISR may have shrunk while the damage was told: the controller leaves it its place."""
+    world = filled()
+    for each in (1, 2):
+        world.kill(each)
+        world.fence(each)
+    rot(world, 0)
+    assert world.fetch(0, 1).error_code == ErrorCode.KAFKA_STORAGE_ERROR, "as far as it knows"
+    world.tell([])
+    hear(world, 0)
+    assert (world.rows[0].leader, world.rows[0].isr) == (0, (0,))
+    world.rejoin(1)
+    for _ in range(4):
+        world.settle(ms=1_000)
+    assert 1 in world.rows[0].isr
+    hear(world, 0)
+    assert world.rows[0].leader == 1
+    for _ in range(4):
+        world.settle(ms=1_000)
+    assert set(world.rows[0].isr) == {0, 1}
+    assert world.log_bytes(0) == world.log_bytes(1)
+    assert not world.nodes[0].up.damaged
 
 
 def test_in_synced_mode_it_is_the_same() -> None:
