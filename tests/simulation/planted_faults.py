@@ -5,8 +5,6 @@ still (regressions.py). The numbers are those of the seeds, which have moved sin
 """
 
 from data_plane.log.segment import FileExtent, Segment
-from data_plane.replication.fetcher import Fetchers
-from data_plane.replication.follower import Follower
 from data_plane.replication.partition import Partition
 from tests.simulation.plants import Plant, Planted
 
@@ -49,21 +47,6 @@ def remembered_place_is_the_end(plant: Plant) -> None:
     plant.replace(Segment, "extent", trusting)
 
 
-def session_changed_with_a_gap(plant: Plant) -> None:
-    """128: a partition goes to a session whose poll is under way, and is asked for by nobody."""
-    move = Fetchers._move
-
-    def at_once(self: Fetchers, follower: Follower, session: str) -> None:
-        fetcher = self._fetcher(follower.leader_id, session)
-        if not fetcher.is_asking:
-            move(self, follower, session)
-            return
-        plant.bites()
-        self._change(follower, fetcher)
-
-    plant.replace(Fetchers, "_move", at_once)
-
-
 BANK = (
     Planted("barrier of the watermark", barrier_of_the_watermark, aim="mode changed, leader lost"),
     Planted(
@@ -72,5 +55,3 @@ BANK = (
         aim="coordinator reads what is compacted",
     ),
 )
-# No blow brings these to bear, and a search takes too long: a stored world has to do.
-RARE = (Planted("session changed with a gap", session_changed_with_a_gap),)
