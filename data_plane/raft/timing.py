@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class Timing:
     """Milliseconds on a clock that only moves on.
 
-    A leader's lease ends before any follower may have stopped waiting for it, and it steps down
-    when no majority has answered anything that it sent since `check_quorum_ms`.
+    A leader's lease ends before any follower may have stopped waiting for it, though the clock of
+    one of them be wrong by half: a third of `election_ms_min` is to spare. And it steps down when
+    no majority has answered anything that it sent since `check_quorum_ms`.
     """
 
     heartbeat_ms: int = 150
@@ -16,7 +17,7 @@ class Timing:
     election_ms_max: int = 2_000
     retry_ms_min: int = 150  # between one's own attempts, which cost nobody anything (PreVote)
     retry_ms_max: int = 450
-    lease_ms: int = 900
+    lease_ms: int = 600
     check_quorum_ms: int = 1_500
     announce_ms: int = 300
     observer_ms_max: int = 30_000  # an observer that is silent for so long is forgotten

@@ -223,7 +223,7 @@ class Aimed:
 
     def _with_slow_network(self, ms: int) -> None:
         self._network.weather = Weather(delay_ms_mean=SLOW_MS)
-        self._after(ms, lambda: setattr(self._network, "weather", Weather()))
+        self._after(ms, self._network.clears_up)
 
     def _brokers_but(self, number: int) -> list[int]:
         return [one.number for one in self._world.machines if one.number != number]

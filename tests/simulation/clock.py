@@ -32,13 +32,31 @@ class Schedule:
 
 
 class NodeClock:
-    """A monotonic clock that drifts by up to half a percent; a wall clock that is set at will."""
+    """A monotonic clock that drifts by up to half a percent; a wall clock that is set at will.
+
+    One that is wrong runs some other number of times as fast until it is put right.
+    """
 
     def __init__(self, schedule: Schedule, rng: Random) -> None:
         self._schedule = schedule
         self._start_ms = rng.randrange(1_000_000)
-        self._rate = 1 + rng.uniform(-0.005, 0.005)
+        self._rate = self._usual_rate = 1 + rng.uniform(-0.005, 0.005)
         self.wall_offset_ms = 0
+
+    def goes_wrong(self, times: float) -> None:
+        """From now on it runs so many times as fast as it should."""
+        self._go_on_at(self._usual_rate * times)
+
+    def is_put_right(self) -> None:
+        self._go_on_at(self._usual_rate)
+
+    def _go_on_at(self, rate: float) -> None:
+        now_ms, self._rate = self.monotonic_ms(), rate
+        self._start_ms = now_ms - int(self._schedule.now_ms * rate)
+
+    def world_ms(self, own_ms: int) -> int:
+        """How long the world waits while this clock goes on by so much; small drift is let be."""
+        return own_ms if self._rate == self._usual_rate else round(own_ms / self._rate)
 
     def monotonic_ms(self) -> int:
         return self._start_ms + int(self._schedule.now_ms * self._rate)

@@ -19,6 +19,7 @@ from data_plane.protocol.messages.create_topics import (
     CreateTopicsRequestTopic,
 )
 from data_plane.replication import fetcher
+from tests.simulation import rates
 from tests.simulation.chores import Chores, KeyedProducer
 from tests.simulation.clients import (
     CarelessProducer,
@@ -80,6 +81,7 @@ class ClusterWorld:
         """plan: None: the one that the seed draws."""
         self.seed = seed
         self.plan = plan or drawn(seed)
+        self.rates = rates.drawn(seed, is_aimed=bool(plan or self.plan.aim))
         self.schedule = Schedule()
         self.tally = ClusterTally()
         self.invariants = ClusterInvariants(lambda: self.schedule.now_ms)
@@ -218,8 +220,8 @@ class ClusterWorld:
 
         def tell() -> None:
             for other in self.machines:
-                ways = {(other.number, number), (number, other.number)}
-                if other.number != number and not ways & self.network.cut:
+                ways = [(other.number, number), (number, other.number)]
+                if other.number != number and not any(map(self.network.is_cut, ways)):
                     other.hears_of_loss(number)
 
         def look() -> None:
@@ -242,6 +244,7 @@ class ClusterWorld:
             self.schedule.after(500, self._create_topic)
             self._run_until(lambda: self._is_up, UP_MS_MAX, "the cluster does not come up")
             self.nemesis.begin()
+            self._let_a_clock_go_wrong()
             self.schedule.run(self.schedule.now_ms + FAULTS_MS)
             self._heal()
             self._come_together()
@@ -280,6 +283,16 @@ class ClusterWorld:
         request = CreateTopicsRequest(topics=[topic], timeout_ms=3_000)
         self.admin.ask(self.admin.some_broker(), request, told)
 
+    def _let_a_clock_go_wrong(self) -> None:
+        wrong = None if self.plan.aim else rates.wrong_clock(self.seed, len(self.machines))
+        if wrong is not None:
+            number, times = wrong
+            self.count(f"clock {times:.2g} times as fast")
+            self.machines[number].clock.goes_wrong(times)
+            # Who coordinates a transaction counts its time by that clock: late is no fault, nor is
+            # early by as much as it is wrong.
+            self.invariants.time_outs.early_share_max += max(0.0, 1 - 1 / times)
+
     # --- the end -------------------------------------------------------------------------------
 
     def _heal(self) -> None:
@@ -288,6 +301,7 @@ class ClusterWorld:
         self.streams.blocked.clear()
         for machine in self.machines:
             machine.resume()
+            machine.clock.is_put_right()
             machine.disk.sync_ms_mean, machine.disk.bulk_ms_mean = 1.0, 0.0
             machine.disk.files.faults.clear()
             machine.disk.has_room()

@@ -419,6 +419,7 @@ class Machine:
 
     def _arm(self, broker: Broker, now_ms: int) -> None:
         wait_ms = max(1, min(broker.next_due_ms - now_ms, BROKER_TICK_MS_MAX))
+        wait_ms = self.clock.world_ms(wait_ms)
         due_ms = self._schedule.now_ms + wait_ms
         if self._armed_ms is None or due_ms < self._armed_ms:
             self._armed_ms = due_ms
@@ -446,6 +447,7 @@ class Machine:
         wait_ms = min(max(1, (self.host.next_due_ms or 0) - now_ms), QUORUM_TICK_MS_MAX)
         if now_ms < self.membership.next_due_ms:  # Else it waits for an answer, which comes itself.
             wait_ms = min(wait_ms, self.membership.next_due_ms - now_ms)
+        wait_ms = self.clock.world_ms(wait_ms)
         self._quorum_later(wait_ms + self._late_ms(LATE_TIMERS), self._quorum_tick)
 
     def _step(self, frame: bytes) -> None:

@@ -109,7 +109,8 @@ class Nemesis:
         drawn = self._rng.sample(kinds, self._rng.randint(1, len(kinds)))
         names = self._world.plan.troubles or drawn
         self.is_mode_open = any(name.startswith("mode changed") for name in names)
-        return [(name, self._kinds()[name]) for name in names]
+        weight = self._world.rates.weight
+        return [(name, self._kinds()[name]) for name in names for _ in range(weight(name))]
 
     def _kinds(self) -> Mapping[str, Callable[[], None]]:
         ways = self._ways
@@ -141,9 +142,13 @@ class Nemesis:
     @property
     def kinds(self) -> list[str]:
         """The troubles that this world may have."""
-        return [name for name, _ in self._menu]
+        return list(dict.fromkeys(name for name, _ in self._menu))
 
     def begin(self) -> None:
+        rates = self._world.rates
+        if rates.weather != self._network.calm:
+            self._world.count("bad weather all the time")
+            self._network.weather = self._network.calm = rates.weather
         if self.stored is None:
             self._wait()
         for blow in self.stored or ():
@@ -162,7 +167,7 @@ class Nemesis:
             self._is_directory_lost = False
 
     def _wait(self) -> None:
-        self._schedule.after(self._rng.randint(300, 4_000), self._again)
+        self._schedule.after(self._rng.randint(*self._world.rates.wait_ms), self._again)
 
     def _again(self) -> None:
         if self.is_over:
@@ -192,6 +197,9 @@ class Nemesis:
         if self._schedule.now_ms >= self._blows_until_ms:
             self._blows_until_ms = self._schedule.now_ms + AIMED_MS
             self._aimed[name]()
+
+    def _some_ms(self, name: str) -> int:
+        return self._world.rates.some_ms(name, self._rng)
 
     # --- whom ----------------------------------------------------------------------------------
 
@@ -227,7 +235,7 @@ class Nemesis:
             if machine.host is None and machine.life == life and not is_held:
                 self._world.start(machine)
 
-        self._schedule.after(self._rng.choice([20, 500, 3_000, 9_000]), restart)
+        self._schedule.after(self._some_ms("down"), restart)
 
     def _crash(self) -> None:
         self._world.count("process crash")
@@ -311,7 +319,7 @@ class Nemesis:
         self._world.count("pause")
         machine = self._some_machine()
         machine.pause()
-        self._schedule.after(self._rng.choice([200, 3_000, 8_000]), machine.resume)
+        self._schedule.after(self._some_ms("pause"), machine.resume)
 
     def _resign(self) -> None:
         """The quorum's leader gives its place to another, as it does before a clean stop."""
@@ -387,7 +395,7 @@ class Nemesis:
         self._world.count("slow disk")
         machine = self._some_machine()
         usual = self._world.plan.sync_ms_means[machine.number]
-        machine.disk.sync_ms_mean = self._rng.choice([20.0, 200.0, 1_000.0])
+        machine.disk.sync_ms_mean = self._world.rates.some("slow disk", self._rng)
         later = partial(setattr, machine.disk, "sync_ms_mean", usual)
         self._schedule.after(4_000, later)
 
@@ -399,13 +407,13 @@ class Nemesis:
         if self._rng.random() < 0.5:
             later = partial(disk.fill, OTHER_FILE, self._rng.randrange(500))
             self._schedule.after(self._rng.randrange(1_500), later)
-        self._schedule.after(self._rng.choice([2_000, 7_000]), disk.has_room)
+        self._schedule.after(self._some_ms("full disk"), disk.has_room)
 
     # --- clocks -------------------------------------------------------------------------------
 
     def _wall_jump(self) -> None:
         self._world.count("wall clock jump")
-        jump_ms = self._rng.choice([1_500, 60_000, -1_500, -60_000])
+        jump_ms = self._rng.choice([-1, 1]) * self._some_ms("jump")
         self._some_machine().clock.wall_offset_ms += jump_ms
 
     # --- settings ------------------------------------------------------------------------------

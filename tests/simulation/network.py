@@ -10,8 +10,10 @@ from tests.simulation.clock import Schedule
 Node = TypeVar("Node", bound=Hashable)
 Deliver = Callable[[bytes], None]
 
+RING_ONE_WAY_MAX = 3
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class Weather:
     """How bad it is. Rates per message; delays in milliseconds.
 
@@ -29,13 +31,16 @@ class Weather:
 class SimulatedNetwork(Generic[Node]):
     """Frames between named nodes; `cut` holds the directions that nothing passes.
 
+    weather: now; calm: what it is again when a worse one is over.
+    cut_for_frames: as `cut`, for what the quorum sends and for no connection.
     clogged: direction -> until when it holds everything back, to deliver it all then.
     slow: direction -> by how many milliseconds, on average, it is slower than the weather.
     """
 
     def __init__(self, schedule: Schedule, rng: Random) -> None:
-        self.weather = Weather()
+        self.weather = self.calm = Weather()
         self.cut: set[tuple[Node, Node]] = set()
+        self.cut_for_frames: set[tuple[Node, Node]] = set()
         self.clogged: dict[tuple[Node, Node], int] = {}
         self.slow: dict[tuple[Node, Node], float] = {}
         self.held = self.sent = self.lost = self.repeated = self.stale = 0
@@ -68,7 +73,7 @@ class SimulatedNetwork(Generic[Node]):
 
     def _arrive(self, source: Node, target: Node, frame: bytes) -> None:
         receiver = self._receivers.get(target)
-        if receiver is None or (source, target) in self.cut:
+        if receiver is None or self.is_cut((source, target)):
             self.lost += 1
             return
         held_ms = self.held_ms((source, target))
@@ -76,6 +81,10 @@ class SimulatedNetwork(Generic[Node]):
             self._schedule.after(held_ms, lambda: self._arrive(source, target, frame))
             return
         receiver(frame)
+
+    def is_cut(self, way: tuple[Node, Node]) -> bool:
+        """Nothing of the quorum passes there."""
+        return way in self.cut or way in self.cut_for_frames
 
     def delay_ms_mean(self, way: tuple[Node, Node]) -> float:
         return self.weather.delay_ms_mean + (self.slow.get(way, 0.0) if self.slow else 0.0)
@@ -103,6 +112,17 @@ class SimulatedNetwork(Generic[Node]):
         half = len(others) // 2
         self.cut_both_ways(set(others[:half]), set(others[half:]))
 
+    def cut_to_ring(self, ring: list[Node]) -> None:
+        """Each sees a majority, no two the same one: itself and who is beside it in the ring.
+
+        Of three everybody is beside everybody: each hears one of them and is heard by the other.
+        """
+        count = len(ring)
+        for at, node in enumerate(ring):
+            beside = {(at + 1) % count} if count <= RING_ONE_WAY_MAX else {at - 1, (at + 1) % count}
+            near = {ring[one] for one in beside} | {node}
+            self.cut_one_way(set(ring) - near, {node})
+
     # Ways that are not cut.
 
     def clog(self, ways: Iterable[tuple[Node, Node]], ms: int) -> None:
@@ -111,8 +131,12 @@ class SimulatedNetwork(Generic[Node]):
         for way in ways:
             self.clogged[way] = max(until_ms, self.clogged.get(way, 0))
 
+    def clears_up(self) -> None:
+        self.weather = self.calm
+
     def heal(self) -> None:
         self.cut.clear()
+        self.cut_for_frames.clear()
         self.clogged.clear()
         self.slow.clear()
-        self.weather = Weather()
+        self.weather = self.calm = Weather()

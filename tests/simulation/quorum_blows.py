@@ -38,6 +38,7 @@ AIMS: Final[Mapping[str, str]] = {
 LATER_AIMS: Final[Mapping[str, str]] = {
     "reply of an earlier term": "reply_of_earlier_term",
     "voters of before": "voters_of_before",
+    "clock wrong by half": "clock_wrong_by_half",
 }
 LATER_SHARE = 0.02  # of all worlds, for each of them
 # By the aim: how many vote at first, where it is not three.
@@ -271,7 +272,7 @@ class Blows:
             self._schedule.after(100, stand)
 
         def stand() -> None:
-            self._network.weather = Weather()
+            self._network.clears_up()
             self._network.cut.clear()
             self._isolate(first)
             second.campaign()
@@ -280,7 +281,7 @@ class Blows:
         self._schedule.after(3_000, self._calm_down)
 
     def _calm_down(self) -> None:
-        self._network.weather = Weather()
+        self._network.clears_up()
         self._network.cut.clear()
         for node in self._nodes:
             self._start_again(node)
@@ -341,7 +342,7 @@ class Blows:
         def look(left: int) -> None:
             is_elected = third.node is not None and third.node.leads is not None
             if is_elected or not left:
-                self._network.weather = Weather()
+                self._network.clears_up()
                 self._network.cut.clear()
                 self._isolate(leader)
             else:
@@ -394,6 +395,18 @@ class Blows:
                 node.clock.wall_offset_ms += 5_000 * (node is not leader)
         self._schedule.after(50, lambda: self._isolate(leader))
         self._schedule.after(4_000, self._network.cut.clear)
+
+    def clock_wrong_by_half(self) -> None:
+        """The leader's clock is slow, or that of one who may stand is fast; then it is cut off."""
+        leader, others = self._leader(), self._other_voters()
+        if leader is None or not others:
+            return
+        self._count("clock wrong by half, then a cut")
+        wrong = self._rng.choice([leader, self._rng.choice(others)])
+        wrong.clock.goes_wrong(1 / 1.5 if wrong is leader else 1.5)
+        self._schedule.after(self._rng.randrange(50, 500), partial(self._isolate, leader))
+        self._schedule.after(4_000, self._network.cut.clear)
+        self._schedule.after(4_000, wrong.clock.is_put_right)
 
     # --- what they are made of -----------------------------------------------------------------
 

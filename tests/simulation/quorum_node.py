@@ -188,7 +188,7 @@ class QuorumNode:
         self.host.pump()
         if life == self._life and self.host is not None:
             due_ms = self.host.controller.node.next_due_ms
-            wait_ms = min(max(1, due_ms - self.clock_ms()), 200)
+            wait_ms = self.clock.world_ms(min(max(1, due_ms - self.clock_ms()), 200))
             self._schedule.after(wait_ms, lambda: self._tick(life))
 
     def _pump(self) -> None:

@@ -12,9 +12,10 @@ from data_plane.protocol.errors import NotController
 from data_plane.raft.node import NotLeader
 from data_plane.raft.view import view_of
 from data_plane.raft.voters import ChangeRefused, Voter, VoterKey, VoterSet
+from tests.simulation import rates
 from tests.simulation.clock import Schedule
 from tests.simulation.invariants import QuorumInvariants, Violation
-from tests.simulation.network import SimulatedNetwork, Weather
+from tests.simulation.network import SimulatedNetwork
 from tests.simulation.quorum_blows import RARE, VOTERS, drawn_aim
 from tests.simulation.quorum_node import QuorumNode
 from tests.simulation.quorum_voter_blows import VoterBlows
@@ -22,6 +23,7 @@ from tests.simulation.rare_paths import QUORUMS, drawn, forced
 
 FAULTS_MS = 30_000  # how long a world is troubled
 HEALING_MS = 20_000  # within which everything must have come together again
+AIMED_TROUBLE_MS = (300, 1_500)
 NODES = 5  # three voters at first, two that may become some
 
 
@@ -42,6 +44,8 @@ class QuorumWorld:
         self.seed = seed
         aim = drawn_aim(seed)
         self.rare = RARE.get(aim, ()) if aim else drawn(seed, QUORUMS)
+        self.rates = rates.drawn(seed, is_aimed=bool(aim))
+        self._trouble_ms = AIMED_TROUBLE_MS if aim else self.rates.wait_ms
         self.schedule = Schedule()
         self.tally = Tally()
         self._trace = hashlib.blake2b(digest_size=8)
@@ -110,8 +114,12 @@ class QuorumWorld:
         try:
             for node in self.nodes:
                 node.start()
+            if self.rates.weather != self.network.calm:
+                self._count("bad weather all the time")
+                self.network.weather = self.network.calm = self.rates.weather
+            self._let_a_clock_go_wrong()
             self._every(40, 160, self._ask)
-            self._every(300, 1_500, self._cause_trouble)
+            self._every(*self._trouble_ms, self._cause_trouble)
             if self._is_churning:
                 self._every(30, 300, self._churn)
             self._every(500, 1_500, self._change_voters)
@@ -277,7 +285,10 @@ class QuorumWorld:
             if node.host is None:
                 node.start()
 
-        self.schedule.after(self._nemesis.choice([10, 300, 2_500]), restart)
+        self.schedule.after(self._some_ms("down"), restart)
+
+    def _some_ms(self, name: str) -> int:
+        return self.rates.some_ms(name, self._nemesis)
 
     def _power_loss(self) -> None:
         self._count("power loss")
@@ -301,11 +312,11 @@ class QuorumWorld:
         self._count("pause")
         node = self._some_node()
         node.pause()
-        self.schedule.after(self._nemesis.choice([200, 1_200, 4_000]), node.resume)
+        self.schedule.after(self._some_ms("pause"), node.resume)
 
     def _cut(self) -> None:
         numbers = list(range(NODES))
-        kind = self._nemesis.choice(["two ways", "one way", "bridge"])
+        kind = self._nemesis.choice(["two ways", "one way", "bridge", "ring of majorities"])
         self._count(f"cut {kind}")
         one = {self._some_node().number}
         others = set(numbers) - one
@@ -314,10 +325,19 @@ class QuorumWorld:
         elif kind == "one way":
             pair = [one, others] if self._nemesis.random() < 0.5 else [others, one]
             self.network.cut_one_way(*pair)
-        else:
+        elif kind == "bridge":
             self._nemesis.shuffle(numbers)
             self.network.cut_to_bridge(numbers, numbers[0])
-        self.schedule.after(self._nemesis.choice([500, 3_000, 6_000]), self.network.cut.clear)
+        else:
+            self.network.cut_to_ring(self._ring(numbers))
+        self.schedule.after(self._some_ms("cut"), self.network.cut.clear)
+
+    def _ring(self, numbers: list[int]) -> list[int]:
+        """Of all, or of those that vote: what is a majority of the others is none of theirs."""
+        voting = [one.id for one in self.invariants.voters.keys]
+        if len(voting) > 1 and self._nemesis.random() < 0.5:
+            return self._nemesis.sample(voting, len(voting))
+        return self._nemesis.sample(numbers, len(numbers))
 
     def _clog(self) -> None:
         """Some ways hold everything back for a while, then deliver all of it."""
@@ -325,30 +345,20 @@ class QuorumWorld:
         one = self._some_node().number
         ways = [way for way in permutations(range(NODES), 2) if one in way]
         some = self._nemesis.sample(ways, self._nemesis.randint(1, len(ways)))
-        self.network.clog(some, self._nemesis.choice([300, 1_500, 5_000]))
+        self.network.clog(some, self._some_ms("clogged"))
 
     def _slow_ways(self) -> None:
         self._count("slow ways")
         ways = list(permutations(range(NODES), 2))
         some = self._nemesis.sample(ways, self._nemesis.randint(1, NODES))
         slow = self.network.slow
-        slow.update(dict.fromkeys(some, self._nemesis.choice([30.0, 200.0, 1_000.0])))
+        slow.update(dict.fromkeys(some, self.rates.some("slow way", self._nemesis)))
         self.schedule.after(5_000, slow.clear)
 
     def _bad_weather(self) -> None:
         self._count("bad weather")
-        draw = self._nemesis.random
-        self.network.weather = Weather(
-            loss_rate=draw() * 0.3,
-            duplicate_rate=draw() * 0.2,
-            delay_ms_mean=self._nemesis.choice([1, 10, 80]),
-            stale_rate=draw() * 0.05,
-        )
-
-        def clear() -> None:
-            self.network.weather = Weather()
-
-        self.schedule.after(4_000, clear)
+        self.network.weather = self.rates.some_weather(self._nemesis)
+        self.schedule.after(self._some_ms("weather"), self.network.clears_up)
 
     def _full_disk(self) -> None:
         self._count("full disk")
@@ -361,12 +371,12 @@ class QuorumWorld:
             if node.host is not None and node.paused is None:
                 node.host.retry()
 
-        self.schedule.after(self._nemesis.choice([500, 3_000]), empty)
+        self.schedule.after(self._some_ms("full disk"), empty)
 
     def _slow_disk(self) -> None:
         self._count("slow disk")
         disk = self._some_node().disk
-        disk.sync_ms_mean = self._nemesis.choice([20.0, 300.0])
+        disk.sync_ms_mean = self.rates.some("slow disk", self._nemesis)
 
         def hurry() -> None:
             disk.sync_ms_mean = 1.0
@@ -398,6 +408,13 @@ class QuorumWorld:
         )
         return len(voters) == 3 and current.issuperset(voters.keys) and not is_changing
 
+    def _let_a_clock_go_wrong(self) -> None:
+        wrong = None if drawn_aim(self.seed) else rates.wrong_clock(self.seed, NODES)
+        if wrong is not None:
+            number, times = wrong
+            self._count(f"clock {times:.2g} times as fast")
+            self.nodes[number].clock.goes_wrong(times)
+
     def _wall_jump(self) -> None:
         self._count("wall clock jump")
         self._some_node().clock.wall_offset_ms += self._nemesis.choice([-5_000, -900, 900, 5_000])
@@ -418,6 +435,7 @@ class QuorumWorld:
         self.network.heal()
         for node in self.nodes:
             node.resume()
+            node.clock.is_put_right()
             node.disk.has_room()
             node.disk.sync_ms_mean = 1.0
             node.disk.files.faults.clear()

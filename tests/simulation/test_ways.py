@@ -1,6 +1,8 @@
-"""Ways that are clogged or slow: nothing is lost there, it all comes late and in its order."""
+"""Ways that are clogged or slow, where all comes late and in order; and ways that are cut."""
 
 from random import Random
+
+import pytest
 
 from tests.simulation.clock import Schedule
 from tests.simulation.network import SimulatedNetwork
@@ -8,6 +10,7 @@ from tests.simulation.streams import Connection, Streams
 
 CLOGGED_MS = 5_000
 ONE, OTHER = 1, 2
+PAIRS = [(0, 1), (0, 2), (1, 2)]
 
 
 def test_a_clogged_way_delivers_all_at_once_when_it_is_free() -> None:
@@ -64,3 +67,37 @@ def test_a_way_is_slow_until_it_heals() -> None:
     assert network.delay_ms_mean((OTHER, ONE)) == usual
     network.heal()
     assert network.delay_ms_mean((ONE, OTHER)) == usual
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_in_a_ring_each_sees_a_majority_and_no_two_the_same(count: int) -> None:
+    network: SimulatedNetwork[int] = SimulatedNetwork(Schedule(), Random(1))
+    ring = Random(2).sample(range(count), count)
+    network.cut_to_ring(ring)
+    seen = [
+        frozenset(other for other in ring if other == one or not network.is_cut((other, one)))
+        for one in ring
+    ]
+    assert all(2 * len(one) > count for one in seen)
+    assert len(set(seen)) == count
+    if count == 3:  # Else two of them would see all three.
+        assert all(network.is_cut((one, two)) != network.is_cut((two, one)) for one, two in PAIRS)
+
+
+def test_a_cut_for_frames_lets_connections_pass() -> None:
+    schedule = Schedule()
+    network: SimulatedNetwork[int] = SimulatedNetwork(schedule, Random(1))
+    streams = Streams(schedule, Random(2), network)
+    frames: list[bytes] = []
+    asked: list[bytes | None] = []
+
+    def accept(connection: Connection) -> None:
+        connection.on_server = asked.append
+
+    network.attach(OTHER, frames.append)
+    streams.listen(OTHER, accept)
+    network.cut_for_frames.add((ONE, OTHER))
+    network.send(ONE, OTHER, b"frame")
+    streams.connect(ONE, OTHER, lambda _: None).ask(b"question")
+    schedule.run(CLOGGED_MS)
+    assert (frames, asked) == ([], [b"question"])

@@ -18,6 +18,7 @@ class TimeOuts:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         """now_ms: the world's own time, which is nobody's clock."""
+        self.early_share_max = EARLY_SHARE_MAX
         self._now_ms = now_ms
         self._began_ms: dict[str, int] = {}  # of who has asked for no end since
         self._late: set[str] = set()  # whose word may come at any time
@@ -47,5 +48,5 @@ class TimeOuts:
         if not is_aborted or began_ms is None or name in self._late:
             return
         after_ms = self._now_ms() - began_ms
-        if after_ms < record.timeout_ms * (1 - EARLY_SHARE_MAX):
+        if after_ms < record.timeout_ms * (1 - self.early_share_max):
             raise Violation(f"{name} may take {record.timeout_ms} ms, was ended after {after_ms}")

@@ -7,11 +7,24 @@ from typing import Protocol
 
 from tests.simulation.clock import Schedule
 from tests.simulation.machine import CLIENTS_FROM, Machine
-from tests.simulation.network import SimulatedNetwork, Weather
+from tests.simulation.network import SimulatedNetwork
+from tests.simulation.rates import Rates
+from tests.simulation.streams import Streams
 
 CLIENTS = range(CLIENTS_FROM, CLIENTS_FROM + 100)
 
+Act = Callable[[], None]
+
 SLOW_MS = 5_000
+CUTS = [
+    "two ways",
+    "one way",
+    "bridge",
+    "ring of majorities",
+    "for the quorum alone",
+    "for connections alone",
+    "for clients",
+]
 
 
 class Connected(Protocol):
@@ -23,6 +36,10 @@ class Connected(Protocol):
     def network(self) -> SimulatedNetwork[int]: ...
     @property
     def machines(self) -> Sequence[Machine]: ...
+    @property
+    def streams(self) -> Streams: ...
+    @property
+    def rates(self) -> Rates: ...
 
     def count(self, what: str) -> None: ...
 
@@ -37,19 +54,37 @@ class WayBlows:
         self._schedule = world.schedule
         self._network = world.network
 
+    def _some_ms(self, name: str) -> int:
+        return self._world.rates.some_ms(name, self._rng)
+
     def cut(self) -> None:
-        kind = self._rng.choice(["two ways", "one way", "bridge"])
+        kind = self._rng.choice(CUTS)
         self._world.count(f"cut {kind}")
         numbers = [one.number for one in self._world.machines]
-        one = {self._some_machine().number}
-        others = set(numbers) - one
+        one = self._some_machine().number
+        others = set(numbers) - {one}
+        mends = self._network.cut.clear
         if kind == "two ways":
-            self._network.cut_both_ways(one, others)
+            self._network.cut_both_ways({one}, others)
         elif kind == "one way":
-            self._network.cut_one_way(*self._rng.sample([one, others], 2))
+            self._network.cut_one_way(*self._rng.sample([{one}, others], 2))
+        elif kind == "bridge":
+            self._network.cut_to_bridge(numbers, one)
+        elif kind == "ring of majorities":
+            self._network.cut_to_ring(self._rng.sample(numbers, len(numbers)))
         else:
-            self._network.cut_to_bridge(numbers, min(one))
-        self._schedule.after(self._rng.choice([500, 4_000, 9_000]), self._network.cut.clear)
+            mends = self._cut_some(one, others, kind)
+        self._schedule.after(self._some_ms("cut"), mends)
+
+    def _cut_some(self, one: int, others: Iterable[int], kind: str) -> Act:
+        """What is not for everything that goes there, one way or both; returns what mends it."""
+        of_quorum, blocked = self._network.cut_for_frames, self._world.streams.blocked
+        cut = of_quorum if kind == "for the quorum alone" else blocked
+        far = CLIENTS if kind == "for clients" else others
+        there, back = ways_from(one, far), ways_to(one, far)
+        ways = self._rng.choice([there, back, there | back])
+        cut.update(ways)
+        return lambda: cut.difference_update(ways)
 
     def clog(self) -> None:
         """A broker's ways to another, to all or to clients hold everything back for a while."""
@@ -60,7 +95,7 @@ class WayBlows:
         ways = self._rng.choice([ways_from(one, others), ways_to(one, others)])
         if self._rng.random() < 0.3:
             ways = ways_from(one, others) | ways_to(one, others)
-        self._network.clog(ways, self._rng.choice([300, 1_500, 5_000]))
+        self._network.clog(ways, self._some_ms("clogged"))
 
     def clog_in_turn(self) -> None:
         """One broker after the other is clogged wholly, and they come free in another order."""
@@ -69,7 +104,7 @@ class WayBlows:
         everybody = [*(one.number for one in machines), *CLIENTS]
         for machine in self._rng.sample(machines, self._rng.randint(1, len(machines))):
             ways = ways_from(machine.number, everybody) | ways_to(machine.number, everybody)
-            clog = partial(self._network.clog, ways, self._rng.randrange(500, 5_000))
+            clog = partial(self._network.clog, ways, self._some_ms("clogged"))
             self._schedule.after(self._rng.randrange(2_000), clog)
 
     def slow_ways(self) -> None:
@@ -77,16 +112,13 @@ class WayBlows:
         one, other = self._rng.sample([machine.number for machine in self._world.machines], 2)
         slow = self._network.slow
         ways = self._rng.choice([{(one, other)}, {(one, other), (other, one)}])
-        slow.update(dict.fromkeys(ways, self._rng.choice([30.0, 200.0, 1_000.0])))
+        slow.update(dict.fromkeys(ways, self._world.rates.some("slow way", self._rng)))
         self._schedule.after(SLOW_MS, slow.clear)
 
     def bad_weather(self) -> None:
         self._world.count("bad weather")
-        draw = self._rng.random
-        self._network.weather = Weather(
-            draw() * 0.3, draw() * 0.2, self._rng.choice([1, 10, 80]), draw() * 0.05
-        )
-        self._schedule.after(4_000, lambda: setattr(self._network, "weather", Weather()))
+        self._network.weather = self._world.rates.some_weather(self._rng)
+        self._schedule.after(self._some_ms("weather"), self._network.clears_up)
 
 
 def ways_from(one: int, others: Iterable[int]) -> set[tuple[int, int]]:

@@ -30,6 +30,7 @@ class Trio:
         self.applied: dict[int, list[bytes]] = {}
         self.nodes: dict[int, RaftNode] = {}
         self.cut: set[int] = set()
+        self.paces: dict[int, tuple[int, float]] = {}  # of wrong clocks, and since when
         self.slow_disks: set[int] = set()
         self.held: dict[int, Ready] = {}
         self.voters = voters_of(*numbers) if voters is None else voters
@@ -87,14 +88,19 @@ class Trio:
         targets = [message.target.id] if message.target.id >= 0 else list(self.nodes)
         for target in targets:
             if target in self.nodes and not {source, target} & self.cut and target != source:
-                self.nodes[target].step(decode_message(encode_message(message)), self.now_ms)
+                frame = decode_message(encode_message(message))
+                self.nodes[target].step(frame, self.clock_ms(target))
+
+    def clock_ms(self, number: int) -> int:
+        since_ms, pace = self.paces.get(number, (self.now_ms, 1.0))
+        return since_ms + int((self.now_ms - since_ms) * pace)
 
     def run(self, ms: int, step_ms: int = 50) -> None:
         for _ in range(0, ms, step_ms):
             self.now_ms += step_ms
             for number, node in self.nodes.items():
                 if number not in self.cut:
-                    node.tick(self.now_ms)
+                    node.tick(self.clock_ms(number))
             self.settle()
 
     @property
@@ -183,6 +189,25 @@ def test_a_heartbeat_is_answered_while_a_sync_is_under_way() -> None:
     trio.slow_disks.clear()
     trio.run(200)
     assert all(applied == [b"x"] for applied in trio.applied.values())
+
+
+@pytest.mark.parametrize("pace", [1.5, 1 / 1.5])
+@pytest.mark.parametrize("wrong", range(3))
+def test_a_lease_is_over_before_another_leads_though_a_clock_is_wrong_by_half(
+    wrong: int, pace: float
+) -> None:
+    """A slow clock of the leader's, or a fast one of who waits for it, must not let both answer."""
+    trio = Trio(0, 1, 2)
+    trio.run(3_000)
+    before = trio.leader
+    trio.paces[wrong] = trio.now_ms, pace
+    for node in trio.nodes.values():
+        node.timing = replace(node.timing, election_ms_max=node.timing.election_ms_min)
+    trio.run(300)  # Who waits for it does so no longer than it has to.
+    trio.cut.add(before.me.id)
+    while not any(one.is_leader for one in trio.nodes.values() if one is not before):
+        trio.run(10, step_ms=10)
+    assert not before.has_lease(trio.clock_ms(before.me.id))
 
 
 def test_one_voter_becomes_three_online_and_one_directory_is_replaced() -> None:
