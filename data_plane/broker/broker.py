@@ -511,6 +511,10 @@ class Broker:
         log.error("replica %s-%d stops copying: %s", follower.topic, follower.index, why)
         self._partitions.stop(follower)
 
+    def unreadable(self, follower: Follower, error: DamagedLog) -> None:
+        """A replica cannot be copied to: what it holds cannot be read."""
+        self.quarantine(follower, error)
+
     # --- upkeep --------------------------------------------------------------------------------
 
     def apply_retention(self) -> None:

@@ -253,6 +253,9 @@ class ParkedFetch(Parked):
             )
             if ctx.api_version < ZSTD_VERSION_MIN and part.size_bytes:
                 refuse_zstd(part)
+            aborted = None
+            if is_committed:
+                aborted = partition.aborted_transactions(wanted.fetch_offset, part)
         except DamagedLog as error:
             self.view.found(entry, partition)
             return damaged(broker, entry, error), EMPTY_SLICE
@@ -264,7 +267,6 @@ class ParkedFetch(Parked):
             return result_of(entry, error.code), EMPTY_SLICE
         result = result_of(entry, ErrorCode.NONE)
         if is_committed:
-            aborted = partition.aborted_transactions(wanted.fetch_offset, part)
             result = result._replace(aborted_transactions=aborted)
         return result, part
 

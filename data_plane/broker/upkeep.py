@@ -10,7 +10,7 @@ writes in a process of its own, one log at a time, the most urgent first.
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from data_plane.log.clean_job import CleanJob, CleanResult
@@ -85,7 +85,7 @@ class Upkeep:
         """
         self._now_ms, self._date_ms = now_ms, date_ms
         for partition in self._retention.partitions(now_ms):
-            with suppress(StorageError):  # No room to roll now: tried again the next time.
+            with self._kept_in_service(partition):
                 watermark = partition.high_watermark
                 if partition.log.apply_retention(now_ms, watermark, date_ms=date_ms):
                     self._kept.mark_unsynced(partition)
@@ -94,7 +94,7 @@ class Upkeep:
         if self._is_cleaning:
             return
         for partition in self._cleaning.partitions(now_ms):
-            with suppress(StorageError):
+            with self._kept_in_service(partition):
                 self._consider(partition)
         if self._cleaning.has_just_ended:
             self._clean_most_urgent()
@@ -111,6 +111,15 @@ class Upkeep:
         """End a run under way; its drafts are thrown away when the log closes."""
         self._is_closed = True
         self._cleaner.close()
+
+    @contextmanager
+    def _kept_in_service(self, partition: Replica) -> Iterator[None]:
+        """Without room now it is tried again the next time; damage is told."""
+        with suppress(StorageError):
+            try:
+                yield
+            except DamagedLog as error:
+                self._kept.found_damage(partition, error)
 
     # Compaction.
 
@@ -132,7 +141,9 @@ class Upkeep:
         partition = chosen[1]
         if partition.is_gone:
             return
-        job = partition.log.compaction.plan(self._date_ms, partition.last_stable_offset)
+        job = None
+        with self._kept_in_service(partition):
+            job = partition.log.compaction.plan(self._date_ms, partition.last_stable_offset)
         if job is not None:
             self._is_cleaning = True
             run = _Run(partition, job)

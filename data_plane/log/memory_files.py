@@ -161,6 +161,7 @@ class MemoryFiles:
         self.faults: list[Fault] = []
         self.changes = 0  # calls that change something, so that a test may cut power at each
         self.changes_max: int | None = None
+        self.unreadable: set[str] = set()  # parts of paths that give EIO, whoever reads them
         self.has_syncfs = True
         self.reserve_bytes_max: int | None = None  # so that a full disk stops even who reserves
         self.sync_count = 0
@@ -237,6 +238,8 @@ class MemoryFiles:
         fault = self.fault(operation, path)
         if fault is not None:
             raise OSError(fault.error, os.strerror(fault.error))
+        if operation == "read" and any(part in str(path) for part in self.unreadable):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         self.sync_count += operation in ("sync", "sync_directory")
 
     def free_bytes(self) -> int:
@@ -249,6 +252,10 @@ class MemoryFiles:
         if is_endless or size_bytes <= reserved:
             return size_bytes
         return min(size_bytes, self.free_bytes() + max(0, reserved))
+
+    def names_of(self, name: str) -> list[PurePath]:
+        """Where there are files of that name."""
+        return [path for path in self._files if path.name == name]
 
     # Files.
 

@@ -12,6 +12,17 @@ _make_header = BatchHeader._make
 _unpack_header = BATCH_HEADER.unpack_from
 
 
+def read_part(file: File, position: int, size_bytes: int) -> bytes:
+    """Bytes of a log's file. Raises DamagedLog where the disk does not give them back (EIO).
+
+    What cannot be read is as good as gone: its partition is out of service, nothing else is.
+    """
+    try:
+        return file.read(position, size_bytes)
+    except OSError as error:
+        raise DamagedLog(f"read: {error.strerror}") from error
+
+
 def headers(
     file: File, position: int, end: int, window_bytes: int = WINDOW_BYTES
 ) -> Iterator[tuple[int, BatchHeader]]:
@@ -23,7 +34,7 @@ def headers(
     while position < end:
         at = position - window_start
         if at + BATCH_HEADER_BYTES > len(window):
-            window = file.read(position, min(window_bytes, end - position))
+            window = read_part(file, position, min(window_bytes, end - position))
             window_start, at = position, 0
             if len(window) < BATCH_HEADER_BYTES:
                 raise DamagedLog(f"no batch header at byte {position}")

@@ -227,14 +227,14 @@ class Segment:
         takes the segment as it is.
         """
         path = segment_path(self._directory, self.base_offset, TXN_INDEX)
-        content = read_whole(self._files, path)
         try:
+            content = read_whole(self._files, path)
             self.txn_index = (
                 TxnIndex()
                 if content is None
                 else decode_txn_index(content, self.base_offset, self.next_offset)
             )
-        except ValueError:
+        except (ValueError, OSError):  # What cannot be read can be made anew from the log.
             return False
         return True
 
@@ -289,7 +289,7 @@ class Segment:
             offsets, times = self._read_index(INDEX), self._read_index(TIME_INDEX)
             index = decode_offset_index(offsets, self.size_bytes)
             time_index = decode_time_index(times, self.next_offset - self.base_offset)
-        except ValueError:
+        except (ValueError, OSError):
             self.rebuild()
             return
         self._offset_index, self._time_index = index, time_index

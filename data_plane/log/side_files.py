@@ -2,6 +2,7 @@
 
 from pathlib import PurePath
 
+from data_plane.log.failures import DamagedLog
 from data_plane.log.files import Files, read_whole, replace_unsynced
 from data_plane.log.leader_epochs import LeaderEpochs, decode_leader_epochs
 from data_plane.log.producer_state import ProducerStates, decode_producer_states
@@ -46,12 +47,16 @@ def write_snapshot(
 def newest_snapshot(
     files: Files, directory: PurePath, offset_max: int
 ) -> tuple[int, ProducerStates] | None:
-    """Return the last whole snapshot at or below an offset."""
+    """Return the last whole snapshot at or below an offset. Raises DamagedLog if one cannot be
+    read: what is older may know nothing of a producer.
+    """
     for offset in reversed(snapshot_offsets(files, directory)):
         if offset <= offset_max:
-            content = read_whole(files, segment_path(directory, offset, SNAPSHOT))
             try:
+                content = read_whole(files, segment_path(directory, offset, SNAPSHOT))
                 return offset, decode_producer_states(content or b"")
+            except OSError as error:
+                raise DamagedLog(f"read: {error.strerror}") from error
             except ValueError:
                 continue  # An older one makes the replay longer, nothing else.
     return None

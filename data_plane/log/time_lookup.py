@@ -6,7 +6,7 @@ Source: KIP-33, KIP-79, KIP-734; kafka-protocol.md 41-42.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data_plane.log.scan import headers
+from data_plane.log.scan import headers, read_part
 from data_plane.log.segment import NO_TIMESTAMP, Segment
 from data_plane.log.validate import records_of
 from data_plane.protocol.records.batch import BatchHeader
@@ -101,7 +101,7 @@ def _in_batch(
     if header.timestamp_type:
         offset = max(header.base_offset, offset_start)
         return TimestampOffset(offset, header.max_timestamp, header.partition_leader_epoch)
-    batch = memoryview(segment.file().read(position, header.size_bytes))
+    batch = memoryview(read_part(segment.file(), position, header.size_bytes))
     for record in records_of(batch, header):
         offset = header.base_offset + record.offset_delta
         record_ms = header.base_timestamp + record.timestamp_delta

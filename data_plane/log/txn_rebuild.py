@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from data_plane.log.files import File, Files
 from data_plane.log.producer_state import EndedTransaction, ProducerStates
-from data_plane.log.scan import headers
+from data_plane.log.scan import headers, read_part
 from data_plane.log.segment import Segment
 from data_plane.log.side_files import newest_snapshot
 from data_plane.log.txn_index import TxnIndex
@@ -31,7 +31,7 @@ def read_marker(file: File, position: int, header: BatchHeader) -> Marker | None
     """Return the marker in the batch at `position`, None if it holds none."""
     if not header.is_control or header.size_bytes > MARKER_BYTES_MAX:
         return None
-    return marker_of(file.read(position, header.size_bytes), header)
+    return marker_of(read_part(file, position, header.size_bytes), header)
 
 
 def replay_segment(

@@ -157,11 +157,15 @@ class RaftDisk:
             self._snapshot_offset = self.snapshot.last_offset
 
     def fill(self, chunk: SnapshotChunk, bytes_max: int) -> SnapshotChunk | None:
-        """Read the data of a chunk; None if that snapshot is not there any more."""
+        """Read the data of a chunk; None if that snapshot is not there any more.
+
+        Raises LogFailure, after which the process must end.
+        """
         if self._snapshot_file is None or chunk.last_offset != self._snapshot_offset:
             return None
         size_bytes = min(bytes_max, chunk.size_bytes - chunk.position)
-        return replace(chunk, data=self._snapshot_file.read(chunk.position, size_bytes))
+        with storage_failures(self._directory, "read a snapshot"):
+            return replace(chunk, data=self._snapshot_file.read(chunk.position, size_bytes))
 
     def bootstrap(self, entries: Sequence[bytes], last_offset: int) -> None:
         """Give an empty directory what all voters of a new cluster begin with. Blocks.

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 from uuid import UUID
 
-from data_plane.log.failures import DiskFull, LogFailure
+from data_plane.log.failures import DamagedLog, DiskFull, LogFailure
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.fetch import (
     FetchRequest,
@@ -70,6 +70,9 @@ class Copying(Protocol):
 
     def stopped(self, follower: Follower, why: str) -> None:
         """It may not go on."""
+
+    def unreadable(self, follower: Follower, error: DamagedLog) -> None:
+        """What it holds cannot be read."""
 
     def fail(self, error: BaseException) -> None:
         """Storage broke its promise: the broker must end."""
@@ -233,6 +236,10 @@ class Fetcher:
         except Stopped as stop:
             self.remove(follower)
             self._copying.stopped(follower, str(stop))
+            return
+        except DamagedLog as error:
+            self.remove(follower)
+            self._copying.unreadable(follower, error)
             return
         except DiskFull:
             code = ErrorCode.KAFKA_STORAGE_ERROR

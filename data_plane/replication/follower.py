@@ -123,7 +123,7 @@ class Follower:
     def take(self, row: FetchResponsePartition, now_ms: int) -> ErrorCode:
         """Take in one answer; a code other than NONE asks to try again later.
 
-        Raises Stopped, DiskFull (what had fitted is kept) and LogFailure.
+        Raises Stopped, DiskFull (what had fitted is kept), DamagedLog and LogFailure.
         """
         if row.error_code == ErrorCode.OFFSET_OUT_OF_RANGE:
             self._begin_anew(row.log_start_offset)

@@ -225,7 +225,9 @@ class ClusterInvariants:
 
     def _look_at_led(self, machine: Machine, process: Process, broker: Broker) -> list[Place]:
         grown: list[Place] = []
+        count = 0
         for partition in broker.open_partitions():
+            count += 1
             place = (partition.topic, partition.index)
             led = process.led.get(place)
             if led is None or led.partition is not partition:
@@ -235,7 +237,23 @@ class ClusterInvariants:
                 or led.high_watermark != partition.high_watermark
             ) and self._check_led(machine.number, place, led):
                 grown.append(place)
+        if len(process.led) > count:
+            grown += self._look_at_left(machine, process)
         return grown
+
+    def _look_at_left(self, machine: Machine, process: Process) -> list[Place]:
+        """What was committed in the very turn in which a partition went counts all the same."""
+        left = {place: led for place, led in process.led.items() if led.partition.is_gone}
+        for place in left:
+            del process.led[place]
+        return [
+            place
+            for place, led in left.items()
+            if led.high_watermark != led.partition.high_watermark
+            and led.leader_epoch == led.partition.leader_epoch
+            and place[0] in self.image.topics
+            and self._check_led(machine.number, place, led)
+        ]
 
     def _check_led(self, number: int, place: Place, led: Led) -> bool:
         """True if something is committed that was not before."""

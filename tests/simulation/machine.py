@@ -6,7 +6,7 @@ order.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,8 @@ from data_plane.broker.metadata_host import MetadataHost
 from data_plane.broker.startup import open_controller, open_log_dir, recovered, registration_of
 from data_plane.broker.voter_changes import VoterChanges
 from data_plane.log.failures import LogFailure
+from data_plane.log.log_dir import QUARANTINE_NAME
+from data_plane.log.manifest import PartitionKey
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.records import BrokerListener
@@ -145,6 +147,13 @@ class Machine:
         self.die(is_power_lost=True)
         self.disk.is_lost()
         self.directory_id = directory_id
+
+    def has_lost(self, keys: Collection[PartitionKey]) -> bool:
+        """One of these cannot be read here, and is out of service until a person sees to it."""
+        if self.host is not None and any(key in self.log_dir.quarantined for key in keys):
+            return True
+        lost = {path.parent.name for path in self.disk.files.names_of(QUARANTINE_NAME)}
+        return any(key.directory_name in lost for key in keys)
 
     def _start(self) -> None:
         self._time = self._process_clock()

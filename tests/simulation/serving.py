@@ -5,12 +5,24 @@ from collections.abc import Callable
 
 from data_plane.broker.broker import Broker
 from data_plane.broker.dispatch import CloseConnection, Session, dispatch
+from data_plane.broker.records_part import RecordsPart
 from data_plane.broker.reply import Reply
+from data_plane.log.failures import DamagedLog
 from data_plane.metadata.features import NEWEST_LEVEL
 from data_plane.peers.wire import Asked, channel_of, decode_answer, encode_asked
-from data_plane.protocol.primitives import DecodeError
+from data_plane.protocol.primitives import Buffer, DecodeError
 from data_plane.replication.peers import OnReply, PeerLost
 from tests.simulation.streams import Connection, Streams
+
+
+def all_of(part: Buffer | RecordsPart) -> bytes:
+    """Raises DamagedLog: what was promised of a file cannot be read."""
+    if not isinstance(part, RecordsPart):
+        return bytes(part)
+    pieces: list[bytes] = []
+    while len(part):
+        pieces.append(part.read(len(part)))
+    return b"".join(pieces)
 
 
 class Served:
@@ -58,11 +70,11 @@ class Served:
         """Answer what is ready, in the order of the requests."""
         while self._replies and self._replies[0].is_ready and not self._is_closed:
             try:
-                parts = self._replies.popleft().take()
-            except CloseConnection:
+                answer = b"".join(map(all_of, self._replies.popleft().take()))
+            except (CloseConnection, DamagedLog):  # As server/connection.py.
                 self.close()
                 return
-            self._connection.answer(b"".join(bytes(part) for part in parts))
+            self._connection.answer(answer)
         self.go_on(now_ms)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from data_plane.broker.context import RequestContext
+from data_plane.log.failures import DamagedLog
 from data_plane.log.time_lookup import TimestampOffset
 from data_plane.protocol.errors import (
     ErrorCode,
@@ -94,6 +95,7 @@ def _row(
     is_committed: bool,
 ) -> ListOffsetsResponsePartition:
     index = wanted.partition_index
+    partition = None
     try:
         broker.check_topic(ctx, AclOperation.DESCRIBE, topic)
         partition = broker.partition(topic, index)
@@ -108,6 +110,10 @@ def _row(
         )
     except UNREADABLE:
         return ListOffsetsResponsePartition(index, ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT)
+    except DamagedLog as error:
+        if partition is not None:
+            broker.found_damage(partition, error)
+        return ListOffsetsResponsePartition(partition_index=index, error_code=error.code)
     except KafkaError as error:
         return ListOffsetsResponsePartition(partition_index=index, error_code=error.code)
     return ListOffsetsResponsePartition(

@@ -3,6 +3,7 @@
 from pathlib import PurePath
 from uuid import UUID
 
+from data_plane.log.failures import DamagedLog
 from data_plane.log.log_config import LogConfig
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.log.partition_log import PartitionLog
@@ -11,6 +12,7 @@ from data_plane.protocol.messages.fetch import (
     FetchRequest,
     FetchRequestReplicaState,
     FetchResponse,
+    FetchResponseEpochEndOffset,
     FetchResponsePartition,
     FetchResponseTopic,
 )
@@ -60,6 +62,7 @@ class Copier:
         self.peers = HeldPeers()
         self.fetchers = Fetchers(self.peers, self)
         self.mode = mode
+        self.lost: list[tuple[int, str]] = []
         self.followers = [self._follower(index) for index in range(2)]
 
     def _follower(self, index: int) -> Follower:
@@ -85,6 +88,9 @@ class Copier:
 
     def stopped(self, follower: Follower, why: str) -> None:
         raise AssertionError(why)
+
+    def unreadable(self, follower: Follower, error: DamagedLog) -> None:
+        self.lost.append((follower.index, error.message))
 
     def fail(self, error: BaseException) -> None:
         raise error
@@ -211,3 +217,28 @@ def test_news_of_a_partition_leaves_it_in_its_session_and_another_leader_does_no
     assert copier.asks(PLAIN_SESSION, at=1) == ({0: 2}, [])
     copier.answer(BEHIND_SESSION, 0, SMALL, is_all=False)
     assert follower.log.log_end_offset == 2, "the answer of the leader before changes nothing"
+
+
+def test_a_log_that_cannot_be_read_is_not_cut_and_the_others_are_copied_on() -> None:
+    copier = Copier()
+    copier.follow(is_in_isr=True)
+    for index in (0, 0, 1):
+        copier.answer(PLAIN_SESSION, index, SMALL, is_all=True)
+    log = copier.followers[0].log
+    files = log._files
+    assert isinstance(files, MemoryFiles)
+    before = files.size_bytes(log.segments[0].log_path)
+    log.segments[0]._offset_index = None  # As of one that has not been used since a start.
+    files.unreadable.add(str(log.directory))
+    _, on_reply = copier.peers.asked.pop((0, PLAIN_SESSION))
+    row = FetchResponsePartition(
+        0, high_watermark=0, diverging_epoch=FetchResponseEpochEndOffset(EPOCH, 1)
+    )
+    copier.followers[0].high_watermark = 0
+    topic = FetchResponseTopic(topic_id=TOPIC_ID, partitions=[row])
+    on_reply(FetchResponse(session_id=7, responses=[topic]))
+    copier.fetchers.step(copier.now_ms)
+    assert copier.lost == [(0, "read: Input/output error")]
+    assert (log.log_end_offset, files.size_bytes(log.segments[0].log_path)) == (2, before)
+    copier.answer(PLAIN_SESSION, 1, SMALL, is_all=True)
+    assert copier.followers[1].log.log_end_offset == 2
