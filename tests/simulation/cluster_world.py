@@ -144,6 +144,7 @@ class ClusterWorld:
         ]
         self.admin = Client(self._who(0))
         self.nemesis = Nemesis(self, Random(f"{seed} nemesis"))
+        self.faults_ms = FAULTS_MS  # after which all is healed
         self._is_up = False
 
     @property
@@ -246,7 +247,7 @@ class ClusterWorld:
             self._run_until(lambda: self._is_up, UP_MS_MAX, "the cluster does not come up")
             self.nemesis.begin()
             self._let_a_clock_go_wrong()
-            self.schedule.run(self.schedule.now_ms + FAULTS_MS)
+            self.schedule.run(self.schedule.now_ms + self.faults_ms)
             self._heal()
             self._come_together()
             self._judge_offsets()

@@ -8,11 +8,12 @@ import pytest
 from tests.progress import Progress
 from tests.simulation.bank import Stored
 from tests.simulation.bank_run import Look, Search, code_of, find_all, look_through
+from tests.simulation.cluster_world import FAULTS_MS
 from tests.simulation.journal import Journal, code_in_use
 from tests.simulation.planted_cluster import BANK, acknowledged_before_sync, any_two_of_three
 from tests.simulation.plants import Planted, planting
 from tests.simulation.runs import FAILED_FILE, run_many
-from tests.simulation.shrink import fails, family, shrink, told
+from tests.simulation.shrink import HORIZON_STEP_MS, fails, family, shrink, told
 from tests.simulation.worlds import CLUSTER, QUORUM
 
 FASTEST = Planted("ack on any two of three", any_two_of_three)
@@ -95,11 +96,19 @@ def test_progress_says_what_is_left() -> None:
 
 
 def test_a_failing_world_is_shrunk_to_what_it_fails_by() -> None:
-    """What was left out is not needed: the same happens without it, again and again."""
+    """What was left out is not needed: the same happens without it, again and again.
+
+    Nor is the time that was cut off: one step less, and it does not fail so any more.
+    """
     with planting(Planted("ack before sync", acknowledged_before_sync)):
         shrunk = shrink(0)
         assert shrunk.said
-        again, blows = fails(0, shrunk.script, shrunk.left_out)
+        assert shrunk.faults_ms < FAULTS_MS
+        again, blows = fails(0, shrunk.script, shrunk.left_out, shrunk.faults_ms)
         assert family(again) == family(shrunk.said)
         assert [one.name for one in blows if one.name] == [one.name for one in shrunk.needed]
+        shorter_ms = shrunk.faults_ms - HORIZON_STEP_MS
+        if shorter_ms >= 0:
+            less, _ = fails(0, shrunk.script, shrunk.left_out, shorter_ms)
+            assert family(less) != family(shrunk.said)
     assert told(0) == "seed 0 does not fail"
