@@ -199,7 +199,7 @@ class ClusterWorld:
     def _machine(self, site: Site, number: int, directory_id: UUID) -> Machine:
         def changed(is_quorum: bool) -> None:
             self._trace.update(b"%d %d %d;" % (self.schedule.now_ms, number, self.invariants.moved))
-            with self.nemesis.all_readable():
+            with self.nemesis.reads.looking_on():
                 if is_quorum:
                     self.invariants.quorum_changed(machine, self.machines)
                 else:
@@ -307,7 +307,7 @@ class ClusterWorld:
             machine.disk.sync_ms_mean, machine.disk.bulk_ms_mean = 1.0, 0.0
             machine.disk.files.faults.clear()
             machine.disk.has_room()
-            self.nemesis.replace_disk(machine)
+            self.nemesis.reads.replace_disk(machine)
             self.start(machine)
 
     def _come_together(self) -> None:

@@ -4,15 +4,13 @@ They stay inside the promise, or nothing could be judged: under `spread` nobody 
 everybody is back with everything; while a directory is lost nobody else is hurt.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePath
 from random import Random
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from data_plane.log.manifest import PartitionKey
 from data_plane.metadata.image import TOPIC_RESOURCE
 from data_plane.metadata.records import PartitionRecord
 from data_plane.protocol.messages.incremental_alter_configs import (
@@ -31,12 +29,11 @@ from tests.simulation.clients import Client, Worker
 from tests.simulation.cluster_invariants import ClusterInvariants
 from tests.simulation.machine import Machine
 from tests.simulation.plan import MAIN, NEVER, VOTERS, Plan
+from tests.simulation.read_blows import ReadBlows
 from tests.simulation.streams import Streams
 from tests.simulation.way_blows import Connected, WayBlows
 
 EIO = 5
-METADATA_DIRECTORY = "/metadata/"
-READ_FILES = ["", "", "", "0000"]  # all of it, or its segments with what is beside them
 AIMED_MS = 4_000  # that an aimed blow has for itself
 QUIET_SHARE = 0.25
 OTHER_FILE = PurePath("/other")  # of another tenant of the disk
@@ -95,12 +92,12 @@ class Nemesis:
         # Until it is replaced nobody else is hurt: E may shrink to who has lost it, and then
         # every disk of E is lost, which is outside the promise.
         self._is_directory_lost = False
-        self._is_unreadable = False  # a part of somebody's disk
         self._blows_until_ms = 0  # of what was begun
         self.blows: list[Blow] = []
         self.script: Sequence[Blow] = ()  # of an earlier run of this seed: no more comes than that
         self.left_out: frozenset[int] = frozenset()  # places in the script
         self.stored: Sequence[StoredBlow] | None = None  # these and no others, at their times
+        self.reads = ReadBlows(self, world, rng, self._some_machine)
         self._ways = WayBlows(world, rng, self._some_machine)
         self._aimed = {
             name: act
@@ -126,7 +123,7 @@ class Nemesis:
             "pause": self._pause,
             "bad weather": ways.bad_weather,
             "failed write": self._failed_write,
-            "failed read": self._failed_read,
+            "failed read": self.reads.fail,
             "slow disk": self._slow_disk,
             "power loss of the site": self._site_power_loss,
             "crash of all": self._crash_of_all,
@@ -144,22 +141,6 @@ class Nemesis:
             "controller resigns": self._resign,
             **{name: partial(self._aim, name) for name in self._aimed},
         }
-
-    @contextmanager
-    def all_readable(self) -> Iterator[None]:
-        """Who only looks on reads what is there, and uses up no fault."""
-        if not self._is_unreadable:
-            yield
-            return
-        files = [one.disk.files for one in self._world.machines]
-        hidden = [(one, one.faults, one.unreadable) for one in files]
-        for one in files:
-            one.faults, one.unreadable = [], set()
-        try:
-            yield
-        finally:
-            for one, faults, unreadable in hidden:
-                one.faults, one.unreadable = faults, unreadable
 
     @property
     def kinds(self) -> list[str]:
@@ -185,7 +166,7 @@ class Nemesis:
         self._kinds()[blow.name]()
 
     def _look_at_directories(self) -> None:
-        is_open = self._is_directory_lost and not self._is_unreadable
+        is_open = self._is_directory_lost and not self.reads.are_failing
         if is_open and self._world.is_everything_everywhere():
             self._is_directory_lost = False
 
@@ -217,7 +198,7 @@ class Nemesis:
 
     def _aim(self, name: str) -> None:
         """One aimed blow at a time; it takes a while."""
-        if self._schedule.now_ms >= self._blows_until_ms:
+        if not self.is_blow_under_way:
             self._blows_until_ms = self._schedule.now_ms + AIMED_MS
             self._aimed[name]()
 
@@ -372,12 +353,17 @@ class Nemesis:
     # --- disks ---------------------------------------------------------------------------------
 
     def _lost_directory(self) -> None:
-        if self._schedule.now_ms >= self._blows_until_ms and self.may_lose_directory():
+        if not self.is_blow_under_way and self.may_lose_directory():
             lost = self._some_machine()
             self.lose_directory(lost)
             self.restart_later(lost)
             if lost.directory_id.int & 1:
                 self._restart_others(lost)
+
+    @property
+    def is_blow_under_way(self) -> bool:
+        """Something that takes a while, and hurts more than one."""
+        return self._schedule.now_ms < self._blows_until_ms
 
     def may_lose_directory(self) -> bool:
         """One at a time: the next one only when all are voters and replicas again."""
@@ -394,10 +380,14 @@ class Nemesis:
     def lose_directory(self, machine: Machine) -> None:
         """Nobody else is hurt until it is replaced."""
         self._world.count("lost directory")
+        self.spare_others()
+        machine.loses_directory(self._world.new_directory_id())
+
+    def spare_others(self) -> None:
+        """Until everybody is back with everything nothing else happens."""
         self._is_directory_lost = True
         for each in self._world.machines:
             each.disk.files.faults.clear()
-        machine.loses_directory(self._world.new_directory_id())
 
     def _restart_others(self, machine: Machine) -> None:
         """They hold everything, and nobody has heard of them when the empty one comes first."""
@@ -413,56 +403,6 @@ class Nemesis:
             operation = self._rng.choice(WRITES)
             self._world.count(f"failed {operation}")
             self._some_machine().disk.files.fail(operation, EIO)
-
-    def _failed_read(self) -> None:
-        """A part of a disk cannot be read, once or for good; then an operator replaces it.
-
-        Nobody else is hurt until then: what cannot be read may be the only copy here.
-        """
-        if self._schedule.now_ms < self._blows_until_ms or not self.may_lose_directory():
-            return
-        machine = self._some_machine()
-        part = self._some_part(machine)
-        is_for_good = self._rng.random() < 0.6
-        self._world.count("failed read for good" if is_for_good else "failed read")
-        self._is_directory_lost = self._is_unreadable = True
-        for each in self._world.machines:
-            each.disk.files.faults.clear()
-        if is_for_good:
-            machine.disk.files.unreadable.add(part)
-        else:
-            machine.disk.files.fail("read", EIO, part, times=self._rng.choice([1, 1, 3, 20]))
-        self._schedule.after(self._rng.choice([1_000, 3_000, 6_000]), partial(self._see, machine))
-
-    def _some_part(self, machine: Machine) -> str:
-        """Of the paths of a replica there, or of the metadata."""
-        keys = self._keys_on(machine)
-        if not keys or self._rng.random() < 0.1:
-            return METADATA_DIRECTORY
-        return f"{self._rng.choice(keys).directory_name}/{self._rng.choice(READ_FILES)}"
-
-    def _keys_on(self, machine: Machine) -> list[PartitionKey]:
-        return [
-            PartitionKey(row.topic_id, row.partition_index)
-            for row in self._rows
-            if machine.number in row.replicas
-        ]
-
-    def _see(self, machine: Machine) -> None:
-        """An operator looks at a disk that was told of."""
-        if not self.is_over:
-            self.replace_disk(machine)
-
-    def replace_disk(self, machine: Machine) -> None:
-        """If a replica is out of service there; else what could not be read was it for a while."""
-        self._is_unreadable = False
-        if machine.has_lost(self._keys_on(machine)):
-            self._world.count("disk replaced")
-            machine.loses_directory(self._world.new_directory_id())
-            self.restart_later(machine)
-        files = machine.disk.files
-        files.unreadable.clear()
-        files.faults = [one for one in files.faults if one.operation != "read"]
 
     def _slow_disk(self) -> None:
         self._world.count("slow disk")
