@@ -280,9 +280,17 @@ def _numbered(
 ) -> PartitionRecord:
     if not has_new_epoch and after == before:
         return before
-    raised = int(has_new_epoch or after.leader != before.leader)
     return replace(
         after,
-        leader_epoch=before.leader_epoch + raised,
+        leader_epoch=before.leader_epoch + int(has_new_epoch or needs_epoch(before, after)),
         partition_epoch=before.partition_epoch + 1,
     )
+
+
+def needs_epoch(before: PartitionRecord, after: PartitionRecord) -> bool:
+    """Another leader, or one replica less, which must not be taken for one when it comes back.
+
+    Who has not heard yet that it is none fetches on, and deletes its log once it hears: it may not
+    have come into the ISR again by then. Source: Kafka's PartitionChangeBuilder.
+    """
+    return after.leader != before.leader or not set(after.replicas) >= set(before.replicas)

@@ -12,7 +12,7 @@ from data_plane.metadata.commit_rules import Judge, Judges
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.effective_configs import ConfigScope
 from data_plane.metadata.image import MetadataImage, TopicImage
-from data_plane.metadata.leadership import moved, without
+from data_plane.metadata.leadership import moved, needs_epoch, without
 from data_plane.metadata.partitions import InvalidReplicaAssignment, check_replicas
 from data_plane.metadata.records import CommitMode, PartitionRecord
 from data_plane.protocol.errors import ErrorCode, KafkaError, UnknownTopicOrPartition
@@ -99,7 +99,7 @@ def moving(row: PartitionRecord, target: Sequence[int], judge: Judge) -> Partiti
     if after == row:
         return row
     done = moved(after, judge)
-    epoch = row.leader_epoch + int(done.leader != row.leader)
+    epoch = row.leader_epoch + int(needs_epoch(row, done))
     return dataclasses.replace(done, leader_epoch=epoch, partition_epoch=row.partition_epoch + 1)
 
 
@@ -109,12 +109,10 @@ def _cancelled(row: PartitionRecord, judge: Judge) -> PartitionRecord:
         raise NoReassignmentInProgress("No reassignment of this partition is under way.")
     origin = tuple(each for each in row.replicas if each not in row.adding_replicas)
     kept = _dropped(row, row.adding_replicas, judge)
+    back = dataclasses.replace(kept, replicas=origin, adding_replicas=(), removing_replicas=())
     return dataclasses.replace(
-        kept,
-        replicas=origin,
-        adding_replicas=(),
-        removing_replicas=(),
-        leader_epoch=row.leader_epoch + int(kept.leader != row.leader),
+        back,
+        leader_epoch=row.leader_epoch + int(needs_epoch(row, back)),
         partition_epoch=row.partition_epoch + 1,
     )
 

@@ -17,6 +17,8 @@ from data_plane.replication.executor import Done, Work
 from tests.simulation import rare_paths
 from tests.simulation.clock import Schedule
 
+DELAY_MS_MAX = 8_000  # What is under way when all heals must be told of in time to be judged.
+
 RunOn = Callable[[Callable[[], None]], None]
 
 
@@ -52,7 +54,7 @@ class SimulatedDisk:
     ) -> None:
         """As `submit`, for one of several threads of the process."""
         self._in_flight.append(work)
-        delay_ms = int(self._rng.expovariate(1 / ms_mean))
+        delay_ms = min(int(self._rng.expovariate(1 / ms_mean)), DELAY_MS_MAX)
         done_ms = int(delay_ms * self._rng.choice([0.0, self._rng.random()]))
         told_ms = delay_ms - done_ms
         told_ms += rare_paths.late_ms(self.rare, rare_paths.LATE_SYNCS, self._rng)

@@ -208,3 +208,24 @@ def test_raised_replicas_prefer_other_racks_then_other_machines() -> None:
     raised = row_of(after(image, decision))
     assert tuple(raised.replicas) == (1, 4, 3), "it is partition 0, the first in turn"
     assert tuple(raised.adding_replicas) == (4, 3)
+
+
+def test_a_replica_that_goes_is_none_until_it_has_heard_of_it_though_the_leader_stays() -> None:
+    """It may not have heard that it went, and deletes its log once it does: what it fetches until
+    then, in the epoch that it knows, must not bring it into the ISR again.
+    """
+    image = moving(spread(), (1, 2, 4))
+    assert row_of(image).leader_epoch == row_of(spread()).leader_epoch
+    gone = in_sync(image, 1, 2, 3, 4)
+    assert (row_of(gone).replicas, row_of(gone).leader) == ((1, 2, 4), 1)
+    assert row_of(gone).leader_epoch == row_of(image).leader_epoch + 1
+    back = moving(gone, (1, 2, 3))
+    assert row_of(back).leader_epoch == row_of(gone).leader_epoch
+
+
+def test_a_replica_that_was_only_coming_is_none_after_another_wish_or_none() -> None:
+    image = moving(spread(), (1, 2, 4))
+    for wish in ((1, 2, 5), None):
+        other = moving(image, wish)
+        assert 4 not in row_of(other).replicas
+        assert row_of(other).leader_epoch == row_of(image).leader_epoch + 1
