@@ -238,6 +238,8 @@ class ClassicMember(Member):
 class ConsumerMember(Member):
     """One request: it says what it has, and hears what it shall have (KIP-848)."""
 
+    _has_missed = False  # an answer
+
     def _live(self) -> Script[None]:
         self._member_id = f"member-{self.number}"
         self._generation = 0
@@ -252,16 +254,19 @@ class ConsumerMember(Member):
         is_joining = self._generation == 0
         if is_joining:
             self._adopt([])
+        is_full = is_joining or self._has_missed
+        self._has_missed = False
         request = ConsumerGroupHeartbeatRequest(
             self.book.group_id,
             self._member_id,
             self._generation,
             rebalance_timeout_ms=PATIENT_MS,
-            subscribed_topic_names=[MAIN] if is_joining else None,
+            subscribed_topic_names=[MAIN] if is_full else None,
             topic_partitions=self._reported(),
         )
         response = yield from self._asked(request, 1)
-        if response is None:
+        if response is None:  # What it was to have may have been said: all is asked anew, as Java.
+            self._has_missed = True
             return
         if response.error_code:
             self._generation = 0

@@ -426,7 +426,10 @@ class Nemesis:
 
     def _wall_jump(self) -> None:
         self._world.count("wall clock jump")
-        jump_ms = self._rng.choice([-1, 1]) * self._some_ms("jump")
+        if self._world.rates.are_usual:
+            jump_ms = self._rng.choice([1_500, 60_000, -1_500, -60_000])
+        else:
+            jump_ms = self._rng.choice([-1, 1]) * self._some_ms("jump")
         self._some_machine().clock.wall_offset_ms += jump_ms
 
     # --- settings ------------------------------------------------------------------------------

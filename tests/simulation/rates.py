@@ -15,8 +15,7 @@ from tests.simulation.network import Weather
 
 Range = tuple[float, float]
 
-# What a world's own range lies within, and what it is in a world that is aimed: there the blow is
-# what counts, and all else is as usual. Milliseconds, but for the shares.
+# What a world's own range lies within. Milliseconds, but for the shares.
 LIMITS: Final[Mapping[str, Range]] = {
     "down": (20, 12_000),  # until a process starts again
     "cut": (200, 14_000),
@@ -32,18 +31,19 @@ LIMITS: Final[Mapping[str, Range]] = {
     "delay": (1, 80),
     "stale": (0.001, 0.05),
 }
-USUAL: Final[Mapping[str, Range]] = {
-    **LIMITS,
-    "down": (20, 9_000),
-    "cut": (500, 9_000),
-    "pause": (200, 8_000),
-    "clogged": (300, 5_000),
-    "weather": (4_000, 4_001),
-    "slow way": (30, 1_000),
-    "slow disk": (20, 1_000),
+# Where the blow is what counts, in aimed worlds and in those that are kept, all else is as usual:
+# one of these. It is drawn as it always was, so that what was found in such a world stays there.
+USUAL: Final[Mapping[str, tuple[float, ...]]] = {
+    "down": (20, 500, 3_000, 9_000),
+    "cut": (500, 4_000, 9_000),
+    "pause": (200, 3_000, 8_000),
+    "clogged": (300, 1_500, 5_000),
+    "weather": (4_000,),
+    "slow way": (30.0, 200.0, 1_000.0),
+    "slow disk": (20.0, 200.0, 1_000.0),
     "full disk": (2_000, 7_000),
-    "jump": (1_500, 60_000),
 }
+USUAL_WEATHER: Final = (0.3, 0.2, (1, 10, 80), 0.05)
 USUAL_WAIT_MS: Final = (300, 4_000)
 WAITS_MS: Final = ((100, 1_200), (300, 2_500), USUAL_WAIT_MS, USUAL_WAIT_MS, (1_500, 8_000))
 WEIGHTS: Final = (1, 1, 1, 2, 5)
@@ -63,22 +63,32 @@ class Rates:
 
     wait_ms: tuple[int, int] = USUAL_WAIT_MS
     weather: Weather = CLEAR
-    ranges: Mapping[str, Range] = field(default_factory=lambda: USUAL)
-    seed: int | None = None  # None: every trouble is as frequent as any other
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    seed: int | None = None  # None: all is as usual, and no trouble more frequent than another
+
+    @property
+    def are_usual(self) -> bool:
+        return self.seed is None
 
     def some(self, name: str, rng: Random) -> float:
         """Within this world's range, as likely between 1 and 2 as between 10 and 20."""
+        if self.are_usual:
+            return rng.choice(USUAL[name]) if len(USUAL[name]) > 1 else USUAL[name][0]
         return scaled(self.ranges[name], rng)
 
     def some_ms(self, name: str, rng: Random) -> int:
         return round(self.some(name, rng))
 
     def some_weather(self, rng: Random) -> Weather:
+        if self.are_usual:
+            loss, repeats, delays_ms, stale = USUAL_WEATHER
+            draw = rng.random
+            return Weather(draw() * loss, draw() * repeats, rng.choice(delays_ms), draw() * stale)
         loss, repeats, delay_ms, stale = (self.some(name, rng) for name in WEATHER)
         return Weather(loss, repeats, delay_ms, stale)
 
     def weight(self, trouble: str) -> int:
-        if self.seed is None:
+        if self.are_usual:
             return 1
         return Random(f"{self.seed} weight of {trouble}").choice(WEIGHTS)
 

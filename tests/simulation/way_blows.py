@@ -58,7 +58,7 @@ class WayBlows:
         return self._world.rates.some_ms(name, self._rng)
 
     def cut(self) -> None:
-        kind = self._rng.choice(CUTS)
+        kind = self._rng.choice(CUTS[:3] if self._world.rates.are_usual else CUTS)
         self._world.count(f"cut {kind}")
         numbers = [one.number for one in self._world.machines]
         one = self._some_machine().number
@@ -104,7 +104,9 @@ class WayBlows:
         everybody = [*(one.number for one in machines), *CLIENTS]
         for machine in self._rng.sample(machines, self._rng.randint(1, len(machines))):
             ways = ways_from(machine.number, everybody) | ways_to(machine.number, everybody)
-            clog = partial(self._network.clog, ways, self._some_ms("clogged"))
+            is_usual = self._world.rates.are_usual
+            ms = self._rng.randrange(500, 5_000) if is_usual else self._some_ms("clogged")
+            clog = partial(self._network.clog, ways, ms)
             self._schedule.after(self._rng.randrange(2_000), clog)
 
     def slow_ways(self) -> None:
