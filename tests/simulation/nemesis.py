@@ -108,6 +108,8 @@ class Nemesis:
 
     def _chosen(self) -> list[tuple[str, Callable[[], None]]]:
         kinds = [name for name in self._kinds() if name not in aims.LATER]
+        if self._world.rates.are_usual:
+            kinds.remove("failed read")  # So that what is drawn there is what always was.
         drawn = self._rng.sample(kinds, self._rng.randint(1, len(kinds)))
         names = self._world.plan.troubles or drawn
         self.is_mode_open = any(name.startswith("mode changed") for name in names)
