@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, PartitionMetadata
 
 from data_plane.log.files import DiskFiles
 from data_plane.log.manifest import key_from_directory, read_topics
@@ -41,12 +41,13 @@ class Rot:
 
     def begin(self) -> str:
         self._rig.await_in_sync()
-        leaders = self._partitions()
-        place = Place(TOPIC, self._rng.randrange(len(leaders)))
-        leader = self._rig.brokers[leaders[place.partition]]
+        rows = self._partitions()
+        place = Place(TOPIC, self._rng.randrange(len(rows)))
+        row = rows[place.partition]
         is_followers = self._rng.random() < FOLLOWER_SHARE
-        others = [broker for broker in self._rig.brokers if broker is not leader]
-        self._victim = self._rng.choice(others) if is_followers else leader
+        others = [each for each in row.replicas if each != row.leader]
+        # The first of them leads next, should the leader die.
+        self._victim = self._rig.brokers[others[0] if is_followers else row.leader]
         self._place, self.partitions = place, (place.name,)
         self._directory = directory_of(self._victim, place)
         self._life = self._directory.stat().st_ino
@@ -78,15 +79,13 @@ class Rot:
             return self._directory.stat().st_ino != self._life
         return False
 
-    def _partitions(self) -> dict[int, int]:
-        """Leaders by partition."""
+    def _partitions(self) -> dict[int, PartitionMetadata]:
         admin = AdminClient({"bootstrap.servers": self._rig.bootstrap, "log_level": 0})
-        told = admin.list_topics(TOPIC, timeout=READ_SECONDS_MAX).topics[TOPIC].partitions
-        return {index: row.leader for index, row in told.items()}
+        return admin.list_topics(TOPIC, timeout=READ_SECONDS_MAX).topics[TOPIC].partitions
 
     def _leader(self, place: Place) -> ChaosBroker | None:
         with suppress(KafkaException):
-            leader = self._partitions()[place.partition]
+            leader = self._partitions()[place.partition].leader
             return self._rig.brokers[leader] if leader >= 0 else None
         return None
 
