@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic, PartitionMetadata
 
 from tests.integration.data_plane.broker_process import wait_until
 from tests.integration.data_plane.cluster_process import ClusterProcess, free_base_port
@@ -39,14 +39,17 @@ def filled(cluster: ClusterProcess, topic: str, replicas: list[int]) -> None:
     time.sleep(TRUSTED_SECONDS)
 
 
-def isr(cluster: ClusterProcess, topic: str) -> list[int]:
+def metadata(cluster: ClusterProcess, topic: str, partition: int = 0) -> PartitionMetadata:
     admin = AdminClient({"bootstrap.servers": cluster.addresses})
-    return sorted(admin.list_topics(topic, timeout=30).topics[topic].partitions[0].isrs)
+    return admin.list_topics(topic, timeout=30).topics[topic].partitions[partition]
+
+
+def isr(cluster: ClusterProcess, topic: str, partition: int = 0) -> list[int]:
+    return sorted(metadata(cluster, topic, partition).isrs)
 
 
 def leader(cluster: ClusterProcess, topic: str) -> int:
-    admin = AdminClient({"bootstrap.servers": cluster.addresses})
-    return int(admin.list_topics(topic, timeout=30).topics[topic].partitions[0].leader)
+    return int(metadata(cluster, topic).leader)
 
 
 def log_of(cluster: ClusterProcess, broker: int) -> Path:
@@ -112,6 +115,41 @@ def test_without_another_replica_only_the_damaged_batch_is_refused(
     finally:
         consumer.close()
     produce(cluster.addresses, "alone", [b"and on"])
+
+
+def test_committed_offsets_outlive_a_coordinator_whose_log_is_damaged(
+    cluster: ClusterProcess,
+) -> None:
+    """It reads its copy once it is the coordinator, and so finds the damage before it answers."""
+    group, offsets = b"a-group-of-its-own", "__consumer_offsets"
+    filled(cluster, "read", [0, 1, 2])
+    settings = {"bootstrap.servers": cluster.addresses, "group.id": group.decode()}
+    place = TopicPartition("read", 0, 170)
+    consumer = Consumer(settings)
+    consumer.commit(offsets=[place], asynchronous=False)
+    consumer.close()
+    time.sleep(TRUSTED_SECONDS)
+    copies = {
+        path.relative_to(cluster.data_dir).parts[0]: path
+        for path in cluster.data_dir.glob("broker-*/*/*.log")
+        if group in path.read_bytes()
+    }
+    assert len(copies) == 3
+    partition = int(copies["broker-0"].parent.name.rpartition("-")[2])
+    row = metadata(cluster, offsets, partition)
+    next_leader = next(each for each in row.replicas if each != row.leader)
+    rot(copies[f"broker-{next_leader}"], group)
+    cluster.kill_broker(row.leader)
+    consumer = Consumer(settings)
+    try:
+        (found,) = consumer.committed([place], timeout=60)
+    finally:
+        consumer.close()
+    assert found.offset == 170
+    cluster.wait_for(f"broker {row.leader} serves again")
+    wait_until(lambda: isr(cluster, offsets, partition) == [0, 1, 2], "all in sync again")
+    logs = {path.read_bytes() for path in copies.values()}
+    assert len(logs) == 1, "the damaged copy is a new one"
 
 
 def until_error(consumer: Consumer) -> tuple[list[bytes | None], set[int]]:
