@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -109,6 +110,15 @@ def test_a_stream_that_is_gone_fails_no_run() -> None:
     Progress(8, stream).step(1)
 
 
+@pytest.fixture
+def not_under_nohup() -> Iterator[None]:
+    """Whoever runs the tests may have this process ignore the end of its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_asked_once_a_run_ends_in_order_asked_twice_at_once(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]

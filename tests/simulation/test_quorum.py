@@ -24,7 +24,7 @@ def test_without_prevote_no_promise_is_broken() -> None:
     Here it shows as that: a node that takes itself for a voter, by an entry which was never
     committed, has stood in a hundred terms by the end and follows no leader of an earlier one.
     """
-    shown = look_for(Planted("PreVote ignored", prevote_ignored, QUORUM), 3)
+    shown = look_for(Planted("PreVote ignored", prevote_ignored, QUORUM), 6)
     assert shown.bites
     assert shown.said.startswith("Violation: convergence: images differ")
 
