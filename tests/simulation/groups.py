@@ -140,6 +140,17 @@ class Member(Worker):
                     index = row.partition_index
                     self.book.was_fetched(index, row.committed_offset, known[index])
 
+    def _commit_or_beat(self, commits: float) -> Script[ErrorCode | None]:
+        """As a classic member shows that it is there; commits: how often by one. What it is told;
+        None: nothing."""
+        if self._owned and self.rng.random() < commits:
+            return (yield from self._commit(7))
+        request = HeartbeatRequest(self.book.group_id, self._generation, self._member_id)
+        response = yield from self._asked(request, 3)
+        code = None if response is None else ErrorCode(response.error_code)
+        self.done += code is NONE
+        return code
+
     def _commit(self, version: int) -> Script[ErrorCode | None]:
         index = self.rng.choice(self._owned)
         offset = self.book.next_offset(index)
@@ -214,13 +225,7 @@ class ClassicMember(Member):
     def _stay(self) -> Script[None]:
         while not self.is_stopping:
             yield self.rng.choice([200, 500, 900])
-            if self._owned and self.rng.random() < 0.6:
-                code = yield from self._commit(7)
-            else:
-                request = HeartbeatRequest(self.book.group_id, self._generation, self._member_id)
-                response = yield from self._asked(request, 3)
-                code = None if response is None else ErrorCode(response.error_code)
-                self.done += code is NONE
+            code = yield from self._commit_or_beat(0.6)
             if code not in (None, NONE) and code not in MISLAID:
                 return
             draw = self.rng.random()

@@ -22,7 +22,6 @@ from data_plane.protocol.messages.fetch import (
     FetchRequestPartition,
     FetchRequestTopic,
 )
-from data_plane.protocol.messages.heartbeat import HeartbeatRequest
 from data_plane.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from data_plane.protocol.messages.leave_group import LeaveGroupRequest, LeaveGroupRequestMember
 from data_plane.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
@@ -110,14 +109,7 @@ class MixedMember(ConsumerMember):
             yield from self._fetch() if self._owned else self._rest()
             return
         yield self.rng.choice([200, 400, 600])
-        if self._owned and self.rng.random() < 0.4:
-            code = yield from self._commit(7)
-        else:
-            request = HeartbeatRequest(self.book.group_id, self._generation, self._member_id)
-            response = yield from self._asked(request, 3)
-            code = None if response is None else ErrorCode(response.error_code)
-            self.done += code is NONE
-        self._hear(code)
+        self._hear((yield from self._commit_or_beat(0.4)))
         yield from self._read()
 
     def _hear(self, code: ErrorCode | None) -> None:
