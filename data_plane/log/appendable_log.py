@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from data_plane.log.producer_state import ProducerStates
+from data_plane.log.resume import encode_resume_point
 from data_plane.log.segment import LOG, StagedBatch, segment_path
 from data_plane.log.side_files import write_epochs, write_snapshot
 from data_plane.log.staging_log import StagingLog
@@ -121,6 +122,12 @@ class AppendableLog(StagingLog):
             write_snapshot(self._files, self.directory, self.log_end_offset, self._written()),
             write_epochs(self._files, self.directory, self._epochs),
         ]
+
+    def _resume_point(self) -> bytes:
+        active = self._active
+        if active.txn_index is None and not active.load_txn_index():
+            return b""
+        return encode_resume_point(active, self._epochs, self._written())
 
     def _written(self) -> ProducerStates:
         """Return the producers as of the log end, without what this turn has yet to write."""

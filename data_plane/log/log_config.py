@@ -8,6 +8,8 @@ from data_plane.protocol.records import compression as codecs
 UNLIMITED = -1
 NEVER_MS = 2**63 - 1
 DAY_MS = 86_400_000
+CHECKPOINT_BYTES_MAX = 64 << 20
+CHECKPOINTS = 4  # in a smaller segment: each is two files, and the end of a segment is five
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class LogConfig:
     takes_any_records: bool = field(init=False)
     # Age at which a segment ends: a compacted one early enough to be cleaned in time.
     roll_ms: int = field(init=False)
+    # So much of a log recovery may have to read again.
+    checkpoint_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
         """Each append asks for what follows from the settings."""
@@ -45,6 +49,8 @@ class LogConfig:
         object.__setattr__(self, "takes_any_records", takes_any)
         lag_ms = self.max_compaction_lag_ms if self.is_compacted else NEVER_MS
         object.__setattr__(self, "roll_ms", min(self.segment_ms, lag_ms))
+        checkpoint_bytes = min(CHECKPOINT_BYTES_MAX, self.segment_bytes // CHECKPOINTS)
+        object.__setattr__(self, "checkpoint_bytes", checkpoint_bytes)
 
 
 def log_config_from_topic(

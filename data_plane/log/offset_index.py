@@ -28,6 +28,11 @@ class OffsetIndex:
         return len(self._offsets)
 
     @property
+    def arrays(self) -> "tuple[array[int], array[int]]":
+        """Relative offsets and positions; to be read only."""
+        return self._offsets, self._positions
+
+    @property
     def last(self) -> tuple[int, int] | None:
         """The last (relative offset, position), or None if there is no entry."""
         return (self._offsets[-1], self._positions[-1]) if self._offsets else None
@@ -60,7 +65,7 @@ class OffsetIndex:
     def encode(self) -> bytes:
         both = array("i", bytes(self.size_bytes))
         both[::2], both[1::2] = self._offsets, self._positions
-        return _big_endian(both).tobytes()
+        return big_endian(both).tobytes()
 
 
 def decode_offset_index(content: bytes, log_bytes: int) -> OffsetIndex:
@@ -69,20 +74,21 @@ def decode_offset_index(content: bytes, log_bytes: int) -> OffsetIndex:
         raise ValueError(f"{len(content)} bytes are no whole number of index entries")
     both = array("i")
     both.frombytes(content)
-    _big_endian(both)
+    big_endian(both)
     offsets, positions = both[::2], both[1::2]
-    if not (_is_growing(offsets) and _is_growing(positions)):
+    if not (is_growing(offsets) and is_growing(positions)):
         raise ValueError("index entries do not grow")
     if positions and (offsets[0] < 0 or positions[0] < 0 or positions[-1] >= log_bytes):
         raise ValueError("an index entry points outside of the log")
     return OffsetIndex(offsets, positions)
 
 
-def _is_growing(numbers: "array[int]") -> bool:
+def is_growing(numbers: "array[int]") -> bool:
+    """Is each number above the one before it?"""
     return all(map(operator.lt, numbers, numbers[1:]))
 
 
-def _big_endian(numbers: "array[int]") -> "array[int]":
+def big_endian(numbers: "array[int]") -> "array[int]":
     """Swap in place between this machine's order and the file's."""
     if sys.byteorder == "little":
         numbers.byteswap()

@@ -15,6 +15,7 @@ from data_plane.log.files import Files
 from data_plane.log.log_config import LogConfig
 from data_plane.log.recovery import create_log, load_log
 from data_plane.log.recovery_syncs import RecoverySyncs
+from data_plane.log.resume import write_resume_point
 from data_plane.log.shrinkable_log import ShrinkableLog
 from data_plane.log.side_files import remove_snapshots
 
@@ -71,6 +72,9 @@ class PartitionLog(ShrinkableLog):
         try:
             for path in self._write_side_files():
                 self._sync.mark_file(path)
+            if self._active.size_bytes >= self.config.checkpoint_bytes:
+                note = write_resume_point(self._files, self.directory, self._resume_point())
+                self._sync.mark_file(note)
             remove_snapshots(self._files, self.directory, above=end)
             self.sync_ticket().run()
             write_checkpoint(self._files, self.directory, checkpoint).sync()

@@ -23,7 +23,8 @@ from data_plane.log.leader_epochs import LeaderEpochs
 from data_plane.log.log_config import LogConfig
 from data_plane.log.producer_state import ProducerStates
 from data_plane.log.recovery_syncs import RecoverySyncs
-from data_plane.log.segment import FULL, LOG, SUFFIXES, Segment, segment_path
+from data_plane.log.resume import encode_resume_point, read_resume_point, write_resume_point
+from data_plane.log.segment import FULL, LOG, SUFFIXES, Segment, SegmentState, segment_path
 from data_plane.log.side_files import (
     base_offsets,
     newest_snapshot,
@@ -180,7 +181,7 @@ class _Recovery:
         has_swapped: a swap of compaction was finished just now; its names must become durable.
         """
         recovery_point = max(self._checkpoint.recovery_point, self._bases[0])
-        first, snapshot, epochs = self._where_to_begin(recovery_point)
+        first, snapshot, epochs, state = self._where_to_begin(recovery_point)
         snapshot_offset, producers = snapshot
         scanned: list[Segment] = []
         end = self._bases[first]
@@ -188,7 +189,15 @@ class _Recovery:
             if base != end and not end < base <= self._gaps_end:
                 break
             segment = self._segment(base, base)
-            is_whole = self._scan(segment, recovery_point, snapshot_offset, producers, epochs)
+            file_bytes = segment.size_bytes
+            if state is not None and not scanned:
+                segment.resume(state)
+            else:
+                segment.begin_indexes()
+                segment.size_bytes = 0
+            is_whole = self._scan(
+                segment, file_bytes, recovery_point, snapshot_offset, producers, epochs
+            )
             if scanned:
                 scanned[-1].next_offset = base  # Its last records may have been compacted away.
             scanned.append(segment)
@@ -227,37 +236,44 @@ class _Recovery:
 
     def _where_to_begin(
         self, recovery_point: int
-    ) -> tuple[int, tuple[int, ProducerStates], LeaderEpochs]:
-        """Return the first segment to scan, and the producers and epochs known before it.
+    ) -> tuple[int, tuple[int, ProducerStates], LeaderEpochs, SegmentState | None]:
+        """Return the first segment to scan, the producers and epochs known before it, and what is
+        known of the segment itself, if it need not be read from its start.
 
         Where a snapshot or the epochs are missing, the scan begins earlier, at worst at the start.
         """
+        first = max((i for i, base in enumerate(self._bases) if base <= recovery_point), default=0)
+        point = read_resume_point(
+            self._files, self._directory, self._segment(self._bases[first], self._bases[first])
+        )
+        if point is not None and point.offset <= recovery_point:
+            return first, (point.offset, point.producers), point.epochs, point.segment
         epochs = read_epochs(self._files, self._directory)
         snapshot = newest_snapshot(self._files, self._directory, recovery_point)
         if epochs is None or snapshot is None:
-            return 0, (self._bases[0], ProducerStates()), LeaderEpochs()
+            return 0, (self._bases[0], ProducerStates()), LeaderEpochs(), None
         reached = min(recovery_point, snapshot[0])
         first = max((i for i, base in enumerate(self._bases) if base <= reached), default=0)
         epochs.truncate_end(self._bases[first])
-        return first, snapshot, epochs
+        return first, snapshot, epochs, None
 
     def _scan(
         self,
         segment: Segment,
+        file_bytes: int,
         recovery_point: int,
         snapshot_offset: int,
         producers: ProducerStates,
         epochs: LeaderEpochs,
     ) -> bool:
-        """Take the valid batches of a segment into its indexes; False if something follows them.
+        """Take the valid batches behind what is known of a segment into its indexes; False if
+        something follows them.
 
         The segment's size becomes that of what is valid.
         """
-        file_bytes, file = segment.size_bytes, segment.file()
-        index, is_index_whole = TxnIndex(), True
-        segment.begin_indexes()
-        segment.size_bytes = 0
-        batches = valid_batches(file, file_bytes, recovery_point)
+        file = segment.file()
+        index, is_index_whole = segment.txn_index or TxnIndex(), True
+        batches = valid_batches(file, file_bytes, recovery_point, start=segment.size_bytes)
         for position, header in batches:
             if not self._follows(segment, header, epochs):
                 break
@@ -322,6 +338,9 @@ class _Recovery:
             if not is_short:
                 written.append(write_snapshot(files, directory, end, loaded.producers))
                 written.append(write_epochs(files, directory, loaded.epochs))
+            if scanned[-1].size_bytes >= self._config.checkpoint_bytes:
+                note = encode_resume_point(scanned[-1], loaded.epochs, loaded.producers)
+                written.append(write_resume_point(files, directory, note))
         except OSError as error:
             if error.errno not in FULL:
                 raise
@@ -330,13 +349,14 @@ class _Recovery:
 
 
 def valid_batches(
-    file: File, end: int, checked_from_offset: int
+    file: File, end: int, checked_from_offset: int, *, start: int = 0
 ) -> Iterator[tuple[int, BatchHeader]]:
-    """Yield (position, header) up to the first bytes that are no whole, undamaged v2 batch.
+    """Yield (position, header) from `start` up to the first bytes that are no whole, undamaged v2
+    batch.
 
     Checksums are verified for batches that start at or after `checked_from_offset`.
     """
-    window, window_start, position = memoryview(b""), 0, 0
+    window, window_start, position = memoryview(b""), start, start
     while position < end:
         at = position - window_start
         if at + BATCH_HEADER_BYTES > len(window):

@@ -64,6 +64,20 @@ staged_batch: Final = cast(
 )
 
 
+class SegmentState(NamedTuple):
+    """What appends up to `next_offset`, `size_bytes` of log, have made of a segment."""
+
+    base_offset: int
+    next_offset: int
+    size_bytes: int
+    max_timestamp_ms: int
+    max_offset: int
+    bytes_since_entry: int
+    offset_index: OffsetIndex
+    time_index: TimeIndex
+    txn_index: TxnIndex
+
+
 class Segment:
     """One .log file and what is known about it."""
 
@@ -194,6 +208,33 @@ class Segment:
         self._is_from_files = False
         self._max_timestamp_ms, self._max_offset = NO_TIMESTAMP, self.base_offset
         self._bytes_since_entry = 0
+        self._hints.clear()
+
+    def state(self) -> SegmentState | None:
+        """Return what is known of the batches, to be read only; None if there are none."""
+        if not self.size_bytes or self.txn_index is None:
+            return None
+        index = self.offset_index  # Loading it is what makes the others known.
+        return SegmentState(
+            self.base_offset,
+            self.next_offset,
+            self.size_bytes,
+            self._max_timestamp_ms,
+            self._max_offset,
+            self._bytes_since_entry,
+            index,
+            self._time_index,
+            self.txn_index,
+        )
+
+    def resume(self, state: SegmentState) -> None:
+        """Go on from what appends had made of this segment."""
+        self._offset_index, self._time_index = state.offset_index, state.time_index
+        self._is_from_files = False  # The note has a checksum.
+        self._max_timestamp_ms, self._max_offset = state.max_timestamp_ms, state.max_offset
+        self._bytes_since_entry = state.bytes_since_entry
+        self.size_bytes, self.next_offset = state.size_bytes, state.next_offset
+        self.txn_index = state.txn_index
         self._hints.clear()
 
     def encode_indexes(self) -> dict[str, bytes]:

@@ -9,13 +9,12 @@ from data_plane.log.files import Files
 from data_plane.log.log_config import LogConfig
 from data_plane.log.producer_state import ProducerStates
 from data_plane.log.recovery import LoadedLog
+from data_plane.log.resume import remove_resume_point, write_resume_point
 from data_plane.log.segment import FULL, Segment
 from data_plane.log.sync import SyncState, SyncTicket
 from data_plane.log.trusted import Trusted
 from data_plane.log.txn_index import TxnIndex
 from data_plane.log.txn_rebuild import rebuild_txn_index
-
-CHECKPOINT_EVERY_BYTES = 64 << 20  # How much of a log recovery may have to read again.
 
 
 class SegmentedLog:
@@ -88,7 +87,16 @@ class SegmentedLog:
 
     def sync_ticket(self, *, holds_files: bool = True) -> SyncTicket:
         """Return what has to be synced for all that is written now; see sync.py."""
-        return self._sync.ticket(self.log_end_offset, holds_files=holds_files)
+        is_due = self._bytes_since_checkpoint >= self.config.checkpoint_bytes
+        return self._sync.ticket(
+            self.log_end_offset,
+            holds_files=holds_files,
+            resume_point=self._resume_point() if is_due else None,
+        )
+
+    def _resume_point(self) -> bytes:
+        """Return a note of the active segment, empty for none; the layer that appends knows it."""
+        raise NotImplementedError
 
     def complete_sync(self, ticket: SyncTicket) -> bool:
         """Let synced_offset follow a ticket that ran well; False if the ticket is stale."""
@@ -96,17 +104,27 @@ class SegmentedLog:
             return False
         self.synced_offset = max(self.synced_offset, ticket.end_offset)
         is_roll_synced = self._recovery_point < self._active.base_offset <= self.synced_offset
-        if is_roll_synced or self._bytes_since_checkpoint >= CHECKPOINT_EVERY_BYTES:
+        if is_roll_synced or ticket.resume_point is not None:
             self._recovery_point = self.synced_offset
             self._bytes_since_checkpoint = 0
-            self._write_checkpoint()
+            self._write_checkpoint(ticket.resume_point, is_after_roll=is_roll_synced)
         return True
 
-    def _write_checkpoint(self) -> None:
-        """Note the recovery point and the log start; without room the older note stays."""
+    def _write_checkpoint(
+        self, resume_point: bytes | None = None, *, is_after_roll: bool = False
+    ) -> None:
+        """Note the recovery point and the log start; without room the older note stays.
+
+        resume_point: as of the recovery point; it counts only with a checkpoint that reaches it.
+        is_after_roll: the one that is there speaks of a segment that is closed.
+        """
         checkpoint = Checkpoint(self._recovery_point, self.log_start_offset)
         try:
             write_checkpoint(self._files, self.directory, checkpoint)
+            if resume_point:
+                write_resume_point(self._files, self.directory, resume_point)
+            elif is_after_roll:
+                remove_resume_point(self._files, self.directory)
         except OSError as error:
             failure = self._failure("checkpoint", error)
             if isinstance(failure, LogFailure):

@@ -17,6 +17,7 @@ from data_plane.log.files import Files
 from data_plane.log.log_config import LogConfig
 from data_plane.log.producer_state import ProducerStates
 from data_plane.log.recovery import LoadedLog
+from data_plane.log.resume import read_resume_point
 from data_plane.log.segment import DELETED, LOG, SUFFIXES, Segment, segment_path
 from data_plane.log.side_files import DRAFT, newest_snapshot, remove_snapshots
 from data_plane.log.swap import DRAFT_INDEXES, draft_path, swap_path
@@ -136,13 +137,23 @@ class ShrinkableLog(AppendableLog):
 
     def _reload_producers(self) -> None:
         """Take the snapshot at or below the end and replay what follows it."""
-        end, before = self.log_end_offset, self._producers
-        found = newest_snapshot(self._files, self.directory, end)
+        before = self._producers
+        point = read_resume_point(self._files, self.directory, self._active)
+        if point is not None:
+            self._producers = point.producers
+            start = point.segment.size_bytes
+            replay_segment(self._producers, self._active, point.offset, self._now_ms, start=start)
+            self._keep_undecided_of(before)
+            return
+        found = newest_snapshot(self._files, self.directory, self.log_end_offset)
         reached, self._producers = found or (self._bases[0], ProducerStates())
         first = max(0, bisect_right(self._bases, reached) - 1)
         for segment in self._segments[first:]:
             replay_segment(self._producers, segment, reached, self._now_ms)
-        before.forget_ended_from(end)
+        self._keep_undecided_of(before)
+
+    def _keep_undecided_of(self, before: ProducerStates) -> None:
+        before.forget_ended_from(self.log_end_offset)
         self._producers.keep_undecided_of(before)
 
     def delete_records_before(self, offset: int) -> None:

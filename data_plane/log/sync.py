@@ -29,6 +29,8 @@ class SyncTicket:
     dirty: tuple[tuple[PurePath, File], ...]
     is_directory_dirty: bool
     unsynced_bytes: int  # of records, that it makes durable
+    # A checkpoint at `end_offset` is due, and what is then noted beside it; None: it is not due.
+    resume_point: bytes | None = None
 
     def run(self) -> None:
         """Block until everything is durable. Raises LogFailure; never run it again then."""
@@ -101,8 +103,13 @@ class SyncState:
         """Let every ticket taken so far be stale."""
         self._generation += 1
 
-    def ticket(self, end_offset: int, *, holds_files: bool = True) -> SyncTicket:
-        """holds_files: False if the whole file system is to be synced for it, by no file's name."""
+    def ticket(
+        self, end_offset: int, *, holds_files: bool = True, resume_point: bytes | None = None
+    ) -> SyncTicket:
+        """holds_files: False if the whole file system is to be synced for it, by no file's name.
+
+        resume_point: what goes beside a checkpoint at `end_offset`, if one is due.
+        """
         return SyncTicket(
             files=self._files,
             directory=self._directory,
@@ -114,6 +121,7 @@ class SyncState:
             ),
             is_directory_dirty=self._directory_change > 0,
             unsynced_bytes=self.unsynced_bytes,
+            resume_point=resume_point,
         )
 
     def complete(self, ticket: SyncTicket) -> bool:

@@ -5,11 +5,13 @@ relative to the segment's base, big-endian. An entry (t, o) says: no record up t
 than t, and the batch that ends at o is the first that holds t. Timestamps grow strictly.
 """
 
-import struct
+import sys
 from array import array
 from bisect import bisect_left
 
-ENTRY = struct.Struct(">qi")
+from data_plane.log.offset_index import big_endian, is_growing
+
+ENTRY_BYTES = 12
 
 
 class TimeIndex:
@@ -23,6 +25,11 @@ class TimeIndex:
 
     def __len__(self) -> int:
         return len(self._offsets)
+
+    @property
+    def arrays(self) -> "tuple[array[int], array[int]]":
+        """Timestamps and relative offsets; to be read only."""
+        return self._timestamps, self._offsets
 
     @property
     def last(self) -> tuple[int, int] | None:
@@ -57,18 +64,26 @@ class TimeIndex:
             self._timestamps.pop()
 
     def encode(self) -> bytes:
-        pairs = zip(self._timestamps, self._offsets, strict=True)
-        return b"".join(ENTRY.pack(*pair) for pair in pairs)
+        both = array("i", bytes(len(self) * ENTRY_BYTES))
+        halves = array("i", self._timestamps.tobytes())
+        both[_HIGH::3], both[_LOW::3], both[2::3] = halves[::2], halves[1::2], self._offsets
+        return big_endian(both).tobytes()
+
+
+# Where the first and the second half of a timestamp in memory go: the file has the high one first.
+_HIGH, _LOW = (1, 0) if sys.byteorder == "little" else (0, 1)
 
 
 def decode_time_index(content: bytes, offsets_max: int) -> TimeIndex:
     """Read a .timeindex file. Raises ValueError unless its offsets lie in [0, offsets_max)."""
-    if len(content) % ENTRY.size:
+    if len(content) % ENTRY_BYTES:
         raise ValueError(f"{len(content)} bytes are no whole number of time index entries")
-    index = TimeIndex()
-    for timestamp_ms, offset in ENTRY.iter_unpack(content):
-        last = index.last or (-(2**63), -1)
-        if timestamp_ms <= last[0] or not last[1] < offset < offsets_max:
-            raise ValueError("time index entries do not grow within the segment")
-        index.append(timestamp_ms, offset)
-    return index
+    both = big_endian(array("i", content))
+    offsets, halves = both[2::3], array("i", bytes(len(content) // ENTRY_BYTES * 8))
+    halves[::2], halves[1::2] = both[_HIGH::3], both[_LOW::3]
+    timestamps = array("q", halves.tobytes())
+    if not (is_growing(timestamps) and is_growing(offsets)):
+        raise ValueError("time index entries do not grow")
+    if offsets and not 0 <= offsets[0] <= offsets[-1] < offsets_max:
+        raise ValueError("a time index entry points outside of the segment")
+    return TimeIndex(timestamps, offsets)

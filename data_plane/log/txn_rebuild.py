@@ -35,12 +35,15 @@ def read_marker(file: File, position: int, header: BatchHeader) -> Marker | None
 
 
 def replay_segment(
-    producers: ProducerStates, segment: Segment, from_offset: int, now_ms: int
+    producers: ProducerStates, segment: Segment, from_offset: int, now_ms: int, *, start: int = 0
 ) -> list[EndedTransaction]:
-    """Take a segment's batches from `from_offset` on into `producers`; return what they ended."""
+    """Take a segment's batches from `from_offset` on into `producers`; return what they ended.
+
+    start: a position of a batch before which none need be looked at.
+    """
     ended = []
     file = segment.file()
-    for position, header in headers(file, 0, segment.size_bytes):
+    for position, header in headers(file, start, segment.size_bytes):
         if header.base_offset >= from_offset:
             one = producers.replay(header, now_ms, read_marker(file, position, header))
             if one is not None:

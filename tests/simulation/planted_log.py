@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from data_plane.broker.upkeep import Upkeep
-from data_plane.log import partition_log, recovery, shrinkable_log, side_files
+from data_plane.log import partition_log, recovery, resume, shrinkable_log, side_files
 from data_plane.log.failures import LogFailure
 from data_plane.log.leader_epochs import LeaderEpochs
 from data_plane.log.log_dir import LogDir, NewPartition
@@ -26,9 +26,11 @@ def torn_tail_kept(plant: Plant) -> None:
     """Recovery compares no checksums: what looks like a batch is one."""
     valid_batches = recovery.valid_batches
 
-    def lenient(file: Any, end: int, checked_from: int) -> Iterator[tuple[int, BatchHeader]]:
-        found = list(valid_batches(file, end, 1 << 62))
-        if len(found) != len(list(valid_batches(file, end, checked_from))):
+    def lenient(
+        file: Any, end: int, checked_from: int, **more: int
+    ) -> Iterator[tuple[int, BatchHeader]]:
+        found = list(valid_batches(file, end, 1 << 62, **more))
+        if len(found) != len(list(valid_batches(file, end, checked_from, **more))):
             plant.bites()
         return iter(found)
 
@@ -86,6 +88,18 @@ def snapshot_of_cut_history_kept(plant: Plant) -> None:
 
     plant.replace(recovery, "remove_snapshots", lax)
     plant.replace(shrinkable_log, "remove_snapshots", lax)
+
+
+def note_of_cut_history_believed(plant: Plant) -> None:
+    """What a note says of the active segment is taken for true, whatever lies there by now."""
+    has_batch = resume._has_batch
+
+    def lax(file: Any, position: int, header: memoryview) -> bool:
+        if not has_batch(file, position, header):
+            plant.bites()
+        return True
+
+    plant.replace(resume, "_has_batch", lax)
 
 
 # --- epochs --------------------------------------------------------------------------------------
@@ -259,6 +273,12 @@ BANK = (
     Planted(
         "producer snapshot of a cut history kept",
         snapshot_of_cut_history_kept,
+        needs=("small segments",),
+        aim="leader lost ahead",
+    ),
+    Planted(
+        "resume point of a cut history believed",
+        note_of_cut_history_believed,
         needs=("small segments",),
         aim="leader lost ahead",
     ),

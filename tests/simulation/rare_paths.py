@@ -24,7 +24,7 @@ from data_plane.broker import (
     upkeep,
     watermark_cycle,
 )
-from data_plane.log import cleaner, record_scan, recovery, segment, segmented_log, sync
+from data_plane.log import cleaner, log_config, record_scan, recovery, segment, sync
 from data_plane.metadata import brokers, controller, elections, producer_ids
 from data_plane.raft import leading, node, progress
 from data_plane.replication import fetcher, isr_changes, sync_cycle
@@ -80,7 +80,7 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
         Limit(sync, "FDATASYNC_FILES_MAX", 0),
         Limit(sync_cycle, "FDATASYNC_FILES_MAX", 0),
     ),
-    "checkpoint behind each batch": (Limit(segmented_log, "CHECKPOINT_EVERY_BYTES", 1),),
+    "checkpoint behind each batch": (Limit(log_config, "CHECKPOINT_BYTES_MAX", 1),),
     "small windows of reading": (
         Limit(recovery, "WINDOW_BYTES", 100),
         Limit(record_scan, "WINDOW_BYTES", 100),

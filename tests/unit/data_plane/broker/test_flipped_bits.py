@@ -45,8 +45,8 @@ MARKS = {"running", "clean-shutdown", "io-failure"}
 KINDS = [RestartKind.CLEAN, RestartKind.PROCESS_CRASH, RestartKind.POWER_LOSS]  # ever less trusted
 NAMES = {
     "meta.json", "meta.copy.json", "running", "clean-shutdown", "io-failure", "partitions.manifest",
-    "quorum-state", "quorum-state.tmp", "entries.log", "snapshot", "checkpoint", "compaction",
-    "quarantine", "time-mark", "high-watermarks", "leader-epoch-checkpoint", ".log", ".index",
+    "quorum-state", "quorum-state.tmp", "entries.log", "snapshot", "checkpoint", "resume",
+    "compaction", "quarantine", "time-mark", "high-watermarks", "leader-epoch-checkpoint", ".log", ".index",
     ".timeindex", ".txnindex", ".snapshot",
 }  # fmt: skip
 
