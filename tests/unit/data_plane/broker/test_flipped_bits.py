@@ -46,8 +46,8 @@ KINDS = [RestartKind.CLEAN, RestartKind.PROCESS_CRASH, RestartKind.POWER_LOSS]  
 NAMES = {
     "meta.json", "meta.copy.json", "running", "clean-shutdown", "io-failure", "partitions.manifest",
     "quorum-state", "quorum-state.tmp", "entries.log", "snapshot", "checkpoint", "resume",
-    "compaction", "quarantine", "time-mark", "high-watermarks", "leader-epoch-checkpoint", ".log", ".index",
-    ".timeindex", ".txnindex", ".snapshot",
+    "compaction", "quarantine", "time-mark", "high-watermarks", "leader-epoch-checkpoint", ".log",
+    ".index", ".timeindex", ".txnindex", ".snapshot",
 }  # fmt: skip
 
 
