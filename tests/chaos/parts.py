@@ -181,7 +181,7 @@ def groups(options: Options) -> Iterator[Figure]:
         "groups",
         ["coordinator-kill"],
         options.rebalances,
-        killed_clients=(*MEMBERS, *NEXT_MEMBERS),
+        killed_clients=(*MEMBERS * 3, *NEXT_MEMBERS * 2),  # of each group as often
         client_kill_every=1,
         has_next_group=True,
         static={
