@@ -261,6 +261,18 @@ def rot(options: Options) -> Iterator[Figure]:
     yield from safety("D6", "bits flipped below running brokers, each copied anew", verdict)
 
 
+def moves(options: Options) -> Iterator[Figure]:
+    """Replicas move between four brokers, and become more or fewer, while brokers are killed."""
+    options = replace(options, brokers=max(4, options.brokers), nodes=max(4, options.nodes))
+    verdict = live(options, "moves", ["move"], options.faults)
+    yield from safety("D1", "partitions moved while brokers are killed", verdict)
+    moved = sum(len(fault.partitions) for fault in verdict.views.history.faults)
+    yield Figure(
+        "D1", "moves that were begun, all ended", moved, "", "", "met" if moved else "UNKNOWN"
+    )
+    yield from gaps(verdict)
+
+
 def disks(options: Options) -> Iterator[Figure]:
     yield from full_disk.figures(2 if options.fast else 5, options.stopping)
 
@@ -311,6 +323,7 @@ PARTS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "torn": torn,
     "flips": flips,
     "rot": rot,
+    "moves": moves,
     "disks": disks,
     "recovery": recovery,
     "controllers": controllers,

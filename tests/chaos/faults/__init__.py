@@ -5,6 +5,7 @@ from tests.chaos.faults.clock import ClockJump
 from tests.chaos.faults.cuts import Bridge, Cut, Deaf, Island, Isolated, Loss, Mute, Ring
 from tests.chaos.faults.kill import CoordinatorKill, Kill
 from tests.chaos.faults.leader import LeaderKill, LeaderPause, Roll
+from tests.chaos.faults.moves import Move
 from tests.chaos.faults.network import Delay, StaleConnection
 from tests.chaos.faults.pause import Pause
 from tests.chaos.faults.power import PowerLoss
@@ -30,6 +31,7 @@ LIVE: dict[str, type[Fault]] = {
     "leader-pause": LeaderPause,
     "roll": Roll,
     "rot": Rot,
+    "move": Move,
 }
 
 __all__ = ["LIVE", "Fault"]
