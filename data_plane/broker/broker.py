@@ -15,6 +15,7 @@ from data_plane.broker.config import BrokerConfig
 from data_plane.broker.context import RequestContext
 from data_plane.broker.coordinators import Coordinators
 from data_plane.broker.dates import Dates
+from data_plane.broker.doubts import Doubts
 from data_plane.broker.fetch_sessions import FetchSessions
 from data_plane.broker.forwarding import Forwarding, Remembered
 from data_plane.broker.group_access import CoordinatorNode
@@ -146,6 +147,7 @@ class Broker:
         self.coordinators = Coordinators(
             self, config.broker_id, lambda image: config_scope(self, image), rng
         )
+        self.doubts = Doubts(self.coordinators)
         self.authorizer = self._authorizer_of(self.image)
         self.quotas = BrokerQuotas(self.image.client_quotas)
         self._lag_of: MetadataImage | None = None
@@ -396,6 +398,7 @@ class Broker:
         self.metadata.tick(now_ms)
         self.coordinators.tick(now_ms)
         self._isr_changes.look_at(self._partitions, now_ms)
+        self.doubts.look(self._partitions, now_ms, is_unheard=self.metadata.is_unheard)
         self._syncs.mark_due(now_ms)
         self.end_turn(now_ms)
 

@@ -121,7 +121,10 @@ class Coordinators:
 
     def _node(self, topic_name: str, name: str, listener: str) -> CoordinatorNode:
         topic = self._internal_topic(topic_name)
-        leader = topic.partitions[partition_for(name, len(topic.partitions))].leader
+        index = partition_for(name, len(topic.partitions))
+        leader = topic.partitions[index].leader
+        if leader == self._broker_id and self._broker.partition(topic_name, index).is_in_doubt:
+            raise CoordinatorNotAvailable
         broker = self._broker.image.brokers.get(leader)
         for one in () if broker is None else broker.listeners:
             if one.name == listener:
@@ -290,6 +293,11 @@ class Coordinators:
         return self.transactions.commit(shard, decision)
 
     # --- turns and time ------------------------------------------------------------------------
+
+    def leave(self, partition: Partition) -> None:
+        """Others may coordinate what is kept in it by now."""
+        for table in self._tables:
+            table.leave(partition)
 
     def follow(self) -> None:
         """The image has changed, and with it perhaps who leads."""

@@ -19,7 +19,9 @@ MOVED = frozenset({ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPO
 class LeaderHints:
     """What one response tells; `endpoints` are of the leaders that were asked for."""
 
-    def __init__(self, image: MetadataImage, listener: str) -> None:
+    def __init__(self, image: MetadataImage, listener: str, own_id: int) -> None:
+        """own_id: of the broker that answers: it has just said that it does not lead."""
+        self._own_id = own_id
         self._image = image
         self._listener = listener
         self._endpoints: dict[int, Endpoint] = {}
@@ -30,7 +32,7 @@ class LeaderHints:
         name = topic if isinstance(topic, str) else image.topic_names.get(topic, "")
         row = image.partition(name, index)
         broker = None if row is None else image.brokers.get(row.leader)
-        if row is None or broker is None or broker.is_fenced:
+        if row is None or broker is None or broker.is_fenced or broker.broker_id == self._own_id:
             return None
         found = listener_of(broker, self._listener)
         if found is None:
@@ -45,9 +47,11 @@ class LeaderHints:
         return [self._endpoints[key] for key in sorted(self._endpoints)]
 
 
-def with_leaders(results: Results, image: MetadataImage, listener: str) -> Sequence[Endpoint]:
+def with_leaders(
+    results: Results, image: MetadataImage, listener: str, own_id: int
+) -> Sequence[Endpoint]:
     """Name in a produce's answer the leaders of what is led elsewhere; returns where they are."""
-    hints = LeaderHints(image, listener)
+    hints = LeaderHints(image, listener, own_id)
     for topic, rows in results:
         for result in rows:
             if result.error_code in MOVED:

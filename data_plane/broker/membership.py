@@ -13,6 +13,7 @@ from data_plane.broker.context import RequestContext
 from data_plane.broker.controller_line import OnAnswer
 from data_plane.broker.handlers import broker_heartbeat, broker_registration
 from data_plane.broker.metadata_host import MetadataHost
+from data_plane.metadata.broker_sessions import SESSION_MS
 from data_plane.metadata.controller import Controller
 from data_plane.metadata.decision import Decision
 from data_plane.metadata.image import MetadataImage
@@ -103,6 +104,8 @@ class Membership:
         self._due_ms = 0
         self._now_ms = 0
         self._answered_ms = 0
+        self._sent_ms = 0
+        self._heard_ms: int | None = None  # when the last heartbeat left that was welcome
         metadata.line.on_ask = self._on_ask
 
     def want_shutdown(self) -> None:
@@ -149,6 +152,13 @@ class Membership:
         return known is not None and not known.is_fenced
 
     @property
+    def is_unheard(self) -> bool:
+        """For a session's time no heartbeat of it was welcome: it may be fenced by now, whatever
+        its own image says. False before the first.
+        """
+        return self._heard_ms is not None and self._now_ms - self._heard_ms >= SESSION_MS
+
+    @property
     def is_last(self) -> bool:
         """No other broker could lead anything: all are fenced or stop as well.
 
@@ -181,6 +191,7 @@ class Membership:
 
     def _heartbeat(self, known: RegisterBrokerRecord) -> BrokerHeartbeatRequest:
         self._told_offset = self._metadata.image.offset
+        self._sent_ms = self._now_ms
         return BrokerHeartbeatRequest(
             known.broker_id,
             known.broker_epoch,
@@ -216,6 +227,8 @@ class Membership:
             self.ended_by = ErrorCode(response.error_code)
         elif not response.error_code:
             self.may_stop = response.should_shut_down
+            if not response.is_fenced:
+                self._heard_ms = self._sent_ms
             if response.all_shut_down and self.wants_shutdown:
                 self.end_with_all()
             is_waiting = response.is_fenced or self.wants_shutdown

@@ -79,6 +79,11 @@ class MetadataHost:
         return self.controller.committed
 
     @property
+    def is_unheard(self) -> bool:
+        """The controller is on this broker's own loop."""
+        return False
+
+    @property
     def is_idle(self) -> bool:
         return self.controller.committed is self.controller.image
 

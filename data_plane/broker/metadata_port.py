@@ -28,6 +28,10 @@ class Metadata(Protocol):
         """Broker id of the active controller, as far as this broker knows."""
 
     @property
+    def is_unheard(self) -> bool:
+        """The active controller has not answered for a session's time: it may have others lead."""
+
+    @property
     def is_idle(self) -> bool:
         """True if nothing that was decided here waits to be committed."""
 

@@ -8,7 +8,12 @@ from data_plane.broker.leader_hints import MOVED, LeaderHints
 from data_plane.broker.records_part import RecordsPart
 from data_plane.log.failures import DamagedLog
 from data_plane.log.log_slice import EMPTY_SLICE, LogSlice
-from data_plane.protocol.errors import ErrorCode, KafkaError, UnsupportedCompression
+from data_plane.protocol.errors import (
+    ErrorCode,
+    KafkaError,
+    NotLeaderOrFollower,
+    UnsupportedCompression,
+)
 from data_plane.protocol.hot.fetch import (
     FetchCall,
     FetchResult,
@@ -115,7 +120,7 @@ class ParkedFetch(Parked):
         """None for who cannot be told; followers hear of their leaders from the metadata."""
         if self.ctx.api_version < FETCH_FROM or self.ctx.is_internal:
             return None
-        return LeaderHints(self.broker.image, self.ctx.listener)
+        return LeaderHints(self.broker.image, self.ctx.listener, self.broker.broker_id)
 
     def room(self) -> int:
         """How many bytes may be read."""
@@ -251,6 +256,8 @@ class ParkedFetch(Parked):
                 at_least_one=at_least_one,
                 is_committed=is_committed,
             )
+            if partition.is_in_doubt and not part.size_bytes:
+                raise NotLeaderOrFollower
             if ctx.api_version < ZSTD_VERSION_MIN and part.size_bytes:
                 refuse_zstd(part)
             aborted = None

@@ -134,6 +134,7 @@ class QuickProduce:
                 or self._is_allowed(broker, session)
             )
             and (partition.has_enough_replicas or not self.is_all_replicas)
+            and not partition.is_in_doubt
         ):
             return None
         batch = frame[at : at + size]
@@ -195,7 +196,7 @@ class QuickProduce:
         result = PartitionResult(index)
         result.fail(code, None)
         results: Results = [(self._topic_key, [result])]
-        endpoints = with_leaders(results, broker.image, self._listener)
+        endpoints = with_leaders(results, broker.image, self._listener, broker.broker_id)
         tags = b"\0" if self._version >= FLEXIBLE_FROM else b""
         return correlation_id + tags + write_produce(self._version, results, 0, endpoints)
 

@@ -33,6 +33,7 @@ class ReplicaFetch(ParkedFetch):
         self, broker: "Broker", ctx: RequestContext, call: FetchCall, view: FetchView
     ) -> None:
         super().__init__(broker, ctx, call, view)
+        broker.doubts.fetched(call.replica_id, ctx.now_ms)
         if broker.awaited.waits_for(call.replica_id, ctx.now_ms):
             self.deadline_ms = min(self.deadline_ms or 0, ctx.now_ms + PARKED_MS_MAX)
 

@@ -102,7 +102,13 @@ class ShardTable(Generic[S]):
                 try:
                     self._begin(row.partition_index)
                 except KafkaError:
-                    continue  # Quarantined: its names are told, the others are served.
+                    continue  # Quarantined, or in doubt: its names are told, the others served.
+
+    def leave(self, partition: Partition) -> None:
+        """Unload the shard that is kept in a partition, if there is one; `follow` loads it anew."""
+        host = self._hosts.get(partition.index)
+        if host is not None and host.partition is partition:
+            self._drop(host)
 
     def commit(self, shard: S, decision: Decision[R]) -> R | Parked:
         host = self._host_of.get(id(shard))
@@ -201,6 +207,8 @@ class ShardTable(Generic[S]):
             partition = self._open_partition(self.topic, index)
         except KafkaError as error:  # Its code is a partition's, which no coordinator API knows.
             raise CoordinatorNotAvailable(error.message) from error
+        if partition.is_in_doubt:
+            raise NotCoordinator
         host = ShardHost(self._new_shard(), partition, self._mark_unflushed)
         self._hosts[index] = host
         self._host_of[id(host.shard)] = host

@@ -65,6 +65,7 @@ class Partition:
         "index",
         "is_at_barrier",
         "is_gone",
+        "is_in_doubt",
         "isr",
         "isr_pending",
         "leader_epoch",
@@ -118,6 +119,7 @@ class Partition:
         self.is_gone = False  # deleted or given up; whoever waited has been told
         self.gone_code = ErrorCode.KAFKA_STORAGE_ERROR  # what those are told who wait then
         self.has_enough_replicas = False
+        self.is_in_doubt = False  # Others may lead by now; see begin_doubt.
         if self.isr == (broker_id,):
             self._recount()
 
@@ -483,6 +485,17 @@ class Partition:
         self.tell_progress()
         for woken in list(self._replica_progress):
             woken()
+
+    def begin_doubt(self) -> None:
+        """Others may lead by now, as far as this broker can know: whoever waits is sent to them.
+
+        Nothing else changes: what is written stays, and counts if this broker still leads.
+        """
+        self.is_in_doubt = True
+        code, self.gone_code = self.gone_code, ErrorCode.NOT_LEADER_OR_FOLLOWER
+        self.committed.fail()
+        self.gone_code = code
+        self.tell_progress()
 
     def _refusal(self) -> KafkaError:
         if self.gone_code is ErrorCode.NOT_LEADER_OR_FOLLOWER:

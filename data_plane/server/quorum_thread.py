@@ -48,6 +48,7 @@ class QuorumFront:
     def __init__(self, thread: "QuorumThread", image: MetadataImage) -> None:
         self.image = image
         self.controller_id: int | None = None
+        self.is_unheard = False
         self.after: Callable[[], None] = unheard  # ends the turn in which something came
         self._thread = thread
         self._on_image: OnImage = unheard
@@ -95,6 +96,9 @@ class QuorumFront:
     def take_controller_id(self, controller_id: int | None) -> None:
         self.controller_id = controller_id
 
+    def take_unheard(self, *, is_unheard: bool) -> None:
+        self.is_unheard = is_unheard
+
     def _decided(self, parked: Parked, response: object) -> None:
         self._undecided -= 1
         parked.complete(response)
@@ -137,6 +141,7 @@ class QuorumThread:
         self._stopping: asyncio.Event | None = None
         self._is_up = threading.Event()
         self._told_controller_id: int | None = None
+        self._told_unheard = False
         self._is_pumping = False
 
     # --- from the broker's loop ----------------------------------------------------------------
@@ -365,6 +370,10 @@ class QuorumThread:
         if controller_id != self._told_controller_id:
             self._told_controller_id = controller_id
             self._post(self.front.take_controller_id, controller_id)
+        is_unheard = self._membership.is_unheard
+        if is_unheard != self._told_unheard:
+            self._told_unheard = is_unheard
+            self._post(lambda: self.front.take_unheard(is_unheard=is_unheard))
         reached = (
             (self._membership.is_done, self.registered),
             (self._membership.is_let_in, self.let_in),

@@ -123,6 +123,12 @@ def test_bits_that_flip_below_running_brokers(tmp_path: Path) -> None:
     assert (found[0].verdict, found[0].n) == ("met", 2), found
 
 
+def test_partitions_move_between_killed_brokers_and_lose_nothing(tmp_path: Path) -> None:
+    found, _ = run_part("moves", Options(faults=3, seed=9, rate=60.0, fast=True, out=tmp_path))
+    assert exit_code(found) == 0, found
+    assert found[0].n == 3
+
+
 def test_a_full_disk() -> None:
     """Runs where a file system may be mounted; elsewhere it says so."""
     found, _ = run_part("disks", Options(fast=True))

@@ -119,6 +119,7 @@ class Machine:
         self._armed_ms: int | None = None
         self._posted_ms = self._posted_to_quorum_ms = 0  # when the last of each comes
         self._told_controller_id: int | None = None
+        self._told_unheard = False
         self._is_opening = False
 
     # --- a process's life ----------------------------------------------------------------------
@@ -158,6 +159,7 @@ class Machine:
     def _start(self) -> None:
         self._time = self._process_clock()
         self._armed_ms = self._told_controller_id = None
+        self._told_unheard = False
         self._is_opening = self.is_stopping = False
         config, self.log_dir = open_log_dir(
             self._config(), self.disk.files, rng=self._rng, boot_id=f"boot {self.boot}"
@@ -410,6 +412,10 @@ class Machine:
         if controller_id != self._told_controller_id:
             self._told_controller_id = controller_id
             self.post(lambda: self._front.take_controller_id(controller_id))
+        is_unheard = self.membership.is_unheard
+        if is_unheard != self._told_unheard:
+            self._told_unheard = is_unheard
+            self.post(lambda: self._front.take_unheard(is_unheard=is_unheard))
         if not self._is_opening and self.membership.is_done:
             self._is_opening = True
             self.post(self._open)

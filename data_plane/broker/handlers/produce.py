@@ -26,6 +26,7 @@ from data_plane.protocol.errors import (
     InvalidTopic,
     KafkaError,
     NotEnoughReplicas,
+    NotLeaderOrFollower,
     UnsupportedCompression,
 )
 from data_plane.protocol.hot.fields import TopicKey
@@ -135,6 +136,8 @@ class PendingProduce(Parked):
         if broker.is_internal(topic):
             raise InvalidTopic("internal topics are written by the broker alone")
         check_codec(batch, ctx.api_version)
+        if partition.is_in_doubt:
+            raise NotLeaderOrFollower
         if self._acks == ALL_REPLICAS and not partition.has_enough_replicas:
             raise NotEnoughReplicas
         broker.check_disk()
@@ -292,7 +295,8 @@ class PendingProduce(Parked):
         return self._body()
 
     def _body(self) -> Parts:
-        endpoints = with_leaders(self._results, self._broker.image, self._ctx.listener)
+        broker = self._broker
+        endpoints = with_leaders(self._results, broker.image, self._ctx.listener, broker.broker_id)
         version = self._ctx.api_version
         return [write_produce(version, self._results, self._throttle_ms, endpoints)]
 

@@ -110,6 +110,7 @@ class LearntMetadata:
         self.image = image
         self.controller_id: int | None = CONTROLLER
         self.is_idle = True
+        self.is_unheard = False
         self.next_due_ms: int | None = None
         self.ends: Sequence[BrokerHeartbeatRequestTopic] = ()
 

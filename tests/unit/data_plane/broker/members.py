@@ -74,7 +74,8 @@ class Member:
 
 
 class Members:
-    """Brokers 0, 1, 2 as voters of one cluster; `down` ones neither hear nor speak."""
+    """Brokers 0, 1, 2 as voters of one cluster; `down` ones neither hear nor speak,
+    `mute` ones hear."""
 
     def __init__(self, count: int = 3, *, is_sliced: bool = False) -> None:
         """is_sliced: one slice of what is committed is applied with each pump."""
@@ -82,6 +83,7 @@ class Members:
         self.on_more = self._put_off if is_sliced else None
         self.now_ms = 1_000
         self.down: set[int] = set()
+        self.mute: set[int] = set()
         self.sent: list[tuple[int, bytes]] = []
         self.voters = VoterSet(
             tuple(
@@ -96,7 +98,7 @@ class Members:
         self.slices_put_off += 1
 
     def carry(self, source: int, message: Message) -> None:
-        if source not in self.down:
+        if source not in self.down | self.mute:
             targets = [message.target.id] if message.target.id >= 0 else list(self.members)
             self.sent += [(each, encode_message(message)) for each in targets if each != source]
 

@@ -72,6 +72,45 @@ def test_a_silent_broker_is_fenced_when_its_session_is_over() -> None:
     assert row.leader_epoch == before.leader_epoch + 1
 
 
+def test_who_hears_but_is_not_heard_knows_it_when_its_session_is_over() -> None:
+    """Its own image may show it as it was; what tells is that nobody answers."""
+    members = gathered()
+    mute = members.members[others(members)[0]]
+    with_topic(members, leader=mute.broker_id)
+    members.run(1_000)
+    members.mute.add(mute.broker_id)
+    members.run(SESSION_MS - 600)
+    assert not mute.membership.is_unheard
+    members.run(1_000)
+    assert mute.membership.is_unheard
+    assert members.active.image.brokers[mute.broker_id].is_fenced
+    assert not any(each.membership.is_unheard for each in members.up() if each is not mute)
+
+    members.mute.clear()
+    members.run(3_000)
+    assert not mute.membership.is_unheard
+
+
+def test_who_has_never_been_let_in_leads_nothing_to_be_in_doubt_of() -> None:
+    """An answer alone is no welcome: it may say that the broker is fenced."""
+    members = Members(3)
+    waiting = members.members[2]
+    waiting.membership.is_ready = False
+    members.run(5_000)
+    assert waiting.membership.is_done
+    members.mute.add(2)
+    members.run(2 * SESSION_MS)
+    assert not waiting.membership.is_unheard
+
+
+def test_a_controller_that_nobody_hears_knows_it_too() -> None:
+    members = gathered()
+    mute = members.active
+    members.mute.add(mute.broker_id)
+    members.run(SESSION_MS + 3_000)
+    assert mute.membership.is_unheard
+
+
 def test_a_broker_whose_connection_is_refused_is_fenced_at_once() -> None:
     members = gathered()
     silent = others(members)[0]

@@ -275,13 +275,13 @@ def test_nobody_is_named_who_is_fenced_or_has_no_such_listener() -> None:
     world.create_topic()
     world.settle()
     topic = world.image.topics[TOPIC]
-    assert LeaderHints(world.image, "PLAINTEXT").of(TOPIC_ID, 0) == (0, 0)
-    assert LeaderHints(world.image, "OTHER").of(TOPIC, 0) is None
-    assert LeaderHints(world.image, "PLAINTEXT").of(TOPIC, len(topic.partitions)) is None
-    assert LeaderHints(world.image, "PLAINTEXT").of(UUID(int=99), 0) is None
+    assert LeaderHints(world.image, "PLAINTEXT", 1).of(TOPIC_ID, 0) == (0, 0)
+    assert LeaderHints(world.image, "OTHER", 1).of(TOPIC, 0) is None
+    assert LeaderHints(world.image, "PLAINTEXT", 1).of(TOPIC, len(topic.partitions)) is None
+    assert LeaderHints(world.image, "PLAINTEXT", 1).of(UUID(int=99), 0) is None
     fenced = replace(world.image.brokers[0], is_fenced=True)
     image = replace(world.image, brokers={**world.image.brokers, 0: fenced})
-    assert LeaderHints(image, "PLAINTEXT").of(TOPIC, 0) is None
+    assert LeaderHints(image, "PLAINTEXT", 1).of(TOPIC, 0) is None
 
 
 @pytest.mark.semantics("12b", "76b")
