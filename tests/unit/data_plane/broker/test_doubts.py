@@ -19,6 +19,7 @@ from tests.unit.data_plane.broker import test_group_failover as groups
 from tests.unit.data_plane.broker.cluster_world import TOPIC, TOPIC_ID, ClusterWorld
 
 LEADER = 0
+RECORD = bytes(client_batch())
 AWAY = ErrorCode.NOT_LEADER_OR_FOLLOWER
 
 
@@ -27,7 +28,7 @@ def cluster() -> ClusterWorld:
     world = ClusterWorld(min_insync_replicas="2")
     world.create_topic()
     settle(world)
-    sent = world.produce(LEADER, client_batch())
+    sent = world.produce(LEADER, RECORD)
     settle(world)
     assert code_of(sent) == ErrorCode.NONE
     return world
@@ -66,7 +67,7 @@ def test_a_leader_in_doubt_takes_no_records(acks: int) -> None:
     world = cluster()
     cut_off(world)
     doubt(world)
-    sent = world.produce(LEADER, client_batch(), acks=acks)
+    sent = world.produce(LEADER, RECORD, acks=acks)
     settle(world, ms=300)
     assert code_of(sent) == AWAY
     assert world.nodes[LEADER].up.partition(TOPIC, 0).log.log_end_offset == 1
@@ -76,7 +77,7 @@ def test_who_waits_for_replicas_is_sent_away_and_the_records_stay() -> None:
     """They may be committed yet: nobody was told that they are not there."""
     world = cluster()
     cut_off(world)
-    sent = world.produce(LEADER, client_batch(), timeout_ms=600_000)
+    sent = world.produce(LEADER, RECORD, timeout_ms=600_000)
     settle(world, ms=300)
     assert not sent.is_answered
     doubt(world)
@@ -115,7 +116,7 @@ def test_a_leader_that_its_followers_hear_goes_on_without_a_controller() -> None
     world = cluster()
     doubt(world)
     settle(world, ms=4 * SILENT_MS)
-    sent = world.produce(LEADER, client_batch())
+    sent = world.produce(LEADER, RECORD)
     settle(world)
     assert code_of(sent) == ErrorCode.NONE
 
@@ -124,7 +125,7 @@ def test_a_leader_that_is_heard_waits_for_its_followers() -> None:
     """Who is cut off is taken out of the ISR; that is no reason to send anybody away."""
     world = cluster()
     cut_off(world)
-    sent = world.produce(LEADER, client_batch(), timeout_ms=600_000)
+    sent = world.produce(LEADER, RECORD, timeout_ms=600_000)
     settle(world, ms=2 * SILENT_MS)
     assert not sent.is_answered
 
@@ -141,13 +142,13 @@ def test_a_partition_without_followers_is_never_in_doubt() -> None:
 def test_once_heard_again_it_serves_on_as_the_same_leader() -> None:
     world = cluster()
     cut_off(world)
-    waiting = world.produce(LEADER, client_batch(), timeout_ms=600_000)
+    waiting = world.produce(LEADER, RECORD, timeout_ms=600_000)
     doubt(world)
     assert code_of(waiting) == AWAY
     world.cut.clear()
     doubt(world, is_unheard=False)
     settle(world)
-    sent = world.produce(LEADER, client_batch())
+    sent = world.produce(LEADER, RECORD)
     settle(world)
     assert code_of(sent) == ErrorCode.NONE
     assert world.fetch(LEADER, 0).high_watermark == 3
