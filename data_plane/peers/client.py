@@ -10,12 +10,12 @@ from typing import Final
 
 from data_plane.peers.addresses import AddressRefused, host_and_port, unix_path
 from data_plane.peers.connection import PeerConnection
+from data_plane.peers.silence import CONNECT_S_MAX
 from data_plane.peers.wire import channel_of
 from data_plane.replication.peers import OnReply, PeerLost
 
 log = logging.getLogger(__name__)
 
-CONNECT_S_MAX: Final = 5.0
 LOOK_S: Final = 1.0  # how often deadlines are looked at
 WAITING_MAX: Final = 10_000  # requests that wait for one connection to be made
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, cast
 
+from data_plane.peers.silence import notice_silence
 from data_plane.peers.wire import Asked, decode_answer, encode_asked, framed
 from data_plane.protocol.primitives import INT32, DecodeError
 from data_plane.replication.peers import OnReply, PeerLost
@@ -77,6 +78,7 @@ class PeerConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        notice_silence(transport)
 
     def get_buffer(self, sizehint: int) -> Any:  # noqa: ARG002 - asyncio's signature
         if self._frame is not None:

@@ -24,6 +24,7 @@ from data_plane.peers.addresses import (
     check_same_user,
     connect,
 )
+from data_plane.peers.silence import CONNECT_S_MAX, notice_silence
 from data_plane.raft.codec import VERSIONS, BadMessage, decode_message, encode_message
 from data_plane.raft.messages import SEEDS, Announce, Message
 from data_plane.raft.voters import VoterKey
@@ -139,6 +140,7 @@ class QuorumLinks:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read one peer's messages until it hangs up or says what it must not."""
         self._incoming.add(writer)
+        notice_silence(writer)
         try:
             self._check(writer)
             source = await asyncio.wait_for(self._greeted(reader), HELLO_S_MAX)
@@ -236,8 +238,10 @@ class Link:
         while True:
             await self._wanted.wait()
             try:
-                reader, writer = await connect(self._address, self._tls)
-            except (OSError, AddressRefused) as error:
+                made = connect(self._address, self._tls)
+                reader, writer = await asyncio.wait_for(made, CONNECT_S_MAX)
+                notice_silence(writer)
+            except (OSError, TimeoutError, AddressRefused) as error:
                 log.debug("no connection to %s: %s", self._address, error)
                 self._drop()
                 if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):

@@ -14,6 +14,7 @@ from data_plane.broker.dispatch import Session
 from data_plane.broker.loopback import INTERNAL_LISTENER, internal_session
 from data_plane.metadata.records import BrokerListener
 from data_plane.peers.addresses import ForeignPeer, bound, check_same_user, unix_path
+from data_plane.peers.silence import notice_silence
 from data_plane.security.certificates import ForeignCertificate
 from data_plane.server.connection import Connection
 from data_plane.server.door import Door
@@ -72,6 +73,7 @@ class InternalListener:
             except ForeignPeer as error:
                 raise ForeignCertificate(str(error)) from error
             return internal_session()
+        notice_silence(transport)
         check_broker_certificate(transport.get_extra_info("peercert"), self._cluster_id)
         host = str((transport.get_extra_info("peername") or ("",))[0])
         return internal_session(host)
