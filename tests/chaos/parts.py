@@ -38,6 +38,7 @@ from tests.checker.history import OK, topic_of
 from tests.progress import Progress
 
 TRANSACTION_MAX = 750  # records, as in Kafka's own transactions test
+FROM_THE_OTHERS = ("island", "isolated", "mute", "deaf", "bridge")  # a majority can talk still
 PROBE_REQUEST_MS = 3_000  # who waits 10 s for one that was stopped measures its own patience
 COPIED_MIN = 100_000  # records, as there
 
@@ -129,8 +130,10 @@ def cuts(options: Options) -> Iterator[Figure]:
     yield recovery_figure(
         "D2", "next record after a cut has ended", recoveries(verdict.views, "plain")
     )
-    if seconds := gaps_by_fault(verdict).get("island", []):
-        yield gap_figure("A2", "gap while one is cut off wholly", seconds, p50=7.0, top=12.0)
+    for name in FROM_THE_OTHERS:
+        if seconds := gaps_by_fault(verdict).get(name, []):
+            what = f"gap while one broker is cut off: {name}"
+            yield gap_figure("A2", what, seconds, p50=7.0, top=12.0)
     if options.brokers < 3:
         yield not_run("D2", "cuts between brokers", NEEDS_THREE)
     if not is_lossy:

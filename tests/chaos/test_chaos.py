@@ -8,11 +8,12 @@ import pytest
 from tests.chaos import controller_kills, soak, sums
 from tests.chaos.__main__ import exit_code
 from tests.chaos.figures import Figure
-from tests.chaos.live import Options
+from tests.chaos.live import Options, recovery_figure
 from tests.chaos.parts import run_part
 from tests.chaos.recorder import Recorder
 from tests.chaos.rig import Rig
 from tests.chaos.run import Plan, run
+from tests.checker.gaps import Recoveries
 from tests.checker.lines import read_lines
 
 pytestmark = pytest.mark.timeout(1_200)  # A busy machine; nothing below waits for a time to pass.
@@ -121,6 +122,15 @@ def test_damage_at_rest(name: str) -> None:
 def test_bits_that_flip_below_running_brokers(tmp_path: Path) -> None:
     found, _ = run_part("rot", Options(rounds=2, seed=8, rate=60.0, fast=True, out=tmp_path))
     assert (found[0].verdict, found[0].n) == ("met", 2), found
+
+
+def test_a_partition_that_still_waits_when_the_next_fault_begins_counts() -> None:
+    """Else the worst would never be told: it is what the next fault hides."""
+    quick = recovery_figure("D2", "next record", Recoveries([0.1] * 50, [1.0]))
+    assert (quick.n, quick.verdict) == (50, "UNKNOWN")
+    slow = recovery_figure("D2", "next record", Recoveries([0.1] * 50, [22.0]))
+    assert (slow.n, slow.verdict) == (51, "MISSED")
+    assert recovery_figure("D2", "next record", Recoveries([], [])).verdict == "UNKNOWN"
 
 
 def test_partitions_move_between_killed_brokers_and_lose_nothing(tmp_path: Path) -> None:

@@ -26,11 +26,12 @@ class Gap(NamedTuple):
 class Recoveries(NamedTuple):
     """seconds: from the end of a fault to the next acknowledgement, for each partition.
 
-    cut_short: how many are not known, for the next fault began before it.
+    cut_short: where the next fault began before it: from the end of the one to the beginning of the
+    other, so it would have taken longer than that.
     """
 
     seconds: list[float]
-    cut_short: int
+    cut_short: list[float]
 
 
 def acknowledged_times(history: History, rows: Iterable[int]) -> list[int]:
@@ -75,7 +76,7 @@ def recoveries(views: Views, topic: str) -> Recoveries:
     """
     history, sends = views.history, views.history.sends
     begins = sorted(fault.t0 for fault in history.faults)
-    found = Recoveries([], 0)
+    found = Recoveries([], [])
     for view in views:
         if topic_of(view.name) != topic:
             continue
@@ -84,8 +85,9 @@ def recoveries(views: Views, topic: str) -> Recoveries:
             at = bisect_left(acked, fault.t1)
             if at == len(acked) or (fault.partitions and view.name not in fault.partitions):
                 continue
-            if bisect_right(begins, fault.t1) < bisect_left(begins, acked[at]):
-                found = found._replace(cut_short=found.cut_short + 1)
+            following = bisect_right(begins, fault.t1)
+            if following < bisect_left(begins, acked[at]):
+                found.cut_short.append((begins[following] - fault.t1) / 1e9)
             else:
                 found.seconds.append((acked[at] - fault.t1) / 1e9)
     return found

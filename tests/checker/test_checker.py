@@ -230,9 +230,9 @@ def test_recovery_is_counted_from_the_end_of_a_fault() -> None:
         lines.append({**fault, "n": number, "t": 20, "type": "invoke"})
         lines.append({**fault, "n": number, "t": 60, "type": "ok", "partitions": named})
     views = Views(History.of(sorted(lines, key=lambda line: line["t"])))
-    assert recoveries(views, "plain") == ([30e-9, 10e-9, 10e-9], 0)
-    assert recoveries(views, "other") == ([], 0)
+    assert recoveries(views, "plain") == ([30e-9, 10e-9, 10e-9], [])
+    assert recoveries(views, "other") == ([], [])
     fault |= {"n": 3, "fault": "loss"}
     lines += [{**fault, "t": 65, "type": "invoke"}, {**fault, "t": 66, "type": "ok"}]
     views = Views(History.of(sorted(lines, key=lambda line: line["t"])))
-    assert recoveries(views, "plain") == ([24e-9, 4e-9], 3)
+    assert recoveries(views, "plain") == ([24e-9, 4e-9], [5e-9] * 3)
