@@ -71,6 +71,7 @@ class Door:
             self._warn("%s on %s comes too often for its quota", peer)
             self._hold(connection, transport, held_ms)
             return None
+        tune(transport)  # Brokers' own entrance is stricter behind it.
         try:
             session = self._entrance.session(transport)
         except ForeignCertificate as error:
@@ -80,7 +81,6 @@ class Door:
             return None
         if self._pace is not None:
             session.throttle.until_ms = self._pace.accepted_until_ms()
-        tune(transport)
         return session
 
     def leave(self, connection: Connection) -> None:

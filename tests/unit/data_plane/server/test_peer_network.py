@@ -20,6 +20,7 @@ from data_plane.metadata.records import (
     TopicRecord,
 )
 from data_plane.peers.addresses import AddressRefused
+from data_plane.peers.silence import SILENT_S_MAX
 from data_plane.peers.wire import encode_asked, framed
 from data_plane.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from data_plane.protocol.messages.fetch import (
@@ -173,6 +174,31 @@ def test_a_clients_certificate_opens_no_internal_listener(tmp_path: Path) -> Non
         writer.close()
 
     run(tmp_path, 1, act, has_tls=True)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system's own patience")
+def test_both_ends_of_a_connection_notice_that_the_other_is_silent(tmp_path: Path) -> None:
+    """The accepted end keeps no longer patience, as clients' connections have."""
+
+    async def act(site: Site) -> None:
+        answers: list[object] = []
+        site.networks[1].peers.request(
+            0, ApiVersionsRequest("a", "1"), answers.append, timeout_ms=600_000
+        )
+        await until(lambda: bool(answers))
+        (accepted,) = site.networks[0]._connections._open
+        (link,) = site.networks[1].peers._links.values()
+        assert link._connection is not None
+        for one in (accepted._transport, link._connection._transport):
+            assert one is not None
+            sock = one.get_extra_info("socket")
+            patience = [
+                sock.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE)
+            ]
+            assert patience == [SILENT_S_MAX * 1_000, 2]
+
+    run(tmp_path, 2, act, has_tls=True)
 
 
 def test_a_parked_fetch_holds_up_nothing_else(tmp_path: Path) -> None:
