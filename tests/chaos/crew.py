@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.chaos.recorder import Recorder
-from tests.chaos.workloads.task import EXIT_DOUBT, Order
+from tests.chaos.workloads.task import EXIT_DOUBT, STANDSTILL, Order
 from tests.integration.data_plane.broker_process import ROOT
 
+CLOSING_SECONDS_MAX = 120.0  # twice what a producer takes for what it has begun
 ENDING_SECONDS_MAX = 600.0  # of a busy machine; no figure
 
 
@@ -72,10 +73,24 @@ class Crew:
         return self._posts[post][1].poll() == 0
 
     def finish(self) -> None:
-        """Ask all to come to their end and wait; who does not is killed, and that is told."""
+        """Ask all to come to their end and wait; who does not is killed, and that is told.
+
+        What it has done is in its history by then: librdkafka's close was seen to stand still, each
+        of its threads waiting for another. The readers of the end are waited for otherwise.
+        """
         for _, process in self._posts.values():
             if process.poll() is None:
                 process.terminate()
+        deadline = time.monotonic() + CLOSING_SECONDS_MAX
+        for post, (order, process) in list(self._posts.items()):
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                del self._posts[post]
+                self._record.note("admin", "info", name=STANDSTILL)
+                self._record.note("died", "info", who=order.process)
         self.wait()
 
     def wait(self) -> None:

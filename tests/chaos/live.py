@@ -109,7 +109,7 @@ def safety(figure: str, what: str, verdict: Verdict) -> Iterator[Figure]:
         what = "  partitions whose replicas are equal to the byte"
         yield Figure("D13", what, compared, "all", "all", "met")
     if standstills := history.notes[STANDSTILL]:
-        yield Figure("", "  clients whose library stood still, replaced", standstills, "", "", "")
+        yield Figure("", "  clients whose library stood still, killed", standstills, "", "", "")
 
 
 def gaps(verdict: Verdict) -> Iterator[Figure]:

@@ -1,11 +1,14 @@
 """CI's share of `make chaos` and `make soak`: ten kills under load, a little of each other part."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.chaos import controller_kills, soak, sums
+from tests.chaos import controller_kills, crew, soak, sums
 from tests.chaos.__main__ import exit_code
 from tests.chaos.figures import Figure
 from tests.chaos.live import Options, recovery_figure
@@ -13,6 +16,7 @@ from tests.chaos.parts import run_part
 from tests.chaos.recorder import Recorder
 from tests.chaos.rig import Rig
 from tests.chaos.run import Plan, run
+from tests.chaos.workloads.task import STANDSTILL, Order
 from tests.checker.gaps import Recoveries
 from tests.checker.lines import read_lines
 
@@ -122,6 +126,26 @@ def test_damage_at_rest(name: str) -> None:
 def test_bits_that_flip_below_running_brokers(tmp_path: Path) -> None:
     found, _ = run_part("rot", Options(rounds=2, seed=8, rate=60.0, fast=True, out=tmp_path))
     assert (found[0].verdict, found[0].n) == ("met", 2), found
+
+
+def test_a_client_whose_library_does_not_close_is_killed_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take the verdict of the whole run with it; what it did is in its history."""
+    monkeypatch.setattr(crew, "CLOSING_SECONDS_MAX", 0.2)
+    path = tmp_path / "nemesis.jsonl"
+    team = crew.Crew(tmp_path, Recorder(path, "nemesis"))
+    deaf = "import signal; signal.signal(15, signal.SIG_IGN); print(flush=True); signal.pause()"
+    process = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout as told:
+        told.readline()
+    order = Order("tail.7", 7, "tail", "confluent-kafka", "", "", {}, 1)
+    team._posts["tail"] = (order, process)
+    team.finish()
+    assert process.returncode == -signal.SIGKILL
+    lines = list(read_lines(tmp_path))
+    assert [one.get("name") or one.get("who") for one in lines] == [STANDSTILL, "tail.7"]
 
 
 def test_a_partition_that_still_waits_when_the_next_fault_begins_counts() -> None:
