@@ -7,7 +7,7 @@ from pathlib import Path
 from data_plane.log.files import DiskFiles
 from data_plane.log.log_config import LogConfig
 from data_plane.log.partition_log import PartitionLog
-from tests.factories.record_batches import NOW_MS, append, client_batch, read_all, sync
+from tests.factories.record_batches import NOW_MS, append, client_batch, read_all
 from tests.progress import Progress
 from tests.stopping import NEVER, Stopping
 
@@ -44,7 +44,10 @@ def cut_everywhere(folder: Path, cuts_max: int, stopping: Stopping = NEVER) -> t
 
 
 def make_log(directory: Path) -> list[bytes]:
-    """A log that was never closed, as a crash leaves it; returns its batches."""
+    """A log that was never closed, as a crash leaves it; returns its batches.
+
+    What is cut was not synced: the lack of what was is damage, and not a torn tail.
+    """
     directory.mkdir()
     files = DiskFiles()
     log = PartitionLog.create(files, directory, CONFIG, now_ms=NOW_MS)
@@ -54,7 +57,6 @@ def make_log(directory: Path) -> list[bytes]:
     log = PartitionLog.open(files, directory, CONFIG, was_clean=True, now_ms=NOW_MS)
     for number in range(TAIL_BATCHES):
         append(log, client_batch([bytes([100 + number]) * BATCH_VALUE_BYTES]))
-    sync(log)
     return read_all(log)
 
 

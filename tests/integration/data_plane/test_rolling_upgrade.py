@@ -7,13 +7,20 @@ import itertools
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -183,10 +190,17 @@ def read_committed(trio: MixedTrio, count: int) -> list[bytes]:
             "log_level": 0,
         }
     )
-    ends = {
-        index: consumer.get_watermark_offsets(TopicPartition(TOPIC, index), SECONDS_MAX)[1]
-        for index in range(PARTITIONS)
-    }
+    ends: dict[int, int] = {}
+
+    def are_ends_known() -> bool:
+        """Leaders go back to where they are preferred; this look-up is not repeated by itself."""
+        for index in range(PARTITIONS):
+            with suppress(KafkaException):
+                at = TopicPartition(TOPIC, index)
+                ends[index] = consumer.get_watermark_offsets(at, SECONDS_MAX)[1]
+        return len(ends) == PARTITIONS
+
+    wait_until(are_ends_known, "where each partition ends", SECONDS_MAX)
     consumer.subscribe([TOPIC])
     found: list[bytes] = []
 

@@ -12,6 +12,7 @@ from data_plane.log.log_config import LogConfig
 from data_plane.log.memory_files import MemoryFiles
 from data_plane.log.partition_log import PartitionLog
 from data_plane.log.producer_state import ProducerStates
+from data_plane.log.resume import NAME as NOTE
 from data_plane.log.side_files import write_epochs, write_snapshot
 from data_plane.protocol.errors import OutOfOrderSequence
 from tests.factories.record_batches import (
@@ -270,6 +271,10 @@ def test_a_flipped_bit_ends_an_unsynced_log_and_damages_a_synced_one(place: str)
     log = filled(files, 13)
     log.close(is_clean=True)
     files.open(log_path(base)).content[len(written[base // 2]) + at] ^= 0x40
+    again = reopen(files.copy(), CONFIG, was_clean=False)
+    with pytest.raises(DamagedLog):  # Recovery goes on behind it, and leaves it to the reader.
+        read_all(again)
+    files.remove(DIRECTORY / NOTE)
     if place in ("length", "magic", "base"):  # The checksum of synced bytes is the reader's.
         with pytest.raises(DamagedLog):
             reopen(files, CONFIG, was_clean=False)
