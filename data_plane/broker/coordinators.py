@@ -123,13 +123,20 @@ class Coordinators:
         topic = self._internal_topic(topic_name)
         index = partition_for(name, len(topic.partitions))
         leader = topic.partitions[index].leader
-        if leader == self._broker_id and self._broker.partition(topic_name, index).is_in_doubt:
+        if leader == self._broker_id and self._is_in_doubt(topic_name, index):
             raise CoordinatorNotAvailable
         broker = self._broker.image.brokers.get(leader)
         for one in () if broker is None else broker.listeners:
             if one.name == listener:
                 return CoordinatorNode(leader, one.host, one.port)
         raise CoordinatorNotAvailable
+
+    def _is_in_doubt(self, topic_name: str, index: int) -> bool:
+        """Where its log cannot be opened its shard says so, in words that coordinators have."""
+        try:
+            return self._broker.partition(topic_name, index).is_in_doubt
+        except KafkaError:
+            return False
 
     def _internal_topic(self, name: str) -> TopicImage:
         """The topic, which is created if there is none; raises CoordinatorNotAvailable till then.

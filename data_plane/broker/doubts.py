@@ -5,7 +5,7 @@ Where a cut is between brokers only, its clients would stay with it as long as t
 would wait for replicas that do not come, and readers would hear that there is nothing new. So once
 a session's time has gone by without an answer of the controller, and its followers are silent too,
 whoever writes, waits for records or asks a coordinator here is told to look elsewhere. What is
-committed can be read on: where nobody else is left, that is all there is. Kafka's leaders do not.
+committed can be read on: where nobody else is left, that is all there is. Kafka's leaders go on.
 """
 
 from collections.abc import Iterable

@@ -73,8 +73,8 @@ class PartitionLog(ShrinkableLog):
             for path in self._write_side_files():
                 self._sync.mark_file(path)
             if self._active.size_bytes >= self.config.checkpoint_bytes:
-                note = write_resume_point(self._files, self.directory, self._resume_point())
-                self._sync.mark_file(note)
+                for path in write_resume_point(self._files, self.directory, self._resume_point()):
+                    self._sync.mark_file(path)
             remove_snapshots(self._files, self.directory, above=end)
             self.sync_ticket().run()
             write_checkpoint(self._files, self.directory, checkpoint).sync()

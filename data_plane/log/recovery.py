@@ -340,7 +340,7 @@ class _Recovery:
                 written.append(write_epochs(files, directory, loaded.epochs))
             if scanned[-1].size_bytes >= self._config.checkpoint_bytes:
                 note = encode_resume_point(scanned[-1], loaded.epochs, loaded.producers)
-                written.append(write_resume_point(files, directory, note))
+                written += write_resume_point(files, directory, note)
         except OSError as error:
             if error.errno not in FULL:
                 raise

@@ -97,11 +97,16 @@ def _last_batch(file: File, state: SegmentState) -> tuple[int, bytes] | None:
         return None
 
 
-def write_resume_point(files: Files, directory: PurePath, content: bytes) -> PurePath:
-    """Replace the note, un-synced. Raises OSError."""
+def write_resume_point(files: Files, directory: PurePath, content: bytes) -> list[PurePath]:
+    """Replace the note, un-synced, and return what was written: nothing if the content is empty.
+
+    Raises OSError.
+    """
+    if not content:
+        return []
     path = directory / NAME
     replace_unsynced(files, path, content)
-    return path
+    return [path]
 
 
 def remove_resume_point(files: Files, directory: PurePath) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from data_plane.broker.doubts import SILENT_MS
+from data_plane.coordinator.group_partition import OFFSETS_TOPIC
+from data_plane.log.failures import DamagedLog
 from data_plane.protocol.errors import ErrorCode
 from data_plane.protocol.messages.fetch import (
     FetchRequest,
@@ -180,3 +182,14 @@ def test_a_coordinator_in_doubt_sends_members_away_and_loads_its_groups_again() 
     groups.settle(world)
     assert groups.committed(world, LEADER) == 7, "it was written, and counts"
     assert world.ask(LEADER, beat, 3).response().error_code == ErrorCode.NONE
+
+
+def test_a_coordinator_whose_log_cannot_be_opened_is_named_all_the_same() -> None:
+    """Its shard says what is wrong; a partition's code means nothing to who looks for it."""
+    world = groups.cluster()
+    broker = world.nodes[LEADER].up
+    partition = broker.partition(OFFSETS_TOPIC, 0)
+    broker.quarantine(partition, DamagedLog("damaged for this test"))
+    asked = FindCoordinatorRequest(key_type=0, coordinator_keys=["members"])
+    (found,) = world.ask(LEADER, asked, 4).response().coordinators
+    assert (found.error_code, found.node_id) == (ErrorCode.NONE, LEADER)

@@ -51,7 +51,7 @@ def derived(log: PartitionLog) -> list[object]:
     state = active.state()
     assert state is not None
     return [
-        state._replace(offset_index=None, time_index=None, txn_index=None),  # type: ignore[arg-type]
+        state[:6],  # all but the indexes
         *(list(one) for one in (*state.offset_index.arrays, *state.time_index.arrays)),
         list(state.txn_index),
         log._epochs.entries,
@@ -94,8 +94,7 @@ def test_what_is_recovered_behind_the_note_is_what_a_whole_scan_recovers(end: in
     files = memory_files()
     log = new_log(files, CONFIG)
     fill(log, range(end))
-    if not files.exists(NOTE):
-        pytest.skip("the note of a segment that is closed is gone, the next one's not due yet")
+    assert files.exists(NOTE)
     files.kill()
     with_note, without = reopened_both_ways(files)
     assert derived(with_note) == derived(without)
